@@ -1,0 +1,69 @@
+# One entry for people and for CI. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Node.js of the lock file, so that every machine runs the version the packages ship; the system's
+# Node only bootstraps npm.
+BIN := node_modules/.bin
+NODE := $(BIN)/node
+# The binary itself: its wrapper names optional packages that not every mirror of the registry has.
+BIOME := node_modules/@biomejs/cli-linux-x64/biome
+SOURCES := $(shell find src kmodule -type f)
+
+.PHONY: help run test test-unit test-system test-stress test-faults build lint format bench clean docs test-dependencies
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "installing npm packages (Node.js $$(node --version) bootstraps, the lock file brings its own)"
+	npm ci --engine-strict=false --ignore-scripts --no-progress --loglevel=error
+	@touch $@
+
+bin/ktc: node_modules/.package-lock.json scripts/build.ts $(SOURCES)
+	@$(NODE) --no-warnings scripts/build.ts
+
+build: bin/ktc ## Bundle the agent into bin/ktc
+
+run: bin/ktc ## Trace this host's TCP: live table here, NDJSON in ktc-events.ndjson
+	@bin/ktc run --local
+
+test-dependencies: node_modules/.package-lock.json
+	@scripts/install-test-dependencies.sh
+
+lint: node_modules/.package-lock.json ## Type check, biome, shellcheck
+	$(BIN)/tsc
+	$(BIOME) check --error-on-warnings
+	@if command -v shellcheck >/dev/null; then git grep -lE "^#!.*(bash|/sh)" | xargs --no-run-if-empty shellcheck; fi
+
+format: node_modules/.package-lock.json ## Let biome write the format
+	$(BIOME) check --write
+
+test: build test-dependencies lint ## Everything this machine can prove in a quarter of an hour
+	$(NODE) $(BIN)/vitest run
+
+test-unit: build ## No root, no network
+	$(NODE) $(BIN)/vitest run test/unit
+
+test-system: build test-dependencies ## Real Kafka, real kernel events
+	$(NODE) $(BIN)/vitest run test/system test/guest
+
+test-stress: build test-dependencies ## The kernel module under stress, some 5 minutes
+	KTC_STRESS=1 $(NODE) $(BIN)/vitest run
+
+test-faults: build test-dependencies ## The whole fault matrix, up to 75 minutes; writes docs/reliability.md
+	rm -f .cache/faults/rows.ndjson
+	KTC_FAULTS=1 $(NODE) $(BIN)/vitest run test/system/faults
+	$(NODE) --no-warnings scripts/write-reliability.ts
+
+bench: build test-dependencies ## Measure side by side with others, write docs/performance.md
+	$(NODE) --no-warnings bench/run.ts
+
+docs: build ## Write the generated pages
+	bin/ktc config reference > docs/configuration.md
+	$(NODE) --no-warnings scripts/make-man-pages.ts
+	$(NODE) --no-warnings scripts/make-tool-examples.ts
+
+clean: ## Remove what was built
+	rm -rf bin dist .cache
