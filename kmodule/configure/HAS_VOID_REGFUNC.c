@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A tracepoint's registration callback cannot fail (before 4.10). */
+#include <linux/kernel.h>
+#include <linux/tracepoint.h>
+
+typedef typeof(((struct tracepoint *)0)->regfunc) regfunc;
+extern char answer[__builtin_types_compatible_p(regfunc, void (*)(void)) ? 1 : -1];
