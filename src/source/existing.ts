@@ -1,0 +1,154 @@
+/** The TCP connections that are there already when tracing begins, in every network namespace that a process is in. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { Task } from './tasks.ts';
+
+export interface ExistingConnection {
+  /** Inode of the network namespace. */
+  readonly netns: number;
+  /** 4 or 16 bytes each, in network order, as hexadecimal text. */
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+  /** Who opened it, as far as the local port tells: that of a listening socket, or one that the kernel chose. */
+  readonly direction: 'active' | 'passive' | 'unknown';
+  /** The process that has the socket open, null where none was found. */
+  readonly owner: Task | null;
+}
+
+interface Row {
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+  readonly state: number;
+  readonly inode: string;
+}
+
+const LISTEN = 0x0a;
+/** Without a socket that a process could own: TIME_WAIT, CLOSE, NEW_SYN_RECV (include/net/tcp_states.h). */
+const NO_CONNECTION: ReadonlySet<string> = new Set(['06', '07', '0C']);
+/** Number, addresses, state: what tells whether the rest is worth a look. */
+const ROW =
+  /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2}) /;
+const MAPPED_PREFIX = '00000000000000000000ffff';
+
+/** /proc/net/tcp writes each 32-bit word of an address in the machine's byte order (net/ipv4/tcp_ipv4.c, `get_tcp4_sock`). */
+function addressOf(words: string): string {
+  const bytes = Buffer.from(words, 'hex').swap32().toString('hex');
+  return bytes.startsWith(MAPPED_PREFIX) ? bytes.slice(MAPPED_PREFIX.length) : bytes;
+}
+
+/**
+ * Rows of /proc/<pid>/net/tcp or tcp6 that are connections or listen; what is no row is left out. A busy host has tens of
+ * thousands in TIME_WAIT, which are passed over first.
+ */
+export function parseSockets(text: string): Row[] {
+  const rows: Row[] = [];
+  for (let start = 0, end = 0; end !== -1; start = end + 1) {
+    end = text.indexOf('\n', start);
+    const line = text.slice(start, end === -1 ? undefined : end);
+    const [, local, localPort = '', remote, remotePort = '', state = ''] = ROW.exec(line) ?? [];
+    if (local === undefined || remote === undefined || NO_CONNECTION.has(state)) continue;
+    const inode = line.trim().split(/ +/)[9] ?? '';
+    if (!/^\d+$/.test(inode)) continue;
+    rows.push({
+      local: addressOf(local),
+      localPort: Number.parseInt(localPort, 16),
+      remote: addressOf(remote),
+      remotePort: Number.parseInt(remotePort, 16),
+      state: Number.parseInt(state, 16),
+      inode,
+    });
+  }
+  return rows;
+}
+
+function readSockets(pid: string): Row[] {
+  return ['tcp', 'tcp6'].flatMap((table) => {
+    try {
+      return parseSockets(readFileSync(`/proc/${pid}/net/${table}`, 'utf8'));
+    } catch {
+      // The process has ended, or the kernel has no IPv6.
+      return [];
+    }
+  });
+}
+
+/** Inodes of the sockets that a process has open. */
+function openSockets(pid: string): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      return inode === undefined ? [] : [inode];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What two snapshots know together; of what both have, the later is right. */
+export function joinSnapshots(
+  earlier: readonly ExistingConnection[],
+  later: readonly ExistingConnection[],
+): ExistingConnection[] {
+  const joined = new Map<string, ExistingConnection>();
+  for (const connection of [...earlier, ...later]) {
+    const { netns, local, localPort, remote, remotePort } = connection;
+    joined.set(`${netns} ${local} ${localPort} ${remote} ${remotePort}`, connection);
+  }
+  return [...joined.values()];
+}
+
+/**
+ * Takes the snapshot. It goes through all processes and their descriptors, some 2 µs each, and gives the event loop
+ * its turn after every process. What opens or closes meanwhile is told by the trace.
+ */
+export async function readExistingConnections(): Promise<ExistingConnection[]> {
+  const namespaces = new Map<number, Row[]>();
+  const owners = new Map<string, Task>();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const netns = statSync(`/proc/${pid}/ns/net`).ino;
+      if (!namespaces.has(netns)) namespaces.set(netns, readSockets(pid));
+      const inodes = openSockets(pid);
+      if (inodes.length === 0) continue;
+      const task = { pid: Number(pid), comm: readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd() };
+      // A socket that a child has inherited is still that of whoever comes first, which is the older one.
+      for (const inode of inodes) if (!owners.has(inode)) owners.set(inode, task);
+    } catch {
+      // The process ended while we looked, or is a kernel thread of another user namespace.
+    }
+    await setImmediate();
+  }
+  const isEphemeral = ephemeralPorts();
+  return [...namespaces].flatMap(([netns, rows]) => connectionsOf(netns, rows, owners, isEphemeral));
+}
+
+/** The ports that connect(2) takes; each namespace has its own, these are the agent's (ip-sysctl.rst). */
+function ephemeralPorts(): (port: number) => boolean {
+  const text = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
+  const [from = 0, to = 0] = text.trim().split(/\s+/).map(Number);
+  return (port) => port >= from && port <= to;
+}
+
+function connectionsOf(
+  netns: number,
+  rows: readonly Row[],
+  owners: ReadonlyMap<string, Task>,
+  isEphemeral: (port: number) => boolean,
+): ExistingConnection[] {
+  const listening = new Set(rows.filter(({ state }) => state === LISTEN).map(({ localPort }) => localPort));
+  return rows
+    .filter(({ state }) => state !== LISTEN)
+    .map(({ local, localPort, remote, remotePort, inode }) => ({
+      netns,
+      local,
+      localPort,
+      remote,
+      remotePort,
+      direction: listening.has(localPort) ? 'passive' : isEphemeral(localPort) ? 'active' : 'unknown',
+      owner: owners.get(inode) ?? null,
+    }));
+}
