@@ -1,0 +1,79 @@
+/** How far one sink has come: a small file, replaced as a whole. */
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { FILE_MODE, isSystemError, type SpoolFiles, syncFile } from './files.ts';
+import { syncPath } from './storage.ts';
+
+/** `ktc-cursor 1 <ordinal> <CRC-32 of all before it, hexadecimal>`: every event before the ordinal is settled. */
+const CURSOR = /^(ktc-cursor 1 (\d+)) ([0-9a-f]{8})\n$/;
+const NAME = /^cursor\.([a-z0-9_-]+)$/;
+
+export type FoundCursor =
+  | { readonly kind: 'found'; readonly ordinal: number }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'damaged'; readonly path: string };
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
+
+export function cursorText(ordinal: number): string {
+  const text = `ktc-cursor 1 ${ordinal}`;
+  return `${text} ${checksum(text)}\n`;
+}
+
+function cursorPath(directory: string, sink: string): string {
+  return join(directory, `cursor.${sink}`);
+}
+
+/** Throws the fault of the system. */
+export function readCursor(directory: string, sink: string, files: SpoolFiles): FoundCursor {
+  const path = cursorPath(directory, sink);
+  let text: string;
+  try {
+    text = files.readFileSync(path, 'latin1');
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return { kind: 'missing' };
+    throw error;
+  }
+  const [, signed = '', ordinal, sum] = CURSOR.exec(text) ?? [];
+  if (ordinal === undefined || checksum(signed) !== sum) return { kind: 'damaged', path };
+  return { kind: 'found', ordinal: Number(ordinal) };
+}
+
+/** The sinks that have a cursor in the directory. */
+export function listCursors(directory: string, files: SpoolFiles): string[] {
+  return files.readdirSync(directory).flatMap((name) => NAME.exec(name)?.[1] ?? []);
+}
+
+export function removeCursor(directory: string, sink: string, files: SpoolFiles): void {
+  files.unlinkSync(cursorPath(directory, sink));
+}
+
+/** Written beside, synced, put in place, and the place synced: a crash leaves the old one or the new one. */
+export async function writeCursor(
+  directory: string,
+  sink: string,
+  ordinal: number,
+  files: SpoolFiles,
+): Promise<NodeJS.ErrnoException | null> {
+  const path = cursorPath(directory, sink);
+  const { O_CREAT, O_TRUNC, O_WRONLY } = constants;
+  try {
+    const descriptor = files.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
+    let fault: NodeJS.ErrnoException | null;
+    try {
+      files.writeSync(descriptor, cursorText(ordinal));
+      fault = await syncFile(files, descriptor, 'fdatasync');
+    } finally {
+      files.closeSync(descriptor);
+    }
+    if (fault !== null) return fault;
+    files.renameSync(`${path}.new`, path);
+    return await syncPath(directory, files, 'fsync');
+  } catch (error) {
+    if (isSystemError(error)) return error;
+    throw error;
+  }
+}

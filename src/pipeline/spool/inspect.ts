@@ -1,0 +1,95 @@
+/** What is in a spool's directory, told beside whoever uses it: takes no lock and changes nothing. */
+import { constants } from 'node:fs';
+import { basename } from 'node:path';
+import { listCursors, readCursor } from './cursor.ts';
+import { isSystemError, type SpoolFiles } from './files.ts';
+import { SEGMENT_HEADER_BYTES } from './frame.ts';
+import { pending } from './open.ts';
+import { findFrame, scanSegment } from './segment.ts';
+import { listSegments, type Segment, withFile } from './segments.ts';
+
+export interface SegmentFacts {
+  readonly file: string;
+  readonly state: 'sealed' | 'open';
+  /** Ordinals: from `first` up to, not including, `end`. */
+  readonly first: number;
+  readonly end: number;
+  readonly events: number;
+  readonly bytes: number;
+  /** Milliseconds since 1970; null without an event that can be read. */
+  readonly oldestMs: number | null;
+}
+
+export interface CursorFacts {
+  readonly sink: string;
+  /** Every event before it is settled; null where there is no cursor, or a damaged one. */
+  readonly ordinal: number | null;
+  /** Events that the sink has not settled. */
+  readonly waiting: number;
+  readonly state: 'found' | 'missing' | 'damaged';
+}
+
+export interface SpoolFacts {
+  readonly segments: readonly SegmentFacts[];
+  readonly cursors: readonly CursorFacts[];
+}
+
+/** `sinks` may have no cursor yet. Reads no events. Throws the fault of the system. */
+export function inspectSpool(directory: string, sinks: readonly string[], files: SpoolFiles): SpoolFacts {
+  const segments = listSegments(directory, files).flatMap(
+    (listed) =>
+      readSegment(directory, listed, files, (descriptor, segment) =>
+        segmentFacts(files, descriptor, segment),
+      ) ?? [],
+  );
+  const names = new Set([...listCursors(directory, files), ...sinks]);
+  return {
+    segments,
+    cursors: [...names].sort().map((sink) => {
+      const found = readCursor(directory, sink, files);
+      const ordinal = found.kind === 'found' ? found.ordinal : null;
+      return { sink, ordinal, waiting: pending(segments, ordinal ?? 0), state: found.kind };
+    }),
+  };
+}
+
+/** Opens a segment, under the name it has by now; null when it is gone, as an agent may be at work. */
+export function readSegment<Result>(
+  directory: string,
+  segment: Segment,
+  files: SpoolFiles,
+  use: (descriptor: number, segment: Segment) => Result,
+): Result | null {
+  try {
+    return withFile(files, segment.path, constants.O_RDONLY, (descriptor) => use(descriptor, segment));
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
+    if (segment.isSealed) return null;
+    const sealed = listSegments(directory, files).find(({ first }) => first === segment.first);
+    return sealed === undefined ? null : readSegment(directory, sealed, files, use);
+  }
+}
+
+function segmentFacts(files: SpoolFiles, descriptor: number, segment: Segment): SegmentFacts {
+  const { path, first, isSealed } = segment;
+  const { size } = files.fstatSync(descriptor);
+  const end = isSealed ? segment.end : scanSegment(files, descriptor, first, false).end;
+  return {
+    file: basename(path),
+    state: isSealed ? 'sealed' : 'open',
+    first,
+    end,
+    events: end - first,
+    bytes: size,
+    oldestMs: findOldest(files, descriptor, size),
+  };
+}
+
+function findOldest(files: SpoolFiles, descriptor: number, size: number): number | null {
+  for (let at = SEGMENT_HEADER_BYTES; ; ) {
+    const found = findFrame(files, descriptor, at, size, false);
+    if (found.kind === 'end' || found.kind === 'torn') return null;
+    if (found.kind === 'frame' && found.header.events > 0) return found.header.oldestMs;
+    at = found.next;
+  }
+}

@@ -1,0 +1,126 @@
+/** Reads every byte of a spool beside whoever uses it, a frame at a time, and says what is not as it was written. */
+import { basename } from 'node:path';
+import { listCursors, readCursor } from './cursor.ts';
+import type { SpoolFiles } from './files.ts';
+import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './frame.ts';
+import { readSegment } from './inspect.ts';
+import { batchOf } from './reader.ts';
+import { findFrame, readPayload } from './segment.ts';
+import { listSegments, readVersion, type Segment } from './segments.ts';
+
+export interface VerifyVoice {
+  /** Something is not what was written. */
+  damage(file: string, offset: number, what: string): void;
+  /** Something is out of the ordinary, and nothing is missing. */
+  note(file: string, offset: number, what: string): void;
+  /** So much was read since the last time. */
+  progress(bytes: number): void;
+}
+
+export interface VerifyTotals {
+  readonly files: number;
+  /** Undamaged ones, and their events. */
+  readonly frames: number;
+  readonly events: number;
+  readonly bytes: number;
+}
+
+/** Throws the fault of the system. */
+export function verifySpool(directory: string, files: SpoolFiles, voice: VerifyVoice): VerifyTotals {
+  const totals = { files: 0, frames: 0, events: 0, bytes: 0 };
+  let end = 0;
+  for (const listed of listSegments(directory, files)) {
+    readSegment(directory, listed, files, (descriptor, segment) => {
+      if (segment.first < end)
+        voice.damage(
+          basename(segment.path),
+          0,
+          `begins with event ${segment.first}: an older file has it too`,
+        );
+      end = Math.max(end, segment.end);
+      const found = verifySegment(files, descriptor, segment, voice);
+      totals.files++;
+      totals.frames += found.frames;
+      totals.events += found.events;
+      totals.bytes += found.bytes;
+    });
+  }
+  for (const sink of listCursors(directory, files)) {
+    if (readCursor(directory, sink, files).kind !== 'damaged') continue;
+    voice.damage(`cursor.${sink}`, 0, 'is no cursor: its sink will begin with the oldest event kept');
+  }
+  return totals;
+}
+
+function verifySegment(
+  files: SpoolFiles,
+  descriptor: number,
+  segment: Segment,
+  voice: VerifyVoice,
+): Omit<VerifyTotals, 'files'> {
+  const file = basename(segment.path);
+  const { size } = files.fstatSync(descriptor);
+  const totals = { frames: 0, events: 0, bytes: size };
+  const damage = (offset: number, what: string) => voice.damage(file, offset, what);
+  const version = readVersion(files, descriptor);
+  if (version !== null && version !== FORMAT_VERSION) {
+    damage(8, `has format version ${version}, and this ktc knows version ${FORMAT_VERSION}`);
+    return totals;
+  }
+  if (version === null && (segment.isSealed || size >= SEGMENT_HEADER_BYTES))
+    damage(0, 'the header of the file is damaged');
+
+  let due = segment.first;
+  /** What lies between was told already. */
+  let isAfterDamage = false;
+  let at = SEGMENT_HEADER_BYTES;
+  for (;;) {
+    const found = findFrame(files, descriptor, at, size, false);
+    if (found.kind === 'end' || found.kind === 'torn') {
+      verifyEnd(segment, { due, at: Math.min(at, size), size }, voice);
+      return totals;
+    }
+    voice.progress(found.next - at);
+    if (found.kind === 'damaged') {
+      damage(at, `${found.next - at} bytes are no frame`);
+      isAfterDamage = true;
+    } else {
+      const { header } = found;
+      const isDue = header.ordinal === due || (isAfterDamage && header.ordinal > due);
+      if (!isDue) damage(at, `a frame begins with event ${header.ordinal}, where ${due} was due`);
+      due = header.ordinal + header.events;
+      isAfterDamage = false;
+      const payload = readPayload(files, descriptor, at, header);
+      if (payload === null) damage(at, `the CRC of ${header.events} events is wrong`);
+      else if (batchOf(payload, header.events, 0) === null) damage(at, `holds no ${header.events} lines`);
+      else {
+        totals.frames++;
+        totals.events += header.events;
+      }
+    }
+    at = found.next;
+  }
+}
+
+interface SegmentEnd {
+  /** The event that would come next. */
+  readonly due: number;
+  /** Where the last frame ends. */
+  readonly at: number;
+  readonly size: number;
+}
+
+function verifyEnd(segment: Segment, { due, at, size }: SegmentEnd, voice: VerifyVoice): void {
+  const file = basename(segment.path);
+  const rest = size - at;
+  if (!segment.isSealed) {
+    if (rest > 0)
+      voice.note(file, at, `${rest} bytes are no whole frame: being written, or cut off by a start`);
+  } else if (due < segment.end) {
+    voice.damage(file, at, `${segment.end - due} events are missing, up to the ${segment.end} of its name`);
+  } else if (due > segment.end) {
+    voice.damage(file, at, `has events up to ${due}, and its name says ${segment.end}`);
+  } else if (rest > 0) {
+    voice.note(file, at, `${rest} bytes behind the last frame, left by a write that failed`);
+  }
+}
