@@ -1,0 +1,192 @@
+/** Events as NDJSON in a file of its own, rotated by size: path, then path.1 (newest) to path.N. */
+import { constants, existsSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import type { Batch, SendResult, Sink } from './sink.ts';
+import { ACKNOWLEDGED, retryAll } from './sink.ts';
+import type { SinkLog } from './sink-log.ts';
+import { createTurns } from './turns.ts';
+
+export interface FileSinkOptions {
+  readonly path: string;
+  /** The file is rotated before it would grow beyond this; only a single larger event makes a larger file. */
+  readonly maxBytes: number;
+  /** How many files are kept, the current one included: at least 1. */
+  readonly maxFiles: number;
+  readonly log: SinkLog;
+}
+
+const MODE = 0o640;
+const NEWLINE = 0x0a;
+
+interface OpenFile {
+  readonly handle: FileHandle;
+  readonly inode: number;
+  readonly device: number;
+}
+
+/**
+ * Acknowledged means written: the kernel has the bytes. That outlives the agent, kill -9 included, but not a
+ * crash of the host within the kernel's write-back time (30 s by default). `close` also syncs to disk.
+ *
+ * The file may be moved, removed or truncated by others (logrotate) at any time: the next batch goes to a new
+ * file under `path`. An event is never split over two files, and what a failed write left of one is cut off.
+ */
+export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOptions): Sink {
+  const turns = createTurns();
+  let file: OpenFile | null = null;
+
+  const letGo = async () => {
+    const { handle } = file ?? {};
+    file = null;
+    await handle?.close().catch(() => undefined);
+  };
+
+  /** The file now under `path` and its size. */
+  const current = async (): Promise<{ file: OpenFile; size: number }> => {
+    if (file) {
+      const found = await stat(path).catch(ignoreMissing);
+      if (found && found.ino === file.inode && found.dev === file.device) return { file, size: found.size };
+      log.info({ path }, 'the event file was moved away, starting a new one');
+      await letGo();
+    }
+    const handle = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE);
+    const { ino: inode, dev: device, size } = await handle.stat();
+    file = { handle, inode, device };
+    return { file, size: size + (await endLine(handle, size)) };
+  };
+
+  const rotate = async () => {
+    await letGo();
+    if (maxFiles === 1) return rm(path, { force: true });
+    for (let age = maxFiles - 1; age > 0; age--) {
+      await rename(age === 1 ? path : `${path}.${age - 1}`, `${path}.${age}`).catch(ignoreMissing);
+    }
+  };
+
+  const write = async (batch: Batch): Promise<SendResult> => {
+    let position = 0;
+    try {
+      while (position < batch.count) {
+        const { file: target, size } = await current();
+        const end = fittingEnd(batch, position, maxBytes - size);
+        if (end === position && size > 0) {
+          await rotate();
+          continue;
+        }
+        const next = Math.max(end, position + 1);
+        await writeWhole(
+          target.handle,
+          batch.bytes.subarray(batch.offsets[position], batch.offsets[next]),
+          size,
+        );
+        position = next;
+      }
+      return ACKNOWLEDGED;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      await letGo();
+      const events = Array.from({ length: batch.count - position }, (_, index) => position + index);
+      return position === 0
+        ? retryAll(explainFileFault(path, error))
+        : { refused: [], retry: { events, afterMs: null, reason: explainFileFault(path, error) } };
+    }
+  };
+
+  return {
+    name: 'file',
+    open: () =>
+      turns.run(async () => {
+        try {
+          await current();
+          return null;
+        } catch (error) {
+          if (!isSystemError(error)) throw error;
+          return { problem: explainFileFault(path, error), mayPass: FULL.includes(error.code ?? '') };
+        }
+      }),
+    send: (batch) => turns.run(() => write(batch)),
+    async close() {
+      await turns.idle();
+      await file?.handle.sync().catch((error: Error) => log.warn({ path }, explainFileFault(path, error)));
+      await letGo();
+    },
+  };
+}
+
+/** The last event that fits into `room` bytes, plus one: `from` when not even the first does. */
+function fittingEnd({ offsets, count }: Batch, from: number, room: number): number {
+  const limit = (offsets[from] ?? 0) + room;
+  if ((offsets[count] ?? 0) <= limit) return count;
+  let end = from;
+  while ((offsets[end + 1] ?? 0) <= limit) end++;
+  return end;
+}
+
+/** One write where the kernel takes it all; what a failed one has left of its bytes is cut off again. */
+async function writeWhole(handle: FileHandle, bytes: Buffer, size: number): Promise<void> {
+  let written = 0;
+  try {
+    while (written < bytes.length) {
+      written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
+    }
+  } catch (error) {
+    // Should this fail too, the torn line is ended when the file is opened next.
+    if (written > 0) await handle.truncate(size).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Ends a line that a crash has torn, so that it spoils no other event. Returns the bytes added. */
+async function endLine(handle: FileHandle, size: number): Promise<number> {
+  if (size === 0) return 0;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  if (buffer[0] === NEWLINE) return 0;
+  await handle.write('\n');
+  return 1;
+}
+
+const FULL = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; free space or lower the size and number of rotated files',
+  EDQUOT: 'the disk quota is used up; raise it or lower the size and number of rotated files',
+  ENOENT: 'its directory does not exist; create it for the user of the agent',
+  EPERM: 'not permitted; let the user of the agent write to the file and its directory',
+  EROFS: 'the file system is read-only; choose another path or mount it writable',
+  EISDIR: 'it is a directory; name a file',
+  EIO: "the disk reports an input/output error; see the kernel's log",
+};
+
+/** One line that says what to do about a fault of the event file. */
+export function explainFileFault(path: string, error: NodeJS.ErrnoException): string {
+  const advice = error.code === 'EACCES' ? ownerAdvice(path) : ADVICE[error.code ?? ''];
+  return `cannot write events to ${path}: ${advice ?? error.message}`;
+}
+
+/** Rotation needs the directory too, so both are to be the agent's. */
+function ownerAdvice(path: string): string {
+  const user = userName();
+  const files = existsSync(path) ? `${dirname(path)} ${path}` : dirname(path);
+  return `user ${user} may not; as root: chown ${user} ${files}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A number without a name.
+    return String(process.geteuid?.());
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+  throw error;
+}

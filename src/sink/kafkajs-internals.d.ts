@@ -1,0 +1,100 @@
+/** kafkajs 2.2.4 has types for its surface only: this is what lies below and is used or mended here. */
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    readonly inflight: ReadonlyMap<
+      number,
+      {
+        /** Milliseconds since 1970. */
+        readonly sentAt: number;
+        readonly requestTimeout: number;
+        timeoutRequest(): void;
+      }
+    >;
+    requestTimeoutIntervalId: NodeJS.Timeout | null;
+    isConnected(): boolean;
+    scheduleCheckPendingRequests(): void;
+    scheduleRequestTimeoutCheck(): void;
+    /** Stops both timers. */
+    destroy(): void;
+  }
+}
+
+declare module 'kafkajs/src/protocol/encoder.js' {
+  export default class Encoder {
+    writeInt16(value: number): this;
+    writeInt32(value: number): this;
+    writeString(value: string | null): this;
+    writeBuffer(value: Buffer): this;
+  }
+}
+
+declare module 'kafkajs/src/protocol/requests/index.js' {
+  import type Encoder from 'kafkajs/src/protocol/encoder.js';
+
+  export interface Exchange {
+    request: { encode(): Promise<Encoder>; readonly apiVersion: number };
+    response: unknown;
+  }
+  export const requests: { readonly Produce: ProduceDefinitions };
+  export interface ProduceDefinitions {
+    readonly versions: readonly string[];
+  }
+}
+
+declare module 'kafkajs/src/cluster/index.js' {
+  import type { ISocketFactory, PartitionMetadata, SASLOptions } from 'kafkajs';
+  import type { Exchange, ProduceDefinitions } from 'kafkajs/src/protocol/requests/index.js';
+
+  export interface ClusterLogger {
+    namespace(name: string): ClusterLogger;
+    error(message: string, extra?: object): void;
+    warn(message: string, extra?: object): void;
+    info(message: string, extra?: object): void;
+    debug(message: string, extra?: object): void;
+  }
+
+  export interface Broker {
+    readonly connectionPool: {
+      readonly host: string;
+      readonly port: number;
+      /** Resolves with the answer; rejects with KafkaJSProtocolError for the first error in it. */
+      send(exchange: Exchange): Promise<unknown>;
+    };
+    /** The request of the newest version that both sides know. */
+    lookupRequest(
+      apiKey: number,
+      definitions: ProduceDefinitions,
+    ): (content: { acks: number; timeout: number; topicData: [] }) => Exchange;
+    initProducerId(options: object): Promise<{ producerId: { toString(): string }; producerEpoch: number }>;
+  }
+
+  export default class Cluster {
+    constructor(options: {
+      logger: ClusterLogger;
+      brokers: () => string[];
+      clientId: string;
+      connectionTimeout: number;
+      requestTimeout: number;
+      metadataMaxAge: number;
+      allowAutoTopicCreation: boolean;
+      socketFactory: ISocketFactory;
+      retry: { initialRetryTime: number; maxRetryTime: number; retries: number };
+      ssl?: object;
+      sasl?: SASLOptions;
+    });
+    isConnected(): boolean;
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    /** Fetches metadata of the topic and, from now on, with every refresh. Rejects when it cannot be had. */
+    addTargetTopic(topic: string): Promise<void>;
+    refreshMetadata(): Promise<void>;
+    refreshMetadataIfNecessary(): Promise<void>;
+    /** Empty for a topic that is no target. */
+    findTopicPartitionMetadata(topic: string): PartitionMetadata[];
+    /** Connected, and logged in. */
+    findBroker(which: { nodeId: number }): Promise<Broker>;
+    findControllerBroker(): Promise<Broker>;
+  }
+}

@@ -1,0 +1,83 @@
+/** The one interface between the pipeline and every destination of events. */
+
+/**
+ * Events on their way out: NDJSON bytes, one event a line, with the place of each.
+ * Immutable once it has left the batcher.
+ */
+export interface Batch {
+  /** Rises with every batch: the spool's ordinal of its first event. */
+  readonly id: number;
+  /** `count` JSON objects, each followed by one `\n`. */
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** `count + 1` offsets into `bytes`: event `i` is `bytes[offsets[i] .. offsets[i + 1] - 1)`, newline left out. */
+  readonly offsets: Uint32Array;
+  /** Wall clock of the oldest event, milliseconds since 1970, for the latency metrics. */
+  readonly oldestMs: number;
+}
+
+/** An event that the destination will never take. */
+export interface Refusal {
+  /** The event's place in the batch. */
+  readonly index: number;
+  /** A short name for the ledger and the metrics, such as `message_too_large`. */
+  readonly reason: string;
+}
+
+/**
+ * What became of a batch. Every event that is neither refused nor to be retried is acknowledged:
+ * the destination has it durably, by its own definition (Kafka: acks=all).
+ */
+export interface SendResult {
+  readonly refused: readonly Refusal[];
+  /** So many more of the events that are not to be retried, refused by a destination that does not say which. */
+  readonly refusedUnnamed?: { readonly count: number; readonly reason: string };
+  readonly retry: Retry | null;
+}
+
+export interface Retry {
+  /** Which events to send again: all that were not refused, or these. */
+  readonly events: 'rest' | readonly number[];
+  /** The destination's own wish in milliseconds; null leaves the back-off to the pipeline. */
+  readonly afterMs: number | null;
+  /** One line for the log: what happened, where. */
+  readonly reason: string;
+}
+
+/** Why a sink cannot start, in one line that says what to do. */
+export interface SinkProblem {
+  readonly problem: string;
+  /** False for what only an operator can mend, such as a topic that does not exist. */
+  readonly mayPass: boolean;
+}
+
+export interface SinkSocket {
+  readonly localPort: number;
+  readonly remotePort: number;
+}
+
+export interface Sink {
+  /** `kafka`, `file`, `stdout`: the name in the configuration, the log and the metrics. */
+  readonly name: string;
+  /** Makes the destination ready, or says why it cannot be. Null is ready. May be called again after a problem. */
+  open(): Promise<SinkProblem | null>;
+  /** Never rejects for faults of the world: these are results. A rejection is a bug. */
+  send(batch: Batch): Promise<SendResult>;
+  /** Finishes what is under way and lets go of everything; safe to call twice. */
+  close(): Promise<void>;
+  /** The sink's own sockets, so that its traffic never makes events. */
+  readonly sockets?: () => readonly SinkSocket[];
+}
+
+/** All of it is there. */
+export const ACKNOWLEDGED: SendResult = { refused: [], retry: null };
+
+/** Nothing of it is there yet. */
+export function retryAll(reason: string, afterMs: number | null = null): SendResult {
+  return { refused: [], retry: { events: 'rest', afterMs, reason } };
+}
+
+/** The places `from` to `to` of a batch, the latter not included. */
+export function rangeOf(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
+}
