@@ -1,0 +1,144 @@
+/** What brings batches to the sinks: the spool, and for each sink an account, a reader and a delivery. */
+import type { Logger } from 'pino';
+import type { Secrets } from '../config/load.ts';
+import type { AgentConfig } from '../config/schema.ts';
+import { createDeadLetter, type DeadLetter } from '../pipeline/dead-letter.ts';
+import { createDelivery, type Delivery } from '../pipeline/delivery.ts';
+import type { Ledger } from '../pipeline/ledger.ts';
+import type { SpoolMark } from '../pipeline/spool/frame.ts';
+import type { OpenSpool } from '../pipeline/spool/open.ts';
+import type { TakeLimits } from '../pipeline/spool/reader.ts';
+import type { NewBatch } from '../pipeline/spool/spool.ts';
+import { createFileSink } from '../sink/file.ts';
+import type { SinkSocket } from '../sink/sink.ts';
+import type { FaultLog } from '../telemetry/fault-log.ts';
+import type { SinkStatus, SpoolStatus, TelemetrySnapshot } from '../telemetry/snapshot.ts';
+import { createSinks } from './sinks.ts';
+
+export interface DeliveriesOptions {
+  readonly config: AgentConfig;
+  readonly secrets: Secrets;
+  /** With an account for each sink of the configuration. */
+  readonly ledger: Ledger;
+  /** With a reader for each of them. */
+  readonly spool: OpenSpool;
+  readonly version: string;
+  /** The host's name, which decides the Kafka partition. */
+  readonly host: string;
+  readonly log: Logger;
+  readonly faults: FaultLog;
+  readonly onDelivered: (sink: string, latencyMs: number) => void;
+  /** Nobody reads standard output any more. */
+  readonly onStdoutClosed: (reason: string) => void;
+}
+
+export interface Deliveries {
+  /** Opens the sinks and begins to deliver; hears of each one that only an operator can mend. */
+  open(onProblem: (problem: string) => void): Promise<void>;
+  /** Keeps a batch for every sink, whose accounts have its events as queued. */
+  append(batch: NewBatch, mark: SpoolMark | null): void;
+  /** Notes how far the kernel's records are dealt with when nothing came of them. */
+  mark(mark: SpoolMark): void;
+  /** No room: whoever reads has to wait. */
+  readonly full: boolean;
+  /** How much is sent as one batch from now on, where more than one waits. */
+  setTakeLimits(limits: TakeLimits): void;
+  /** Of all sinks. */
+  sockets(): SinkSocket[];
+  /** Delivers until nothing is left, for so long at most, or until `stop` is aborted; then lets go of everything. */
+  drain(timeoutMs: number, stop?: AbortSignal): Promise<void>;
+  status(): Pick<TelemetrySnapshot, 'spool' | 'sinks'>;
+}
+
+export function createDeliveries(options: DeliveriesOptions): Deliveries {
+  const { config, faults, ledger, spool } = options;
+  let takeLimits: TakeLimits = { maxEvents: config.batch.max_events, maxBytes: config.batch.max_bytes };
+  const deadLetter = deadLetterOf(options);
+  const sinks = createSinks(config, options);
+  const deliveries: Delivery[] = sinks.map((sink) =>
+    createDelivery({
+      sink,
+      reader: spool.readers.get(sink.name) ?? missing(sink.name),
+      account: ledger.sinks[sink.name] ?? missing(sink.name),
+      takeLimits: () => takeLimits,
+      maxInFlight: config.sink.max_in_flight,
+      retryInitialMs: config.sink.retry_initial_ms,
+      retryMaxMs: config.sink.retry_max_ms,
+      onFault: (reason, attempt) => faults.report('warn', `sink_${sink.name}`, reason, { attempt }),
+      onDelivered(latencyMs) {
+        faults.settle(`sink_${sink.name}`);
+        options.onDelivered(sink.name, latencyMs);
+      },
+      onRefused: (batch, refused) => deadLetter?.keep(sink.name, batch, refused),
+    }),
+  );
+
+  return {
+    async open(onProblem) {
+      await Promise.all(
+        deliveries.map(async (delivery) => {
+          const problem = await delivery.open();
+          if (problem !== null) onProblem(`sink ${delivery.name}: ${problem}`);
+        }),
+      );
+    },
+    append(batch, mark) {
+      spool.spool.append(batch, mark);
+      for (const delivery of deliveries) delivery.pump();
+    },
+    mark: spool.spool.mark,
+    get full() {
+      return spool.spool.full;
+    },
+    setTakeLimits(limits) {
+      takeLimits = limits;
+    },
+    sockets: () => sinks.flatMap((sink) => sink.sockets?.() ?? []),
+    async drain(timeoutMs, stop) {
+      await Promise.all(deliveries.map((delivery) => delivery.drain(timeoutMs, stop)));
+      await deadLetter?.close();
+      await spool.close();
+    },
+    status: () => ({
+      spool: spoolStatus(options),
+      sinks: Object.fromEntries(deliveries.map((delivery) => [delivery.name, sinkStatus(delivery)])),
+    }),
+  };
+}
+
+function missing(sink: string): never {
+  throw new Error(`sink ${sink} has no account, or no reader`);
+}
+
+function deadLetterOf({ config: { dead_letter }, faults, log }: DeliveriesOptions): DeadLetter | null {
+  if (dead_letter.path === '') return null;
+  return createDeadLetter({
+    file: createFileSink({ path: dead_letter.path, maxBytes: dead_letter.max_bytes, maxFiles: 2, log }),
+    onFault: (problem) => faults.report('error', 'dead_letter', problem),
+    now: () => new Date(),
+  });
+}
+
+function spoolStatus({ config, spool: { spool, segments } }: DeliveriesOptions): SpoolStatus {
+  return {
+    directory: spool.isDurable ? config.spool.directory : null,
+    bytes: spool.bytes,
+    max_bytes: spool.isDurable ? config.spool.max_bytes : config.queue.max_bytes,
+    segments: segments(),
+    memory_bytes: spool.memoryBytes,
+    full: spool.full,
+    problem: spool.problem,
+  };
+}
+
+function sinkStatus(delivery: Delivery): SinkStatus {
+  const { state, problem, batchesSent, retries, window, lastAcknowledged } = delivery.status();
+  return {
+    state,
+    problem,
+    batches_sent: batchesSent,
+    retries,
+    window,
+    last_acknowledged: lastAcknowledged === null ? null : new Date(lastAcknowledged).toISOString(),
+  };
+}

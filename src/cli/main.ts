@@ -1,0 +1,99 @@
+/** The entry: finds the command and ends the process with its exit code. */
+
+import { runDemoTraffic } from '../demo/exchange.ts';
+import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
+import { checkCommand } from './check.ts';
+import { configCommand } from './config.ts';
+import { demoCommand } from './demo.ts';
+import { EXIT, fail } from './exit.ts';
+import { moduleCommand } from './module.ts';
+import { recordCommand } from './record.ts';
+import { replayCommand } from './replay.ts';
+import { runCommand } from './run.ts';
+import { spoolCommand } from './spool.ts';
+import { statusCommand } from './status.ts';
+import { toolCommands } from './tool.ts';
+import { topCommand } from './top.ts';
+import { VERSION } from './version.ts';
+
+const toolLines = TOOL_NAMES.map((name) => `  ${name.padEnd(10)}  ${TOOLS[name].purpose}`).join('\n');
+
+const HELP = `Usage: ktc COMMAND [options]
+
+Kernel TCP events as a loss-accounted stream of JSON.
+
+Commands:
+  run       read events and deliver them (--local: see them here)
+  demo      two network namespaces with a lossy link: real retransmits in seconds
+  check     can this host run the agent? what is missing?
+  status    what the running agent reads, delivers and loses
+  config    show, check or describe the configuration
+  spool     look into the events on disk, check them, deliver them without the agent
+  module    build, load, unload or look at the kernel module tcp_trace.ko
+  record    keep what the kernel says in a file
+  replay    give a recording again, without root
+
+What one types after logging in to a host:
+${toolLines}
+  top         the peers with the most retransmits, drawn again and again
+
+ktc COMMAND --help tells more. ktc --version prints ${VERSION}.
+`;
+
+const COMMANDS: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+  run: runCommand,
+  demo: demoCommand,
+  check: checkCommand,
+  status: (words) => statusCommand(words),
+  config: configCommand,
+  spool: spoolCommand,
+  module: moduleCommand,
+  record: recordCommand,
+  replay: replayCommand,
+  ...toolCommands,
+  top: topCommand,
+  // Hidden: what `ktc demo` starts inside its namespaces. Its sockets must not keep it alive.
+  'demo-traffic': async (words) => process.exit(await runDemoTraffic(words)),
+};
+
+// Whoever reads our output may go away (`ktc status | head`), and a disk may be full: neither is a bug. Commands that
+// write as long as they run listen themselves, and have to end in order.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' || process.stdout.listenerCount('error') > 1) return;
+  process.exit(fail(EXIT.io, `standard output: ${error.message}`));
+});
+
+async function main(words: readonly string[]): Promise<number> {
+  const [name = '', ...rest] = words;
+  if (name === '--version') {
+    process.stdout.write(`${VERSION}\n`);
+    return EXIT.ok;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP);
+    return EXIT.ok;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    return fail(
+      EXIT.usage,
+      name === ''
+        ? 'name a command; ktc --help lists them'
+        : `there is no command ${name}; ktc --help lists them`,
+    );
+  }
+  return command(rest);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    // A bug: say it whole, so that the report helps.
+    process.stderr.write(
+      `ktc: this is a bug, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exitCode = EXIT.bug;
+  },
+);

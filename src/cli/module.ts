@@ -1,0 +1,99 @@
+/** `ktc module build|load|unload|status`. */
+import { release } from 'node:os';
+import { moduleSources } from '../agent/module.ts';
+import { MODULE_NAME, type ModuleStatus, readModule } from '../source/module.ts';
+import { buildModule } from '../source/module-build.ts';
+import { loadModule, unloadModule } from '../source/module-load.ts';
+import { EXIT, fail } from './exit.ts';
+import { parseArguments } from './options.ts';
+import { formatTable } from './table.ts';
+
+const HELP = `Usage: ktc module build [--kernel RELEASE] [--headers DIR] [--output FILE]
+       ktc module load [FILE]
+       ktc module unload
+       ktc module status [--json]
+
+The kernel module tcp_trace.ko, which tells what the native tracepoints cannot.
+
+  build    builds it for this kernel, or for RELEASE, and installs it; needs kernel-devel, gcc and make
+  load     loads the installed one, or FILE
+  unload   takes it out of the kernel; refused while anybody traces with it
+  status   what it offers on this kernel, and how each of its probes does
+
+Options:
+      --kernel RELEASE  as uname -r says it (this kernel's)
+      --headers DIR     the kernel's prepared headers (/lib/modules/RELEASE/build)
+      --output FILE     put the module there instead of installing it
+      --json            for programs
+  -h, --help            show this help
+
+Exit codes: 0 done, 1 status: not loaded, 64 wrong options, 69 it cannot be had; one line says why.
+
+Examples:
+  ktc module build && ktc module load
+  ktc module build --headers /usr/src/kernels/3.10.0-862.el7.x86_64 --output tcp_trace.ko
+  ktc module status
+`;
+
+/** One line a probe, under a line about the module. */
+function statusText({ version, api, hooks }: ModuleStatus): string {
+  const rows = [
+    ['EVENT', 'FUNCTION', 'STATE', 'BY', 'MISSED'],
+    ...hooks.map((hook) => [hook.probe, hook.function, hook.state, hook.way ?? '-', String(hook.missed)]),
+  ];
+  return `${MODULE_NAME}.ko ${version}, API ${api}, is loaded\n${formatTable(rows)}`;
+}
+
+function status(json: boolean): number {
+  const module = readModule();
+  if (json) process.stdout.write(`${JSON.stringify(module, null, 2)}\n`);
+  else if (module === null) process.stdout.write(`${MODULE_NAME}.ko is not loaded\n`);
+  else process.stdout.write(statusText(module));
+  return module === null ? EXIT.failed : EXIT.ok;
+}
+
+export async function moduleCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseArguments({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      kernel: { type: 'string' },
+      headers: { type: 'string' },
+      output: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (!parsed.ok) return fail(EXIT.usage, `module: ${parsed.problem}; ktc module --help lists the options`);
+  const { values, positionals } = parsed;
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return EXIT.ok;
+  }
+  const [verb, file = '', ...more] = positionals;
+  if (more.length > 0 || (file !== '' && verb !== 'load'))
+    return fail(EXIT.usage, 'module: too many words; see ktc module --help');
+  switch (verb) {
+    case 'build': {
+      const { headers = null, output = null, kernel = release() } = values;
+      const built = buildModule({ sources: moduleSources(), kernel, headers, output });
+      if (!built.ok) return fail(EXIT.unavailable, built.problem);
+      process.stdout.write(`${output === null ? `installed ${MODULE_NAME}.ko for ${kernel}` : output}\n`);
+      return EXIT.ok;
+    }
+    case 'load': {
+      const loaded = loadModule(file);
+      return loaded.ok
+        ? status(values.json)
+        : fail(loaded.permission ? EXIT.noPermission : EXIT.unavailable, loaded.problem);
+    }
+    case 'unload': {
+      const problem = unloadModule();
+      return problem === null ? EXIT.ok : fail(EXIT.unavailable, problem);
+    }
+    case 'status':
+      return status(values.json);
+    default:
+      return fail(EXIT.usage, 'module needs one of build, load, unload, status; see ktc module --help');
+  }
+}

@@ -1,0 +1,60 @@
+/** The configuration's files: which there are, in which order, and what each sets. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseJson } from './json.ts';
+import { joinLayers, type Layer, readDocument, unreadable } from './layer.ts';
+import { fileProblem } from './problem.ts';
+
+const DEFAULT_FILE = '/etc/ktc/agent.json';
+
+/** Beside the file: a directory whose `*.json` files override it, in the order of their names. */
+const OVERRIDES = 'conf.d';
+
+export interface FileSources {
+  /** Must exist; without it `/etc/ktc/agent.json` is read where it exists. Null reads no files at all. */
+  readonly file?: string | null | undefined;
+  /** Must exist; without it `conf.d` beside the file is read where it exists. */
+  readonly directory?: string | undefined;
+}
+
+/** The layers of the file and of its overrides. */
+export function readFiles({ file, directory }: FileSources): Layer[] {
+  if (file === null) return [];
+  const main = file ?? DEFAULT_FILE;
+  const overrides = directory ?? join(dirname(main), OVERRIDES);
+  return [
+    readFile(main, file === undefined),
+    ...listOverrides(overrides, directory === undefined).map((entry) =>
+      typeof entry === 'string' ? readFile(entry, false) : entry,
+    ),
+  ];
+}
+
+/** The files of a directory in the order of their names, hidden ones left out, or why they cannot be listed. */
+function listOverrides(directory: string, mayBeAbsent: boolean): (string | Layer)[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+      .sort()
+      .map((name) => join(directory, name));
+  } catch (error) {
+    return mayBeAbsent && isAbsent(error) ? [] : [unreadable(directory, fileProblem(error))];
+  }
+}
+
+function readFile(path: string, mayBeAbsent: boolean): Layer {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    if (mayBeAbsent && isAbsent(error)) return joinLayers([]);
+    return unreadable(path, error instanceof TypeError ? 'is not UTF-8 text' : fileProblem(error));
+  }
+  const json = parseJson(text);
+  if (json.ok) return readDocument(json.value, path);
+  return unreadable(path, `line ${json.line}, column ${json.column}: ${json.problem}`);
+}
+
+function isAbsent(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

@@ -1,0 +1,141 @@
+/** What a configuration value can be: how it is told apart, and how it is written in text. */
+import { isIP } from 'node:net';
+import { parseRange } from '../event/address.ts';
+import { EVENT_KINDS } from '../event/tcp-event.ts';
+
+export interface Kind<T> {
+  /** Completes the sentence "must be …" in problems, and is type and bounds in the reference. */
+  readonly expects: string;
+  readonly accepts: (value: unknown) => value is T;
+  /** From an environment variable or a flag. Text of another kind comes back unchanged, for `accepts` to refuse. */
+  readonly decode: (text: string) => unknown;
+  /** Problems never show the value: somebody may have written the secret itself where its file belongs. */
+  readonly concealed?: true;
+}
+
+/** A whole number, bounds included. */
+export function integer(minimum: number, maximum: number): Kind<number> {
+  return {
+    expects: `an integer from ${minimum} to ${maximum}`,
+    accepts: (value): value is number =>
+      typeof value === 'number' && Number.isSafeInteger(value) && value >= minimum && value <= maximum,
+    decode: (text) => (/^[+-]?\d+$/.test(text) ? Number(text) : text),
+  };
+}
+
+export const boolean: Kind<boolean> = {
+  expects: 'true or false',
+  accepts: (value): value is boolean => typeof value === 'boolean',
+  decode: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+};
+
+export function oneOf<const T extends string>(...options: readonly T[]): Kind<T> {
+  return {
+    expects: `one of ${options.map((option) => `"${option}"`).join(', ')}`,
+    accepts: (value): value is T => options.some((option) => option === value),
+    decode: decodeString,
+  };
+}
+
+/** A string that fulfils `matches`; `expects` says in words what that is. */
+export function text(expects: string, matches: (value: string) => boolean): Kind<string> {
+  return {
+    expects,
+    accepts: (value): value is string => typeof value === 'string' && matches(value),
+    decode: decodeString,
+  };
+}
+
+/** The same, or the empty string for none. */
+export function optional(kind: Kind<string>): Kind<string> {
+  return {
+    ...kind,
+    expects: `${kind.expects}, or "" for none`,
+    accepts: (value): value is string => value === '' || kind.accepts(value),
+  };
+}
+
+/** The value of a JSON text, `undefined` for any other text. */
+export function decodeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Plain text stands for itself; text in JSON's double quotes for its content. */
+function decodeString(text: string): unknown {
+  const decoded = text.startsWith('"') ? decodeJson(text) : undefined;
+  return typeof decoded === 'string' ? decoded : text;
+}
+
+/** Printable and not long: fit for a log line, a table and a JSON document. */
+function isLine(value: string, maximum: number): boolean {
+  return value !== '' && value.length <= maximum && !/\p{Cc}/u.test(value);
+}
+
+export function line(maximum: number): Kind<string> {
+  return text(`a line of 1 to ${maximum} characters`, (value) => isLine(value, maximum));
+}
+
+/** Letters, digits and `marks`; what the kernel, Kafka and file systems all take as a name. */
+export function name(marks: string, maximum: number): Kind<string> {
+  const pattern = new RegExp(`^[A-Za-z0-9${marks.replace(/[-.]/g, '\\$&')}]{1,${maximum}}$`);
+  return text(
+    `1 to ${maximum} letters, digits or ${[...marks].map((mark) => `"${mark}"`).join(', ')}`,
+    (value) => pattern.test(value) && value !== '.' && value !== '..',
+  );
+}
+
+/** A name of a Kafka topic, in which `{event}` may stand once for the kind of the event. */
+export const topicPattern = text(
+  '1 to 249 letters, digits or ".", "_", "-", with "{event}" at most once',
+  (value) => /^(?!\.{1,2}$)[A-Za-z0-9._-]*(\{event\}[A-Za-z0-9._-]*)?$/.test(value) && isTopicLength(value),
+);
+
+/** Whatever kind of event takes the place. */
+function isTopicLength(pattern: string): boolean {
+  const longest = Math.max(...EVENT_KINDS.map((kind) => pattern.replace('{event}', kind).length));
+  return longest >= 1 && longest <= 249;
+}
+
+/** Without dots, which would make objects of labels in Elasticsearch; a letter first, so that none is `__proto__`. */
+export const labelName = text('a letter followed by up to 62 letters, digits, "_" or "-"', (value) =>
+  /^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(value),
+);
+
+export const filePath = text('the path of a file', (value) => isLine(value, 4096) && !value.endsWith('/'));
+
+export const secretPath: Kind<string> = {
+  ...text('an absolute path of a file', (value) => isLine(value, 4096) && /^\/.*[^/]$/.test(value)),
+  concealed: true,
+};
+
+export const address = text('an IPv4 or IPv6 address', (value) => isIP(value) !== 0);
+
+export const network = text(
+  'an IPv4 or IPv6 address or CIDR such as "10.0.0.0/8"',
+  (value) => parseRange(value) !== null,
+);
+
+export const broker = text('host:port, an IPv6 address in brackets', (value) => {
+  const [, ipv6, host, port] = /^(?:\[(.*)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(value) ?? [];
+  if (ipv6 === undefined ? host === undefined : isIP(ipv6) !== 6) return false;
+  return Number(port) >= 1 && Number(port) <= 65_535;
+});
+
+/** TASK_COMM_LEN in the kernel is 16, the closing NUL included. */
+export const processName = text(
+  'a process name of 1 to 15 bytes',
+  (value) => isLine(value, 15) && Buffer.byteLength(value) <= 15,
+);
+
+/** Its problems do not show it: it may hold what should be in a secret file. */
+export const httpUrl: Kind<string> = {
+  ...text('an http:// or https:// URL without user name, password and fragment', (value) => {
+    const url = isLine(value, 2048) && /^https?:\/\//i.test(value) ? URL.parse(value) : null;
+    return url !== null && url.username === '' && url.password === '' && url.hash === '';
+  }),
+  concealed: true,
+};

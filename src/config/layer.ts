@@ -1,0 +1,122 @@
+/** One layer of the configuration: what it sets, and everything that is wrong with it. */
+import { describe, isObject, type Key } from './key.ts';
+import { nearest } from './nearest.ts';
+import type { ConfigProblem } from './problem.ts';
+import { environmentName, isConfigPath, isKey, keys, knownPaths, type Section, schema } from './schema.ts';
+
+/** A value for a key, or for one name in a key that merges (`host.labels.rack`). */
+export interface Setting {
+  readonly path: string;
+  readonly value: unknown;
+  readonly origin: string;
+}
+
+export interface Layer {
+  readonly settings: readonly Setting[];
+  readonly problems: readonly ConfigProblem[];
+  /**
+   * Paths whose value is not what the operator meant: rules about them would only repeat the fault.
+   * `EVERYTHING` when nobody knows what a document would have set.
+   */
+  readonly doubtful: readonly string[];
+}
+
+/** The path of the whole configuration. */
+export const EVERYTHING = '';
+
+const EMPTY: Layer = { settings: [], problems: [], doubtful: [] };
+
+export function joinLayers(layers: readonly Layer[]): Layer {
+  return {
+    settings: layers.flatMap((layer) => layer.settings),
+    problems: layers.flatMap((layer) => layer.problems),
+    doubtful: layers.flatMap((layer) => layer.doubtful),
+  };
+}
+
+function refuse(origin: string, path: string | null, problem: string, doubtful: readonly string[]): Layer {
+  return { settings: [], problems: [{ origin, path, problem }], doubtful };
+}
+
+/** A layer of which nothing could be read. */
+export function unreadable(origin: string, problem: string): Layer {
+  return refuse(origin, null, problem, [EVERYTHING]);
+}
+
+function unknownKey(origin: string, path: string): Layer {
+  const meant = nearest(path, knownPaths);
+  const problem = meant === null ? 'unknown key' : `unknown key, the nearest is ${meant}`;
+  return refuse(origin, path, problem, meant === null ? [] : [meant]);
+}
+
+function setKey(key: Key<unknown>, path: string, value: unknown, origin: string): Layer {
+  const faults = key.faults(value);
+  if (faults.length > 0) {
+    const problems = faults.map(({ at, problem }) => ({ origin, path: `${path}${at}`, problem }));
+    return { settings: [], problems, doubtful: [path] };
+  }
+  const settings =
+    key.merges && isObject(value)
+      ? Object.entries(value).map(([name, item]) => ({ path: `${path}.${name}`, value: item, origin }))
+      : [{ path, value, origin }];
+  return { settings, problems: [], doubtful: [] };
+}
+
+/** Reads a parsed document, or the part of it that belongs to a section. `origin` is the file's name. */
+export function readDocument(
+  document: unknown,
+  origin: string,
+  section: Section = schema,
+  prefix = '',
+): Layer {
+  if (!isObject(document)) {
+    const problem = `must be an object, is ${describe(document)}`;
+    const path = prefix.slice(0, -1);
+    return path === '' ? unreadable(origin, problem) : refuse(origin, path, problem, [path]);
+  }
+  return joinLayers(
+    Object.entries(document).map(([part, value]) => {
+      const path = `${prefix}${part}`;
+      const node = Object.hasOwn(section, part) ? section[part] : undefined;
+      if (node === undefined) return unknownKey(origin, path);
+      return isKey(node) ? setKey(node, path, value, origin) : readDocument(value, origin, node, `${path}.`);
+    }),
+  );
+}
+
+const pathsByVariable = new Map([...keys.keys()].map((path) => [environmentName(path), path]));
+
+/** Reads the `KTC_*` variables. An empty one counts as not set. */
+export function readEnvironment(environment: NodeJS.ProcessEnv): Layer {
+  const variables = Object.entries(environment).filter(([variable]) => variable.startsWith('KTC_'));
+  return joinLayers(
+    variables.map(([variable, text]) => {
+      if (text === undefined || text === '') return EMPTY;
+      const path = pathsByVariable.get(variable);
+      const key = path === undefined ? undefined : keys.get(path);
+      if (path !== undefined && key !== undefined) return setKey(key, path, key.decode(text), variable);
+      const meant = nearest(variable, [...pathsByVariable.keys()]);
+      const doubtful = meant === null ? undefined : pathsByVariable.get(meant);
+      const problem = meant === null ? 'unknown variable' : `unknown variable, the nearest is ${meant}`;
+      return refuse(variable, null, problem, doubtful === undefined ? [] : [doubtful]);
+    }),
+  );
+}
+
+const FLAG = '--set';
+
+/** Reads what `--set path=value` gave, by path. */
+export function readFlags(flags: Readonly<Record<string, string>>): Layer {
+  return joinLayers(Object.entries(flags).map(([path, text]) => readFlag(path, text)));
+}
+
+function readFlag(path: string, text: string): Layer {
+  const key = isConfigPath(path) ? keys.get(path) : undefined;
+  if (key) return setKey(key, path, key.decode(text), FLAG);
+  for (const [parent, merging] of keys) {
+    if (!merging.merges || !path.startsWith(`${parent}.`)) continue;
+    return setKey(merging, parent, { [path.slice(parent.length + 1)]: text }, FLAG);
+  }
+  if (knownPaths.includes(path)) return refuse(FLAG, path, 'is a section: set its keys one by one', [path]);
+  return unknownKey(FLAG, path);
+}

@@ -1,0 +1,112 @@
+/** The configuration: its layers laid over one another, checked as a whole. */
+import convict from 'convict';
+import { type FileSources, readFiles } from './file.ts';
+import { type HeadersResult, readHeaders, type SecretHeaders } from './headers.ts';
+import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
+import type { ConfigProblem } from './problem.ts';
+import { rules } from './rule.ts';
+import { type AgentConfig, type ConfigPath, keys, schema } from './schema.ts';
+import { readPassword, type Secret, type SecretResult } from './secret.ts';
+
+export interface ConfigSources extends FileSources {
+  readonly environment: NodeJS.ProcessEnv;
+  /** Values by dotted path, from `--set`. */
+  readonly flags: Readonly<Record<string, string>>;
+  /** A document that comes with the program and lies under all files. */
+  readonly embedded?: object | undefined;
+}
+
+/** What was read from secret files; not part of the configuration, so that nothing shows it. */
+export interface Secrets {
+  /** Null without SASL. */
+  readonly saslPassword: Secret | null;
+  /** Empty without `sink.otlp.headers_file`. */
+  readonly otlpHeaders: SecretHeaders;
+}
+
+export interface LoadedConfig {
+  readonly ok: true;
+  readonly config: AgentConfig;
+  readonly secrets: Secrets;
+  /** By dotted path: `default`, `embedded`, a file, an environment variable or `--set`. Labels have one each. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/**
+ * Reads all layers, later ones win: defaults, embedded, file, `conf.d`, environment, flags. Gives either a
+ * configuration that holds every rule, or every problem of every layer.
+ */
+export function loadConfig(sources: ConfigSources): ConfigResult {
+  const layers = joinLayers([
+    ...(sources.embedded === undefined ? [] : [readDocument(sources.embedded, 'embedded')]),
+    ...readFiles(sources),
+    readEnvironment(sources.environment),
+    readFlags(sources.flags),
+  ]);
+  const store = convict<AgentConfig>(schema, { env: {}, args: [] });
+  const origins = new Map<string, string>([...keys.keys()].map((path) => [path, 'default']));
+  for (const { path, value, origin } of layers.settings) {
+    store.set(path, value);
+    origins.set(path, origin);
+  }
+  // Every value was checked in its layer: what convict still finds is a bug here, and it throws.
+  store.validate({ allowed: 'strict' });
+  const config = store.getProperties();
+
+  const problems = [...layers.problems];
+  const isSound = (path: ConfigPath) => !layers.doubtful.some((doubtful) => covers(doubtful, path));
+  const report = (problem: string, reads: readonly [ConfigPath, ...ConfigPath[]]) => {
+    const origin = reads.map((path) => origins.get(path)).find((name) => name !== 'default');
+    problems.push({ origin: origin ?? null, path: reads[0], problem });
+  };
+  for (const { reads, check } of rules) {
+    const problem = reads.every(isSound) ? check(config) : null;
+    if (problem !== null) report(problem, reads);
+  }
+  const password = PASSWORD_KEYS.every(isSound) ? readSaslPassword(config) : null;
+  if (password !== null && !password.ok) report(password.problem, PASSWORD_KEYS);
+
+  const headers = HEADERS_KEYS.every(isSound) ? readOtlpHeaders(config) : null;
+  if (headers !== null && !headers.ok) report(headers.problem, HEADERS_KEYS);
+
+  if (problems.length > 0) return { ok: false, problems };
+  const secrets = {
+    saslPassword: password?.ok ? password.secret : null,
+    otlpHeaders: headers?.ok ? headers.headers : {},
+  };
+  return { ok: true, config, origins, secrets };
+}
+
+const PASSWORD_KEYS: readonly [ConfigPath, ...ConfigPath[]] = [
+  'sink.kafka.sasl.password_file',
+  'sink.kafka.sasl.mechanism',
+  'sink.kafka.enabled',
+  'process.user',
+];
+
+/** Null where no password is asked for; that one is missing is found by the rules. */
+function readSaslPassword({ sink, process: { user } }: AgentConfig): SecretResult | null {
+  const { enabled, sasl } = sink.kafka;
+  return enabled && sasl.mechanism !== 'none' && sasl.password_file !== ''
+    ? readPassword(sasl.password_file, user)
+    : null;
+}
+
+const HEADERS_KEYS: readonly [ConfigPath, ...ConfigPath[]] = [
+  'sink.otlp.headers_file',
+  'sink.otlp.enabled',
+  'process.user',
+];
+
+/** Null where no file is named. */
+function readOtlpHeaders({ sink, process: { user } }: AgentConfig): HeadersResult | null {
+  const { enabled, headers_file } = sink.otlp;
+  return enabled && headers_file !== '' ? readHeaders(headers_file, user) : null;
+}
+
+/** Whether a path is that of a key, of a section around it, or of everything. */
+function covers(path: string, key: ConfigPath): boolean {
+  return path === EVERYTHING || path === key || key.startsWith(`${path}.`);
+}

@@ -1,0 +1,156 @@
+/** The agent's local HTTP endpoint: /healthz, /readyz, /status, /metrics. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TelemetrySnapshot, unreadiness } from './snapshot.ts';
+
+/** An event loop that stood still for longer than this within the last one to two minutes is not healthy. */
+const STANDSTILL_MAX_S = 5;
+
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  // How often Node.js looks for connections past these timeouts; its default is 30 s.
+  connectionsCheckingInterval: 5_000,
+};
+const CONNECTIONS_MAX = 32;
+
+export interface TelemetryServer {
+  readonly listening: true;
+  readonly address: string;
+  /** The one the system chose when 0 was asked for. */
+  readonly port: number;
+  /** Ends every connection, also those with an answer under way. */
+  close(): Promise<void>;
+}
+
+/** Why there is no endpoint, in one line that says what to do. */
+export interface TelemetryProblem {
+  readonly listening: false;
+  readonly problem: string;
+}
+
+export interface TelemetryEndpoint {
+  /** Loopback, unless the operator configured another: nothing here asks who is calling. */
+  readonly address: string;
+  readonly port: number;
+  readonly snapshot: () => TelemetrySnapshot;
+  /** The text for /metrics. */
+  readonly prometheus: () => Promise<string>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** Opens the endpoint. The world's faults (port in use, no such address, no permission) are a value. */
+export function serveTelemetry(endpoint: TelemetryEndpoint): Promise<TelemetryServer | TelemetryProblem> {
+  const routes = routesOf(endpoint);
+  const server = createServer(LIMITS, (request, response) => void respond(routes, request, response));
+  server.maxConnections = CONNECTIONS_MAX;
+
+  return new Promise((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      resolve({ listening: false, problem: listenProblem(endpoint, error) }),
+    );
+    server.listen({ host: endpoint.address, port: endpoint.port }, () => {
+      // From here on, an error is one connection that could not be accepted, such as for want of file descriptors.
+      server.on('error', () => {});
+      const { address, port } = server.address() as AddressInfo;
+      resolve({
+        listening: true,
+        address,
+        port,
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+}
+
+function routesOf({ snapshot, prometheus }: TelemetryEndpoint): Map<string, () => Answer | Promise<Answer>> {
+  return new Map<string, () => Answer | Promise<Answer>>([
+    [
+      '/healthz',
+      () => {
+        const standstill = snapshot().process.event_loop_delay_max_s;
+        const alive = standstill <= STANDSTILL_MAX_S;
+        return json(alive ? 200 : 503, { alive, event_loop_delay_max_s: standstill });
+      },
+    ],
+    [
+      '/readyz',
+      () => {
+        const reasons = unreadiness(snapshot());
+        const ready = reasons.length === 0;
+        return json(ready ? 200 : 503, { ready, reasons });
+      },
+    ],
+    ['/status', () => json(200, snapshot())],
+    [
+      '/metrics',
+      async () => ({
+        status: 200,
+        type: 'text/plain; version=0.0.4; charset=utf-8',
+        body: await prometheus(),
+      }),
+    ],
+  ]);
+}
+
+async function respond(
+  routes: ReturnType<typeof routesOf>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path = ''] = (request.url ?? '').split('?');
+  const route = routes.get(path);
+  let answer: Answer;
+  if (route === undefined) {
+    answer = text(404, `no such page: there are ${[...routes.keys()].join(', ')}`);
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    answer = text(405, 'only GET and HEAD');
+  } else {
+    // A bug in telling the state must not end the delivery of events: whoever asks sees it, and asks again.
+    answer = await Promise.resolve()
+      .then(route)
+      .catch((error: unknown) => text(500, `this page failed, please report it: ${String(error)}`));
+  }
+  // One request a connection: callers come every few seconds, and none keeps a connection open.
+  response.writeHead(answer.status, {
+    'Content-Type': answer.type,
+    'Content-Length': Buffer.byteLength(answer.body),
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  });
+  response.end(answer.body);
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value, null, 2)}\n` };
+}
+
+function text(status: number, line: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` };
+}
+
+function listenProblem({ address, port }: TelemetryEndpoint, error: NodeJS.ErrnoException): string {
+  const where = `telemetry cannot listen on ${address}:${port}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${where}: the port is in use; stop the other process (ss -ltnp 'sport = :${port}') or configure another port`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${where}: this host has no such address; configure 127.0.0.1 or an address of this host`;
+    case 'EACCES':
+      return `${where}: ports below 1024 need privileges; configure a higher port`;
+    default:
+      return `${where}: ${error.message}`;
+  }
+}

@@ -1,0 +1,233 @@
+/** Every column that a tool can show: one row here makes it exist in the table, in CSV and in the man page. */
+import { type EventDraft, UNKNOWN } from '../event/draft.ts';
+import { TCP_STATES } from '../event/tcp-event.ts';
+
+/** What a cell needs beside the event. */
+export interface CellContext {
+  /** Wall time of a trace time, ms since 1970. */
+  toWallMs(time: number): number;
+  /** Trace time of the first event that is shown, ns. */
+  readonly firstTime: number;
+  /** Null where the process has ended or belongs to a recording. */
+  uidOf(pid: number): number | null;
+}
+
+export interface Column {
+  readonly title: string;
+  /** Characters in the table; a longer cell pushes the next one. */
+  readonly width: number;
+  /** With --wide, which has room for whole IPv6 addresses and names. */
+  readonly wide?: number;
+  /** For numbers that are compared by their size. */
+  readonly right?: true;
+  /** For the man page. */
+  readonly meaning: string;
+  /** Null is unknown. */
+  readonly cell: (draft: EventDraft, context: CellContext) => string | number | null;
+  /** Only tcp_trace.ko tells it. */
+  readonly onlyModule?: true;
+}
+
+const known = (value: number): number | null => (value === UNKNOWN ? null : value);
+const milliseconds = (us: number, digits: number): string | null =>
+  us === UNKNOWN ? null : (us / 1000).toFixed(digits);
+const kibibytes = (bytes: number): number | null => (bytes === UNKNOWN ? null : Math.floor(bytes / 1024));
+const stateName = (state: number): string | null => TCP_STATES[state] ?? null;
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
+
+/** HH:MM:SS in local time, as people compare it with their clock. */
+function clockTime(wallMs: number): string {
+  const time = new Date(wallMs);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(':');
+}
+
+type Side = 'local' | 'remote';
+
+/** 0 is a port that is not known, and a peer without a port is none. */
+function portOf({ connection: { flow } }: EventDraft, side: Side): number | null {
+  const port = side === 'local' ? flow?.localPort : flow?.remotePort;
+  return port === undefined || port === 0 ? null : port;
+}
+
+function addressOf(draft: EventDraft, side: Side): string | null {
+  const { flow } = draft.connection;
+  if (flow === null) return null;
+  if (side === 'local') return flow.localAddress;
+  return flow.remotePort === 0 ? null : flow.remoteAddress;
+}
+
+function endOf(draft: EventDraft, side: Side): string {
+  const address = addressOf(draft, side);
+  const host = address === null ? '-' : address.includes(':') ? `[${address}]` : address;
+  return `${host}:${portOf(draft, side) ?? '-'}`;
+}
+
+const NAMES = { local: 'this host', remote: 'the peer' } as const;
+
+function address(title: string, side: Side): Column {
+  const meaning = `Address of ${NAMES[side]}.`;
+  return { title, width: 15, wide: 39, meaning, cell: (draft) => addressOf(draft, side) };
+}
+
+function port(title: string, side: Side): Column {
+  return { title, width: 5, meaning: `Port of ${NAMES[side]}.`, cell: (draft) => portOf(draft, side) };
+}
+
+const DEFINED = {
+  time: {
+    title: 'TIME',
+    width: 8,
+    meaning: 'When the kernel recorded it, HH:MM:SS in local time.',
+    cell: ({ time }, { toWallMs }) => clockTime(toWallMs(time)),
+  },
+  seconds: {
+    title: 'TIME(s)',
+    width: 9,
+    meaning: 'Seconds since the first event shown, by the clock of the kernel.',
+    cell: ({ time }, { firstTime }) => ((time - firstTime) / 1e9).toFixed(3),
+  },
+  uid: {
+    title: 'UID',
+    width: 5,
+    meaning: 'User of the process; unknown where it had ended before it could be asked.',
+    cell: ({ task, isOwner }, { uidOf }) => (isOwner ? uidOf(task.pid) : null),
+  },
+  pid: {
+    title: 'PID',
+    width: 5,
+    meaning: 'Process that owns the connection.',
+    cell: ({ task, isOwner }) => (isOwner ? task.pid : null),
+  },
+  comm: {
+    title: 'COMM',
+    width: 10,
+    wide: 15,
+    meaning: 'Name of that process.',
+    cell: ({ task, isOwner }) => (isOwner ? task.comm : null),
+  },
+  currentPid: {
+    title: 'C-PID',
+    width: 5,
+    meaning:
+      'Process that owns the connection; where that is not known, the one that was on the CPU, which may have nothing to do with it.',
+    cell: ({ task }) => task.pid,
+  },
+  currentComm: {
+    title: 'C-COMM',
+    width: 10,
+    wide: 15,
+    meaning: 'Name of that process.',
+    cell: ({ task }) => task.comm,
+  },
+  ip: {
+    title: 'IP',
+    width: 2,
+    meaning: '4 or 6; IPv4 through an IPv6 socket is 4.',
+    cell: ({ connection: { flow } }) => flow?.version ?? null,
+  },
+  laddr: address('LADDR', 'local'),
+  lport: port('LPORT', 'local'),
+  raddr: address('RADDR', 'remote'),
+  rport: port('RPORT', 'remote'),
+  saddr: address('SADDR', 'local'),
+  sport: port('SPORT', 'local'),
+  daddr: address('DADDR', 'remote'),
+  dport: port('DPORT', 'remote'),
+  localEnd: {
+    title: 'LADDR:LPORT',
+    width: 21,
+    wide: 47,
+    meaning: 'Address and port of this host; in CSV two columns.',
+    cell: (draft) => endOf(draft, 'local'),
+  },
+  remoteEnd: {
+    title: 'RADDR:RPORT',
+    width: 21,
+    wide: 47,
+    meaning: 'Address and port of the peer; in CSV two columns.',
+    cell: (draft) => endOf(draft, 'remote'),
+  },
+  transmission: {
+    title: 'T>',
+    width: 2,
+    meaning: 'R> is a segment that is sent again, L> a tail loss probe.',
+    cell: ({ retransmitKind }) => (retransmitKind === 'tlp' ? 'L>' : 'R>'),
+  },
+  state: {
+    title: 'STATE',
+    width: 12,
+    meaning: 'State of the connection at that moment; SYN_RECV is a SYN-ACK that is sent again.',
+    cell: ({ state }) => stateName(state),
+  },
+  sequence: {
+    title: 'SEQ',
+    width: 10,
+    meaning: 'First sequence number of the segment.',
+    cell: ({ sequence }) => known(sequence),
+    onlyModule: true,
+  },
+  socket: {
+    title: 'SKADDR',
+    width: 16,
+    meaning: 'Address of the socket in the kernel: the same on all lines of one connection.',
+    // The source gives the lower 48 bits; those above are all ones in a kernel pointer (Documentation/arch/x86/x86_64/mm.rst).
+    cell: ({ connection }) => `ffff${connection.key.toString(16).padStart(12, '0')}`,
+  },
+  oldState: {
+    title: 'OLDSTATE',
+    width: 11,
+    meaning: 'State that the connection leaves.',
+    cell: ({ oldState }) => stateName(oldState),
+  },
+  arrow: { title: '->', width: 2, meaning: '', cell: () => '->' },
+  newState: {
+    title: 'NEWSTATE',
+    width: 11,
+    meaning: 'State that it enters.',
+    cell: ({ newState }) => stateName(newState),
+  },
+  stateMs: {
+    title: 'MS',
+    width: 9,
+    meaning: 'Milliseconds spent in OLDSTATE; unknown where its beginning was not seen.',
+    cell: ({ durationUs }) => milliseconds(durationUs, 3),
+  },
+  sent: {
+    title: 'TX_KB',
+    width: 5,
+    right: true,
+    meaning: 'KiB sent and acknowledged, rounded down.',
+    cell: ({ bytesSent }) => kibibytes(bytesSent),
+    onlyModule: true,
+  },
+  received: {
+    title: 'RX_KB',
+    width: 5,
+    right: true,
+    meaning: 'KiB received, rounded down.',
+    cell: ({ bytesReceived }) => kibibytes(bytesReceived),
+    onlyModule: true,
+  },
+  lifeMs: {
+    title: 'MS',
+    width: 8,
+    meaning: 'Milliseconds from established to closed; unknown for connections older than the tool.',
+    cell: ({ durationUs }) => milliseconds(durationUs, 2),
+  },
+  latencyMs: {
+    title: 'LAT(ms)',
+    width: 7,
+    meaning: 'Milliseconds from the SYN sent to established.',
+    cell: ({ latencyUs }) => milliseconds(latencyUs, 2),
+  },
+} satisfies Record<string, Column>;
+
+export type ColumnName = keyof typeof DEFINED;
+export const COLUMNS: Readonly<Record<ColumnName, Column>> = DEFINED;
+
+/** The columns that stand for one in CSV; itself where absent. */
+export const CSV_COLUMNS: Readonly<Partial<Record<ColumnName, readonly ColumnName[]>>> = {
+  localEnd: ['laddr', 'lport'],
+  remoteEnd: ['raddr', 'rport'],
+  arrow: [],
+};

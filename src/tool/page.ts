@@ -1,0 +1,68 @@
+/** What --help and the man page tell of a command: the same, of any of the tools. */
+import { COLUMNS, type ColumnName } from './column.ts';
+import { type OptionRow, optionsOf } from './option.ts';
+import type { Example, Tool } from './tool.ts';
+
+export interface Page {
+  /** After `ktc `. */
+  readonly name: string;
+  /** What comes after it. */
+  readonly synopsis: string;
+  /** Of the man page's NAME. */
+  readonly purpose: string;
+  readonly description: string;
+  readonly options: readonly OptionRow[];
+  readonly fields: readonly Field[];
+  /** What is shown of a value that the source cannot know; empty where there is none. */
+  readonly unknown: string;
+  readonly examples: readonly Example[];
+  readonly overhead: readonly string[];
+}
+
+export interface Field {
+  readonly title: string;
+  readonly meaning: string;
+}
+
+/** All columns that a tool may show, those it shows always first. */
+function columnsOf({ name, columns, ipBefore }: Tool): readonly (readonly [ColumnName, string])[] {
+  const always = columns.filter((column) => column !== 'arrow').map((column) => [column, ''] as const);
+  const offered = new Set(optionsOf(name).map((option) => option.name));
+  const extras: [ColumnName, string, boolean][] = [
+    ['time', 'With -T.', offered.has('time')],
+    ['seconds', 'With -t.', true],
+    ['uid', 'With -U.', offered.has('print-uid')],
+    ['ip', 'With -w and in CSV.', ipBefore !== null],
+    ['sequence', 'With -s.', offered.has('sequence')],
+  ];
+  const more = extras.filter(([, , isShown]) => isShown).map(([column, when]) => [column, when] as const);
+  return [...always, ...more];
+}
+
+function fieldsOf(tool: Tool): Field[] {
+  const fields = columnsOf(tool).map(([name, when]): Field => {
+    const { title, meaning, onlyModule } = COLUMNS[name];
+    const parts = [meaning, onlyModule === true ? 'Only tcp_trace.ko tells it.' : '', when];
+    return { title, meaning: parts.filter((part) => part !== '').join(' ') };
+  });
+  if (tool.count !== undefined) {
+    const meaning = 'How many there were of a kind, in place of the fields above. With -c.';
+    fields.push({ title: tool.count.title, meaning });
+  }
+  return fields;
+}
+
+export function pageOf(tool: Tool): Page {
+  const { name, purpose, description, examples, overhead } = tool;
+  return {
+    name,
+    synopsis: name === 'tcpconnlat' ? '[options] [MIN_MS]' : '[options]',
+    purpose,
+    description,
+    options: optionsOf(name),
+    fields: fieldsOf(tool),
+    unknown: 'A value that the source cannot know is shown as -, in CSV as an empty cell.',
+    examples,
+    overhead: [overhead, 'With nothing to show it sleeps.'],
+  };
+}

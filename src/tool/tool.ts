@@ -1,0 +1,171 @@
+/** The six tools: what each shows of which events, and what it needs of the kernel for that. */
+import type { EventDraft } from '../event/draft.ts';
+import type { SingleEventKind } from '../event/tcp-event.ts';
+import type { ProbeName } from '../source/probes.ts';
+import type { ColumnName } from './column.ts';
+
+export const TOOL_NAMES = [
+  'tcpaccept',
+  'tcpconnect',
+  'tcpconnlat',
+  'tcplife',
+  'tcpretrans',
+  'tcpstates',
+] as const;
+export type ToolName = (typeof TOOL_NAMES)[number];
+
+export interface Example {
+  /** After `ktc `. */
+  readonly command: string;
+  readonly says: string;
+}
+
+export interface Tool {
+  readonly name: ToolName;
+  /** For the list of commands; continues "Shows". */
+  readonly purpose: string;
+  /** Whole sentences, for --help and the man page. */
+  readonly description: string;
+  readonly event: SingleEventKind;
+  /** Shown always, in this order. */
+  readonly columns: readonly ColumnName[];
+  /** Where IP goes with --wide and in CSV; null where it is shown always. */
+  readonly ipBefore: ColumnName | null;
+  /** What --count counts by, and the title of its number. */
+  readonly count?: { readonly columns: readonly ColumnName[]; readonly title: string };
+  /** What --min-ms compares, µs. */
+  readonly measureUs?: (draft: EventDraft) => number;
+  /** The probes it needs, and what of their records, in the kernel's filter language; empty is all. */
+  readonly probes: Readonly<Partial<Record<ProbeName, string>>>;
+  /** The native tracepoints do not tell whose connection it is. */
+  readonly ownerOnlyWithModule?: true;
+  readonly overhead: string;
+  readonly examples: readonly Example[];
+}
+
+/** By include/net/tcp_states.h. SYN_SENT entered or left: an outgoing connection begins, and is established or not. */
+const OPENINGS = 'oldstate == 2 || newstate == 2';
+/** SYN_SENT entered: the process that opens it is on the CPU. */
+const OPENED = 'newstate == 2';
+/** ESTABLISHED or SYN_RECV entered: what an incoming connection goes through. */
+const INCOMING = 'newstate == 1 || newstate == 3';
+/** All but FIN_WAIT2, CLOSE_WAIT and CLOSING, which tell nothing of who owns a connection or how long it lived. */
+const LIVES = 'newstate != 5 && newstate != 8 && newstate != 11';
+
+const durationUs = ({ durationUs }: EventDraft): number => durationUs;
+
+export const TOOLS: Readonly<Record<ToolName, Tool>> = {
+  tcpaccept: {
+    name: 'tcpaccept',
+    purpose: 'connections that this host accepts',
+    description:
+      'Shows connections that this host accepts: with tcp_trace.ko each accept(2) and its process, with the native tracepoints each completed handshake, whose process they do not tell.',
+    event: 'tcp_accept',
+    columns: ['pid', 'comm', 'raddr', 'rport', 'saddr', 'sport'],
+    ipBefore: 'raddr',
+    probes: { tcp_set_state: INCOMING, inet_csk_accept: '' },
+    ownerOnlyWithModule: true,
+    overhead:
+      'Two records for an incoming connection and one for an outgoing one; nothing for what they carry.',
+    examples: [
+      { command: 'tcpaccept', says: 'every accepted connection' },
+      { command: 'tcpaccept -T -P 80,443', says: 'with the time, of two local ports' },
+      { command: 'tcpaccept --json | jq .remote_address', says: 'for programs' },
+    ],
+  },
+  tcpconnect: {
+    name: 'tcpconnect',
+    purpose: 'connections that this host opens',
+    description:
+      'Shows connections that this host opens, also those that fail. A line comes when the kernel has chosen the local port: within a round trip, or after a second where the peer does not answer.',
+    event: 'tcp_connect',
+    columns: ['pid', 'comm', 'saddr', 'sport', 'daddr', 'dport'],
+    ipBefore: 'saddr',
+    count: { columns: ['saddr', 'daddr', 'dport'], title: 'CONNECTS' },
+    probes: { tcp_set_state: OPENINGS, tcp_retransmit_skb: '' },
+    overhead: 'Two records for an outgoing connection; nothing for incoming ones and for what they carry.',
+    examples: [
+      { command: 'tcpconnect', says: 'every connect' },
+      { command: 'tcpconnect -t -p 4242', says: 'of one process, with seconds since the first' },
+      { command: 'tcpconnect -P 5432 -c', says: 'count those to PostgreSQL until Ctrl-C' },
+    ],
+  },
+  tcpconnlat: {
+    name: 'tcpconnlat',
+    purpose: 'how long connections take to open',
+    description:
+      'Shows how long the connections that this host opens take from the SYN to established. With MIN_MS, as with --min-ms, only those that take at least so many milliseconds.',
+    event: 'tcp_connect_latency',
+    columns: ['pid', 'comm', 'saddr', 'sport', 'daddr', 'dport', 'latencyMs'],
+    ipBefore: 'saddr',
+    measureUs: ({ latencyUs }) => latencyUs,
+    probes: { tcp_set_state: OPENINGS },
+    overhead: 'Two records for an outgoing connection; nothing for incoming ones and for what they carry.',
+    examples: [
+      { command: 'tcpconnlat', says: 'every connection that is opened' },
+      { command: 'tcpconnlat 50', says: 'those that take 50 ms or longer' },
+      { command: 'tcpconnlat --remote-port 443 --csv > latency.csv', says: 'for a spreadsheet' },
+    ],
+  },
+  tcplife: {
+    name: 'tcplife',
+    purpose: 'connections that end: who, how long, how much',
+    description:
+      'Shows every connection that was established when it ends: whose it was, how long it lived, and with tcp_trace.ko how much it carried.',
+    event: 'tcp_life',
+    columns: ['pid', 'comm', 'laddr', 'lport', 'raddr', 'rport', 'sent', 'received', 'lifeMs'],
+    ipBefore: 'laddr',
+    measureUs: durationUs,
+    probes: { tcp_set_state: LIVES, inet_csk_accept: '' },
+    overhead: 'Some four records for each end of a connection on this host; nothing for what it carries.',
+    examples: [
+      { command: 'tcplife', says: 'every connection that ends' },
+      { command: 'tcplife -w -T', says: 'with whole IPv6 addresses and the time of the end' },
+      { command: 'tcplife -D 443 -s > lives.csv', says: 'those to one remote port, for a spreadsheet' },
+    ],
+  },
+  tcpretrans: {
+    name: 'tcpretrans',
+    purpose: 'segments that are sent again',
+    description:
+      'Shows every TCP segment that is sent again: data, SYN and SYN-ACK, and with -l also tail loss probes. Without segmentation offload these are the TcpRetransSegs of nstat.',
+    event: 'tcp_retransmit',
+    columns: ['time', 'pid', 'ip', 'localEnd', 'transmission', 'remoteEnd', 'state'],
+    ipBefore: null,
+    count: { columns: ['localEnd', 'remoteEnd'], title: 'RETRANSMITS' },
+    probes: {
+      tcp_set_state: OPENED,
+      tcp_retransmit_skb: '',
+      tcp_retransmit_synack: '',
+      tcp_send_loss_probe: '',
+      inet_csk_accept: '',
+    },
+    overhead:
+      'One record for a segment that is sent again and one for a connection that is opened or, with tcp_trace.ko, accepted: these tell whose it is.',
+    examples: [
+      { command: 'tcpretrans', says: 'every retransmit' },
+      { command: 'tcpretrans -l -s', says: 'tail loss probes too, and sequence numbers (tcp_trace.ko)' },
+      { command: 'tcpretrans -c --duration 60', says: 'count them by connection for a minute' },
+    ],
+  },
+  tcpstates: {
+    name: 'tcpstates',
+    purpose: 'changes of TCP state and how long each lasted',
+    description:
+      'Shows every change of TCP state, and how long the connection had been in the state that it leaves.',
+    event: 'tcp_state',
+    columns: [
+      ...(['socket', 'currentPid', 'currentComm', 'laddr', 'lport', 'raddr', 'rport'] as const),
+      ...(['oldState', 'arrow', 'newState', 'stateMs'] as const),
+    ],
+    ipBefore: 'laddr',
+    measureUs: durationUs,
+    probes: { tcp_set_state: '', inet_csk_accept: '' },
+    overhead: 'Some five records for each end of a connection on this host; nothing for what it carries.',
+    examples: [
+      { command: 'tcpstates', says: 'every change of state' },
+      { command: 'tcpstates -T -L 80', says: 'of one local port, with the time' },
+      { command: 'tcpstates --min-ms 1000', says: 'only states that lasted a second or longer' },
+    ],
+  },
+};
