@@ -1,0 +1,116 @@
+/** Runs the built agent, bin/ktc, as an operator would, and watches it through its own endpoint. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Ledger } from '../../src/pipeline/ledger.ts';
+import type { TelemetrySnapshot } from '../../src/telemetry/snapshot.ts';
+import { freePorts, until } from './kafka.ts';
+
+export const KTC = join(import.meta.dirname, '../../bin/ktc');
+
+/** Why the agent cannot read kernel events here, in one line; null when it can. */
+export function whyNoAgent(): string | null {
+  if (process.getuid?.() !== 0) return 'needs root to read kernel events';
+  return existsSync(KTC) ? null : `${KTC} is not built: run make build`;
+}
+
+export interface RunningAgent {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** Writes another configuration into its file. */
+  configure(config: object): void;
+  status(): Promise<TelemetrySnapshot>;
+  get(path: string): Promise<{ status: number; body: string }>;
+  /** Everything it has logged so far, a JSON object a line. */
+  log(): string;
+  /** The account it logged when it stopped. */
+  finalLedger(): Ledger;
+  /** Sends the signal and resolves with the exit code (null after a kill). */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+export interface AgentOptions {
+  readonly config: object;
+  readonly instance?: string;
+  /** Wait until it is ready; default true. */
+  readonly awaitReady?: boolean;
+  /** What comes before bin/ktc on the command line; it has to end as an exec of the rest. */
+  readonly prefix?: readonly string[];
+}
+
+let started = 0;
+
+/** Starts `ktc run` with a configuration file of its own. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const [port = 0] = await freePorts(1);
+  const directory = mkdtempSync(join(tmpdir(), 'ktc-agent-'));
+  const file = join(directory, 'agent.json');
+  const instance = options.instance ?? `ktc-test-${process.pid}-${started++}`;
+  const configure = (config: object) => {
+    const { source } = config as { source?: object };
+    const complete = {
+      spool: { enabled: false },
+      telemetry: { http: { port } },
+      ...config,
+      source: { instance, ...source },
+    };
+    writeFileSync(file, JSON.stringify(complete));
+  };
+  configure(options.config);
+  const [program = KTC, ...args] = [...(options.prefix ?? []), KTC, 'run', '--config', file];
+  // Not a setting of the agent, which would refuse it.
+  const { KTC_FAULTS: _, ...env } = process.env;
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  child.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  // Not its exit: what it has said last may be in the pipe still.
+  const closed = once(child, 'close');
+
+  async function get(path: string): Promise<{ status: number; body: string }> {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  const agent: RunningAgent = {
+    process: child,
+    pid: child.pid ?? 0,
+    configure,
+    get,
+    async status() {
+      return JSON.parse((await get('/status')).body) as TelemetrySnapshot;
+    },
+    log: () => log,
+    finalLedger() {
+      const line = log.split('\n').find((text) => text.includes('"msg":"stopped"'));
+      if (line === undefined) throw new Error(`the agent has not told its account:\n${log}`);
+      return (JSON.parse(line) as { ledger: Ledger }).ledger;
+    },
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      await closed;
+      return child.exitCode;
+    },
+  };
+  if (options.awaitReady !== false) {
+    await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
+        return (await get('/readyz').catch(() => null))?.status === 200;
+      },
+      'the agent to be ready',
+      30_000,
+    );
+  }
+  return agent;
+}
+
+/** Highest resident memory of a process so far, bytes (VmHWM of /proc/PID/status). */
+export function peakMemory(pid: number): number {
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}

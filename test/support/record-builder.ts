@@ -1,0 +1,233 @@
+/** Kernel records made by hand, and a normalizer that shows what it makes of them. */
+import { expect } from 'vitest';
+import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
+import { createNormalizer, type Normalizer, type OwnSocket } from '../../src/event/normalizer.ts';
+import { NO_SUMMARIES, type PeerSummary, type SummarySettings } from '../../src/event/summary.ts';
+import {
+  SINGLE_EVENT_KINDS,
+  type SingleEventKind,
+  TCP_STATES,
+  type TcpState,
+} from '../../src/event/tcp-event.ts';
+import { createLedger, imbalances, type Ledger } from '../../src/pipeline/ledger.ts';
+import { type Limits, NO_LIMITS } from '../../src/pipeline/limits.ts';
+import type { ProbeName } from '../../src/source/probes.ts';
+import { createRecord, type TcpRecord } from '../../src/source/record.ts';
+import type { Task } from '../../src/source/tasks.ts';
+
+export const MILLISECOND = 1_000_000;
+export const SECOND = 1_000_000_000;
+
+/** Both ends of a connection as a record has them; port 0 is what the kernel has not set. */
+export interface Ends {
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+}
+
+export type RecordFields = Partial<Ends> &
+  Partial<Omit<TcpRecord, 'probe' | 'oldState' | 'newState' | 'localAddress' | 'remoteAddress'>> & {
+    readonly from?: TcpState;
+    readonly to?: TcpState;
+  };
+
+/** Network bytes of an address, `::` and dotted decimal included. */
+export function addressBytes(text: string): Buffer {
+  if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
+  const [head = '', tail] = text.split('::');
+  const groups = (part: string | undefined) =>
+    part === undefined || part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
+  const [front, back] = [groups(head), groups(tail)];
+  const all = [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
+  return Buffer.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+export function stateNumber(state: TcpState): number {
+  return TCP_STATES.indexOf(state);
+}
+
+/** One record, as the reader would have filled it; `to` is also the state of a retransmit or a reset. */
+export function recordOf(probe: ProbeName, fields: RecordFields): TcpRecord {
+  const { local = '10.0.0.1', remote = '10.0.0.2', from, to, ...rest } = fields;
+  const [localBytes, remoteBytes] = [addressBytes(local), addressBytes(remote)];
+  return {
+    ...createRecord(),
+    localPort: 40_000,
+    remotePort: 443,
+    socket: 0x1000,
+    ...rest,
+    probe,
+    ...(from !== undefined && { oldState: stateNumber(from) }),
+    ...(to !== undefined && { newState: stateNumber(to) }),
+    // Somewhere in a page, never at its start.
+    bytes: Buffer.concat([Buffer.alloc(7, 0xee), localBytes, remoteBytes, Buffer.alloc(5, 0xee)]),
+    addressLength: localBytes.length === 4 ? 4 : 16,
+    localAddress: 7,
+    remoteAddress: 7 + localBytes.length,
+  };
+}
+
+/** An event in the terms of this test, copied out of the draft. */
+export interface SeenEvent {
+  readonly kind: SingleEventKind;
+  readonly time: number;
+  readonly cpu: number;
+  readonly ordinal: number;
+  readonly pid: number;
+  readonly comm: string | null;
+  readonly isOwner: boolean;
+  readonly id: string;
+  readonly direction: string;
+  readonly version: 4 | 6;
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+  readonly communityId: string | null;
+  readonly oldState: TcpState | null;
+  readonly newState: TcpState | null;
+  readonly state: TcpState | null;
+  readonly durationUs: number;
+  readonly latencyUs: number;
+  readonly retransmitKind: string;
+  readonly resetSent: boolean;
+  readonly retransmits: number;
+  readonly netns: number;
+  readonly sequence: number;
+  readonly segmentBytes: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly segmentsSent: number;
+  readonly segmentsReceived: number;
+  readonly srttUs: number;
+  readonly rttvarUs: number;
+  readonly congestionWindow: number;
+  readonly slowStartThreshold: number;
+  readonly totalRetransmits: number;
+}
+
+/** A summary as it was given. */
+export interface SeenSummary extends PeerSummary {
+  readonly time: number;
+  readonly ordinal: number;
+  readonly intervalUs: number;
+}
+
+export interface Bench {
+  readonly events: SeenEvent[];
+  readonly summaries: SeenSummary[];
+  readonly ledger: Ledger;
+  readonly normalizer: Normalizer;
+  /** Feeds one record and gives the events that came of it. The event equation has to hold afterwards. */
+  feed(probe: ProbeName, fields: RecordFields): SeenEvent[];
+  /** A `tcp_set_state` record. */
+  change(from: TcpState, to: TcpState, fields?: RecordFields): SeenEvent[];
+  advance(time: number): SeenEvent[];
+}
+
+export interface BenchOptions {
+  readonly events?: readonly SingleEventKind[];
+  readonly limits?: Pick<Limits, 'admits'>;
+  readonly summaries?: SummarySettings;
+  readonly exclusions?: Partial<Exclusions>;
+  readonly maxConnections?: number;
+  readonly countsRetransmits?: boolean;
+  readonly recordsAccepts?: boolean;
+  readonly ownPid?: number;
+  readonly ownSockets?: readonly OwnSocket[];
+  /** The name of a thread; by default `task<pid>`. */
+  readonly comm?: (thread: number) => string | null;
+}
+
+export function createBench(options: BenchOptions = {}): Bench {
+  const events: SeenEvent[] = [];
+  const summaries: SeenSummary[] = [];
+  const ledger = createLedger([]);
+  const tasks = new Map<number, Task>();
+  const comm = options.comm ?? ((thread: number) => `task${thread}`);
+  const normalizer = createNormalizer({
+    tasks(thread) {
+      const task = tasks.get(thread) ?? { pid: thread, comm: comm(thread) };
+      tasks.set(thread, task);
+      return task;
+    },
+    session: 'cafe0123',
+    maxConnections: options.maxConnections ?? 1024,
+    countsRetransmits: options.countsRetransmits ?? true,
+    recordsAccepts: options.recordsAccepts ?? false,
+    ledger,
+    events: new Set(options.events ?? SINGLE_EVENT_KINDS),
+    exclusions: { ...NO_EXCLUSIONS, ...options.exclusions },
+    limits: options.limits ?? NO_LIMITS,
+    summaries: options.summaries ?? NO_SUMMARIES,
+    ownPid: options.ownPid ?? null,
+    ownSockets: () => options.ownSockets ?? [],
+    onSettled() {},
+    emit(draft) {
+      const { connection, task, kind } = draft;
+      if (kind === 'tcp_retransmit_summary') {
+        const { summary, time, ordinal, intervalUs } = draft;
+        summaries.push({ ...summary, counts: { ...summary.counts }, time, ordinal, intervalUs });
+        return;
+      }
+      const { flow } = connection;
+      if (flow === null) throw new Error('an event without a flow');
+      events.push({
+        kind,
+        time: draft.time,
+        cpu: draft.cpu,
+        ordinal: draft.ordinal,
+        pid: task.pid,
+        comm: task.comm,
+        isOwner: draft.isOwner,
+        id: connection.id,
+        direction: connection.direction,
+        version: flow.version,
+        local: flow.localAddress,
+        localPort: flow.localPort,
+        remote: flow.remoteAddress,
+        remotePort: flow.remotePort,
+        communityId: flow.communityId,
+        oldState: TCP_STATES[draft.oldState] ?? null,
+        newState: TCP_STATES[draft.newState] ?? null,
+        state: TCP_STATES[draft.state] ?? null,
+        durationUs: draft.durationUs,
+        latencyUs: draft.latencyUs,
+        retransmitKind: draft.retransmitKind,
+        resetSent: draft.resetSent,
+        retransmits: draft.retransmits,
+        netns: connection.netns,
+        sequence: draft.sequence,
+        segmentBytes: draft.segmentBytes,
+        bytesSent: draft.bytesSent,
+        bytesReceived: draft.bytesReceived,
+        segmentsSent: draft.segmentsSent,
+        segmentsReceived: draft.segmentsReceived,
+        srttUs: draft.srttUs,
+        rttvarUs: draft.rttvarUs,
+        congestionWindow: draft.congestionWindow,
+        slowStartThreshold: draft.slowStartThreshold,
+        totalRetransmits: draft.totalRetransmits,
+      });
+    },
+  });
+
+  function after(step: () => void): SeenEvent[] {
+    const before = events.length;
+    step();
+    expect(imbalances(ledger)).toEqual([]);
+    return events.slice(before);
+  }
+
+  const bench: Bench = {
+    events,
+    summaries,
+    ledger,
+    normalizer,
+    feed: (probe, fields) => after(() => normalizer.accept(recordOf(probe, fields))),
+    change: (from, to, fields) => bench.feed('tcp_set_state', { ...fields, from, to }),
+    advance: (time) => after(() => normalizer.advance(time)),
+  };
+  return bench;
+}

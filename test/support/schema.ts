@@ -1,0 +1,16 @@
+/** The published JSON Schema as a check. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
+
+/** Gives what an event breaks of schema version 1, one line a fault; empty when it is valid. Compiled once. */
+export type EventValidator = (event: unknown) => string[];
+
+export function createEventValidator(): EventValidator {
+  const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(schema);
+  return (event) =>
+    validate(event)
+      ? []
+      : (validate.errors ?? []).map(({ instancePath, message, params }) =>
+          `${instancePath} ${message} ${JSON.stringify(params)}`.trim(),
+        );
+}

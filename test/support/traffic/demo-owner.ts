@@ -1,0 +1,21 @@
+/** A process to be killed: starts the demo's link and traffic and says what it made. */
+import { mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { startDemo } from '../../../src/demo/demo.ts';
+
+const traceInstance = `ktc-test-${process.pid}`;
+const instance = join('/sys/kernel/tracing/instances', traceInstance);
+mkdirSync(instance);
+// An open file keeps an instance from being removed until this process is gone.
+openSync(join(instance, 'trace_pipe'), 'r');
+
+const demo = await startDemo({
+  lossPercent: 2,
+  ipv6: false,
+  traceInstance,
+  command: [process.execPath, '--no-warnings', join(import.meta.dirname, 'demo-traffic.ts')],
+});
+if ('problem' in demo) throw new Error(demo.problem);
+process.stdout.write(
+  `${JSON.stringify({ namespaces: [demo.link.a.namespace, demo.link.b.namespace], instance })}\n`,
+);

@@ -1,0 +1,223 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createConnection } from '../../../src/event/connection.ts';
+import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
+import { createSerializer } from '../../../src/event/serializer.ts';
+import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.ts';
+import type { NewBatch } from '../../../src/pipeline/spool/spool.ts';
+import { describeEvent } from '../../support/describe-event.ts';
+import { textsOf } from './scripted-sink.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const clock = {
+  epoch: { high: 0, low: 0 },
+  wallSeconds: 1_800_000_000,
+  wallNanoseconds: 0,
+  now: () => 0,
+  follow() {},
+};
+const facts = {
+  kernel: { hostName: 'host', hostId: '', bootId: 'boot', release: '6.1' },
+  session: 'cafe0123',
+  labels: {},
+};
+const serializer = createSerializer(facts, clock);
+const connection = {
+  ...createConnection(1, 'cafe0123-0', 'active'),
+  flow: {
+    version: 4,
+    localAddress: '10.0.0.1',
+    localPort: 40_000,
+    remoteAddress: '10.0.0.2',
+    remotePort: 443,
+    communityId: null,
+  },
+} as const;
+
+function draftOf(ordinal: number, time = ordinal * 1e6): EventDraft {
+  return {
+    ...createDraft(),
+    kind: 'tcp_state',
+    time,
+    cpu: 0,
+    ordinal,
+    task: { pid: 7, comm: 'x'.repeat(ordinal % 15) },
+    isOwner: true,
+    connection,
+    oldState: 1,
+    newState: 4,
+    durationUs: ordinal,
+  };
+}
+
+function createBench(limits: Partial<BatchLimits> = {}) {
+  const batches: NewBatch[] = [];
+  const all = { maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 200, ...limits };
+  const batcher = createBatcher({
+    serializer,
+    limits: all,
+    toWallMs: (time) => 1000 + time / 1e6,
+    onBatch: (batch) => batches.push(batch),
+  });
+  let added = 0;
+  return {
+    batches,
+    batcher,
+    limits: all,
+    add(count: number) {
+      for (let index = 0; index < count; index++) {
+        batcher.add(draftOf(added++));
+        batcher.settle();
+      }
+    },
+    counts: () => batches.map(({ count }) => count),
+    /** Every event once, in its order, each in its place, under rising identifiers. */
+    expectWhole() {
+      const texts = batches.flatMap((batch) => textsOf({ ...batch, id: 0 }));
+      expect(texts).toEqual(
+        Array.from({ length: added }, (_, index) =>
+          JSON.stringify(describeEvent(draftOf(index), facts, clock)),
+        ),
+      );
+      for (const { bytes, count, offsets } of batches) {
+        expect([offsets.length, offsets[0], offsets[count]]).toEqual([count + 1, 0, bytes.length]);
+        expect(bytes[bytes.length - 1]).toBe(10);
+      }
+    },
+  };
+}
+
+describe('a batch is closed', () => {
+  test('by count', () => {
+    const bench = createBench({ maxEvents: 7 });
+    bench.add(9);
+    // A record may lead to four events, which must not be torn apart.
+    expect(bench.counts()).toEqual([4, 4]);
+    vi.advanceTimersByTime(200);
+    expect(bench.counts()).toEqual([4, 4, 1]);
+    bench.expectWhole();
+  });
+
+  test('before it could outgrow its bytes', () => {
+    const bench = createBench({ maxBytes: serializer.maxBytes * 2 });
+    bench.add(50);
+    bench.batcher.flush();
+    expect(bench.batches.length).toBeGreaterThan(5);
+    for (const { bytes } of bench.batches) expect(bytes.length).toBeLessThanOrEqual(bench.limits.maxBytes);
+    bench.expectWhole();
+  });
+
+  test('with one event where the limit has no room for any', () => {
+    const bench = createBench({ maxBytes: 1 });
+    bench.add(3);
+    bench.batcher.flush();
+    expect(bench.counts()).toEqual([1, 1, 1]);
+    bench.expectWhole();
+  });
+
+  test('by the age of its first event, whatever follows', () => {
+    const bench = createBench();
+    bench.add(1);
+    vi.advanceTimersByTime(199);
+    bench.add(1);
+    expect(bench.counts()).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(bench.counts()).toEqual([2]);
+    bench.add(1);
+    vi.advanceTimersByTime(199);
+    expect(bench.counts()).toEqual([2]);
+    vi.advanceTimersByTime(1);
+    expect(bench.counts()).toEqual([2, 1]);
+  });
+
+  test('on request, and an empty one never', () => {
+    const bench = createBench();
+    bench.batcher.flush();
+    bench.add(2);
+    bench.batcher.flush();
+    bench.batcher.flush();
+    vi.advanceTimersByTime(1000);
+    expect(bench.counts()).toEqual([2]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+test('changed limits hold from the next event on, and nothing is lost between', () => {
+  const bench = createBench();
+  bench.add(5);
+  bench.batcher.setLimits({ maxEvents: 2, maxBytes: 1, lingerMs: 10 });
+  expect(bench.counts()).toEqual([5]);
+  bench.add(3);
+  vi.advanceTimersByTime(10);
+  bench.batcher.setLimits({ maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 500 });
+  bench.add(100);
+  vi.advanceTimersByTime(499);
+  expect(bench.counts()).toEqual([5, 1, 1, 1]);
+  vi.advanceTimersByTime(1);
+  expect(bench.counts()).toEqual([5, 1, 1, 1, 100]);
+  bench.expectWhole();
+});
+
+test('tells the time of its oldest event, which need not be its first', () => {
+  const bench = createBench();
+  for (const time of [30e6, 10e6, 20e6]) bench.batcher.add(draftOf(0, time));
+  bench.batcher.flush();
+  bench.batcher.add(draftOf(0, 40e6));
+  bench.batcher.flush();
+  expect(bench.batches.map(({ oldestMs }) => oldestMs)).toEqual([1010, 1040]);
+});
+
+test('a closed batch does not change when others follow', () => {
+  const bench = createBench({ maxEvents: 2 });
+  bench.add(2);
+  const [first] = bench.batches;
+  const before = first && [first.bytes.toString(), [...first.offsets]];
+  bench.add(20);
+  expect(first && [first.bytes.toString(), [...first.offsets]]).toEqual(before);
+});
+
+test('whatever comes, every event is in a batch once and in order, within the limits', () => {
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant('add' as const), value: fc.integer({ min: 1, max: 9 }) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('pass' as const), value: fc.integer({ min: 0, max: 300 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('flush' as const),
+        value: fc.constant(0),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('limits' as const), value: fc.integer({ min: 1, max: 9 }) }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const bench = createBench({ maxEvents: 6, maxBytes: 5000 });
+      for (const { kind, value } of steps) {
+        if (kind === 'add') bench.add(value);
+        else if (kind === 'pass') vi.advanceTimersByTime(value);
+        else if (kind === 'flush') bench.batcher.flush();
+        else bench.batcher.setLimits({ maxEvents: value, maxBytes: value * 1000, lingerMs: value * 30 });
+      }
+      bench.batcher.flush();
+      bench.expectWhole();
+      expect(Math.max(0, ...bench.counts())).toBeLessThanOrEqual(9);
+      expect(vi.getTimerCount()).toBe(0);
+    }),
+    { numRuns: 500 },
+  );
+}, 60_000);
