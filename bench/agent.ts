@@ -1,0 +1,69 @@
+/** The agent as a process, from the kernel to a sink, under steady traffic. */
+import { imbalances, total } from '../src/pipeline/ledger.ts';
+import { peakMemory, startAgent } from '../test/support/agent.ts';
+import { runSteady } from '../test/support/traffic/traffic.ts';
+import { probesOf } from './probes.ts';
+import { cpuWhenQuiet } from './process.ts';
+
+export interface AgentRun {
+  readonly perSecond: number;
+  readonly events: number;
+  /** While the events came, until the last was acknowledged. */
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+  /** Emitted since the start and acknowledged. */
+  readonly delivered: number;
+  /** Kernel records and events lost, for whatever reason. */
+  readonly lost: number;
+}
+
+/** Enough that the compiler is done and the receivers are known. */
+const WARM_UP = { perSecond: 500, seconds: 3 };
+const QUIET_DEADLINE_MS = 120_000;
+
+/**
+ * Runs the agent with its defaults and one sink, so many events a second for so long. `sink` is its configuration,
+ * `more` what else is not the default; events wait in memory unless it says otherwise.
+ */
+export async function runAgent(
+  name: 'kafka' | 'otlp',
+  sink: object,
+  perSecond: number,
+  seconds: number,
+  more: object = {},
+): Promise<AgentRun> {
+  const agent = await startAgent({
+    config: {
+      ...more,
+      // Room for what the busiest run makes while this machine gives its cores to others.
+      source: { buffer_kb: 16_384, probes: probesOf('steady') },
+      sink: { [name]: { enabled: true, ...sink } },
+    },
+  });
+  try {
+    const { connections } = await runSteady(WARM_UP);
+    const before = await cpuWhenQuiet(agent.pid);
+    const warm = (await agent.status()).ledger;
+
+    const traffic = await runSteady({ perSecond: (perSecond * connections) / warm.emitted, seconds });
+    const cpuSeconds = (await cpuWhenQuiet(agent.pid, QUIET_DEADLINE_MS)) - before;
+    const peakBytes = peakMemory(agent.pid);
+
+    await agent.stop();
+    const ledger = agent.finalLedger();
+    const wrong = imbalances(ledger);
+    const account = ledger.sinks[name];
+    if (account === undefined || wrong.length > 0) throw new Error(wrong.join('; '));
+    const events = ledger.emitted - warm.emitted;
+    return {
+      perSecond: events / traffic.seconds,
+      events,
+      cpuSeconds,
+      peakBytes,
+      delivered: account.delivered,
+      lost: total(ledger.lost) + ledger.malformed + total(account.rejected) + total(account.dropped),
+    };
+  } finally {
+    await agent.stop();
+  }
+}

@@ -1,0 +1,108 @@
+/** What the agent costs at rest, connected to Kafka and nothing to tell. */
+import { spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startAgent } from '../test/support/agent.ts';
+import { type Broker, startBroker } from '../test/support/kafka.ts';
+import { runSteady } from '../test/support/traffic/traffic.ts';
+import { probesOf } from './probes.ts';
+import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
+import { type Bench, figure } from './report.ts';
+
+const TOPIC = 'idle';
+/** As often as the source polls while records come (src/source/live.ts). */
+const TIMER = 'setInterval(() => {}, 30)';
+
+interface Rate {
+  readonly share: number;
+  readonly wakeUps: number;
+}
+
+function rateOf(before: readonly ThreadCost[], after: readonly ThreadCost[], seconds: number): Rate {
+  const sum = (threads: readonly ThreadCost[], what: 'cpuSeconds' | 'wakeUps'): number =>
+    threads.reduce((total, thread) => total + thread[what], 0);
+  return {
+    share: (sum(after, 'cpuSeconds') - sum(before, 'cpuSeconds')) / seconds,
+    wakeUps: (sum(after, 'wakeUps') - sum(before, 'wakeUps')) / seconds,
+  };
+}
+
+/** What a process is charged for waking up, and for nothing else: machines, virtual ones above all, differ by far. */
+async function measureTimer(seconds: number): Promise<Rate> {
+  const child = spawn(process.execPath, ['--eval', TIMER], { stdio: 'ignore' });
+  try {
+    const pid = child.pid ?? 0;
+    await delay(1_000);
+    const before = threadCosts(pid);
+    await delay(seconds * 1000);
+    return rateOf(before, threadCosts(pid), seconds);
+  } finally {
+    child.kill();
+  }
+}
+
+interface Rest {
+  readonly main: Rate;
+  readonly others: Rate;
+  readonly records: number;
+}
+
+async function measureAgent(broker: Broker, seconds: number): Promise<Rest> {
+  await broker.createTopic(TOPIC, 1);
+  const agent = await startAgent({
+    config: {
+      source: { probes: probesOf('steady') },
+      sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },
+    },
+  });
+  try {
+    // At rest after work: what has been sent must not keep it awake.
+    await runSteady({ perSecond: 200, seconds: 1 });
+    await cpuWhenQuiet(agent.pid);
+    const { read } = (await agent.status()).ledger;
+    const before = threadCosts(agent.pid);
+    await delay(seconds * 1000);
+    const after = threadCosts(agent.pid);
+    return {
+      main: rateOf(before.slice(0, 1), after.slice(0, 1), seconds),
+      others: rateOf(before.slice(1), after.slice(1), seconds),
+      records: (await agent.status()).ledger.read - read,
+    };
+  } finally {
+    await agent.stop();
+  }
+}
+
+export const idle: Bench = async (quick) => {
+  // Long enough for what comes once: some seconds after the last work V8 tidies up, which costs about 40 ms.
+  const seconds = quick ? 2 : 60;
+  const broker = await startBroker();
+  try {
+    const { main, others, records } = await measureAgent(broker, seconds);
+    const timer = await measureTimer(Math.min(seconds, 5));
+    const row = (name: string, { share, wakeUps }: Rate): string[] => [
+      name,
+      `${figure(share * 100)} %`,
+      figure(wakeUps),
+    ];
+    return {
+      tables: [
+        {
+          title: 'At rest',
+          script: 'bench/idle.ts',
+          columns: ['', 'of a core', 'wake-ups a second'],
+          rows: [
+            row('main thread', main),
+            row("Node.js' other threads", others),
+            row(`for comparison: ${TIMER}`, timer),
+          ],
+          notes: [
+            `The whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it read ${records} records. Some 40 ms of it are one collection that V8 makes when it has become quiet. The comparison tells what this machine charges for a wake-up that does nothing.`,
+          ],
+        },
+      ],
+      bars: [{ what: 'at rest', value: (main.share + others.share) * 100, limit: 0.2, unit: '% of a core' }],
+    };
+  } finally {
+    await broker.stop();
+  }
+};

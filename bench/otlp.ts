@@ -1,0 +1,150 @@
+/** From the kernel to an acknowledging OpenTelemetry Collector, and what OpenTelemetry's own SDK takes for the same. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { KTC } from '../test/support/agent.ts';
+import { type Collector, startCollector } from '../test/support/collector.ts';
+import { type AgentRun, runAgent } from './agent.ts';
+import type { ShipperReport } from './otlp/shipper.ts';
+import { type Bench, figure, median, spread } from './report.ts';
+
+const RUNS: readonly (readonly [protocol: string, perSecond: number])[] = [
+  ['http/protobuf', 1_000],
+  ['http/protobuf', 10_000],
+  ['grpc', 10_000],
+  ['http/json', 10_000],
+];
+const RECORDING = join(import.meta.dirname, '../test/recordings/module-6.1.ktcrec');
+const SHIPPER = join(import.meta.dirname, 'otlp/shipper.ts');
+const perEvent = (cpuSeconds: number, events: number): number => (cpuSeconds * 1e6) / events;
+
+interface AgentResult {
+  readonly protocol: string;
+  readonly perSecond: number;
+  readonly run: AgentRun;
+  /** Distinct ids in the collector's file. */
+  readonly collected: number;
+}
+
+async function withCollector<Result>(use: (collector: Collector) => Promise<Result>): Promise<Result> {
+  const collector = await startCollector();
+  try {
+    return await use(collector);
+  } finally {
+    await collector.remove();
+  }
+}
+
+function measureAgent(protocol: string, perSecond: number, seconds: number): Promise<AgentResult> {
+  return withCollector(async (collector) => {
+    const endpoint = protocol === 'grpc' ? collector.grpcEndpoint : collector.httpEndpoint;
+    const run = await runAgent('otlp', { protocol, endpoint }, perSecond, seconds);
+    return { protocol, perSecond, run, collected: (await collector.account()).unique };
+  });
+}
+
+/** CPU µs an event of each, in turns. */
+async function measureShippers(rounds: number, copies: number): Promise<{ sink: number[]; sdk: number[] }> {
+  const run = promisify(execFile);
+  const directory = mkdtempSync('/dev/shm/ktc-bench-');
+  try {
+    const { stdout } = await run(KTC, ['replay', '--json', RECORDING], { maxBuffer: 2 ** 28 });
+    const file = join(directory, 'events.ndjson');
+    writeFileSync(file, stdout.repeat(copies));
+    const found = { sink: [] as number[], sdk: [] as number[] };
+    for (let round = 0; round < rounds; round++) {
+      for (const way of ['sink', 'sdk'] as const) {
+        await withCollector(async ({ httpEndpoint }) => {
+          const node = [
+            '--no-warnings',
+            '--single-threaded-gc',
+            '--max-semi-space-size=4',
+            SHIPPER,
+            way,
+            file,
+            httpEndpoint,
+          ];
+          const report = JSON.parse((await run(process.execPath, node)).stdout) as ShipperReport;
+          found[way].push(perEvent(report.cpuSeconds, report.events));
+        });
+      }
+    }
+    return found;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+export const otlp: Bench = async (quick) => {
+  const seconds = quick ? 2 : 15;
+  const results: AgentResult[] = [];
+  for (const [protocol, perSecond] of quick ? RUNS.slice(0, 1) : RUNS) {
+    results.push(await measureAgent(protocol, perSecond, seconds));
+  }
+  const { sink, sdk } = await measureShippers(quick ? 1 : 3, quick ? 5 : 30);
+  const lost = ({ run, collected }: AgentResult) => run.lost + run.delivered - collected;
+  return {
+    tables: [
+      {
+        title: 'Kernel to OpenTelemetry Collector, acknowledged',
+        script: 'bench/otlp.ts',
+        columns: [
+          'protocol',
+          'events/s asked',
+          'events/s',
+          'events acknowledged',
+          'CPU µs an event',
+          'peak RSS MiB',
+          'lost',
+        ],
+        rows: results.map((result) => [
+          result.protocol,
+          result.perSecond.toLocaleString('en'),
+          Math.round(result.run.perSecond).toLocaleString('en'),
+          result.run.delivered.toLocaleString('en'),
+          figure(perEvent(result.run.cpuSeconds, result.run.events)),
+          String(Math.round(result.run.peakBytes / 2 ** 20)),
+          lost(result).toLocaleString('en'),
+        ]),
+        notes: [
+          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, ${seconds} s after 3 s of warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
+        ],
+      },
+      {
+        title: "Events to OTLP, beside OpenTelemetry's SDK",
+        script: 'bench/otlp.ts',
+        columns: ['', 'CPU µs an event'],
+        rows: [
+          ['OTLP sink of the agent', spread(sink)],
+          ['OpenTelemetry SDK: logger, batch processor, protobuf exporter', spread(sdk)],
+        ],
+        notes: [
+          'The same recorded events in batches of 500, one batch at a time, over http/protobuf with gzip, to a collector. From lines of JSON to the acknowledgement; the SDK also pays for JSON.parse and for the mapping that http/json uses.',
+        ],
+      },
+    ],
+    bars: [
+      ...results
+        .filter(({ protocol }) => protocol === 'http/protobuf')
+        .map(({ perSecond, run }) => ({
+          what: `kernel to collector, http/protobuf, an event, at ${perSecond.toLocaleString('en')} events/s`,
+          value: perEvent(run.cpuSeconds, run.events),
+          limit: 15,
+          unit: 'µs',
+        })),
+      ...results.map((result) => ({
+        what: `lost, ${result.protocol}, at ${result.perSecond.toLocaleString('en')} events/s`,
+        value: lost(result),
+        limit: 0,
+        unit: 'events',
+      })),
+      {
+        what: "OTLP sink beside OpenTelemetry's SDK",
+        value: median(sink) / median(sdk),
+        limit: 1,
+        unit: '×',
+      },
+    ],
+  };
+};

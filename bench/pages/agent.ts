@@ -1,0 +1,75 @@
+/** The agent without a sink: raw pages of the ring buffer to JSON bytes in closed batches. */
+import { createAgent } from '../../src/agent/agent.ts';
+import { NO_NEWS, openSource } from '../../src/agent/source.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLedger } from '../../src/pipeline/ledger.ts';
+import { systemFiles } from '../../src/pipeline/spool/files.ts';
+import { openMemorySpool } from '../../src/pipeline/spool/open.ts';
+import type { Source } from '../../src/source/source.ts';
+import { rateLimited } from '../../src/telemetry/fault-log.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { watchProcess } from '../../src/telemetry/process.ts';
+import { measureReading, serveReader } from './reader.ts';
+
+const [instance, bufferKb] = process.argv.slice(2);
+const off = { enabled: false };
+const loaded = loadConfig({
+  file: null,
+  environment: {},
+  flags: {},
+  embedded: {
+    source: {
+      instance,
+      buffer_kb: Number(bufferKb),
+      // The one probe that all readers have.
+      probes: {
+        tcp_set_state: { filter: 'comm == "steady"' },
+        tcp_retransmit_skb: off,
+        tcp_retransmit_synack: off,
+        tcp_send_reset: off,
+        tcp_receive_reset: off,
+      },
+    },
+    spool: off,
+    sink: { stdout: { enabled: true } },
+  },
+});
+if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+const { sink, ...others } = loaded.config;
+const config = { ...others, sink: { ...sink, stdout: { ...sink.stdout, enabled: false } } };
+const opened = await openSource(config, NO_NEWS);
+if (!opened.ok) throw new Error(opened.problem);
+const { log } = createLogger({ level: 'fatal' });
+
+await serveReader(async (records) => {
+  const reading = measureReading(records);
+  const source: Source = {
+    ...opened.value,
+    run: (handler) =>
+      opened.value.run({
+        ...handler,
+        advance(time) {
+          handler.advance(time);
+          if (ledger.read <= records) reading.progress({ records: ledger.read, events: ledger.emitted });
+          // Not from inside of the reading, which it would begin anew.
+          if (ledger.read >= records) setImmediate(opened.value.stop);
+        },
+      }),
+  };
+  const ledger = createLedger([]);
+  const agent = createAgent({
+    config,
+    ledger,
+    spool: openMemorySpool(ledger.sinks, config.queue.max_bytes, systemFiles),
+    secrets: loaded.secrets,
+    source,
+    version: 'bench',
+    log,
+    faults: rateLimited(log, { intervalMs: 60_000 }),
+    processWatch: watchProcess(),
+    onDelivered() {},
+    onStdoutClosed() {},
+  });
+  await agent.run();
+  return reading.result();
+});
