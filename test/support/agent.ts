@@ -1,19 +1,44 @@
 /** Runs the built agent, bin/ktc, as an operator would, and watches it through its own endpoint. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ledger } from '../../src/pipeline/ledger.ts';
+import { openTracefs } from '../../src/source/tracefs.ts';
 import type { TelemetrySnapshot } from '../../src/telemetry/snapshot.ts';
 import { freePorts, until } from './kafka.ts';
 
 export const KTC = join(import.meta.dirname, '../../bin/ktc');
 
-/** Why the agent cannot read kernel events here, in one line; null when it can. */
+/** Why the agent cannot read kernel events here, in one line; null when it can, and tracefs is mounted. */
 export function whyNoAgent(): string | null {
-  if (process.getuid?.() !== 0) return 'needs root to read kernel events';
+  const tracefs = openTracefs();
+  if (!tracefs.ok) return tracefs.problem;
   return existsSync(KTC) ? null : `${KTC} is not built: run make build`;
+}
+
+/** The agent as a package lays it, its Node.js beside it, where every user can reach it: a checkout may be root's alone. */
+export function installForEverybody(directory: string): string {
+  chmodSync(directory, 0o755);
+  const installed = join(directory, 'ktc');
+  for (const [from, to] of [
+    [KTC, installed],
+    [`${KTC}.cjs`, `${installed}.cjs`],
+    [process.execPath, join(directory, 'node')],
+  ] as const) {
+    copyFileSync(from, to);
+    chmodSync(to, 0o755);
+  }
+  return installed;
 }
 
 export interface RunningAgent {

@@ -197,7 +197,8 @@ describe.skipIf(missing)('in a terminal', () => {
   const terminals: ChildProcess[] = [];
   /** A terminal of 80 columns with a command in it. */
   function openTerminal(command: string) {
-    const child = spawn('script', ['-qefc', `stty cols 80 rows 24; ${command}`, '/dev/null']);
+    // In the shell's place, which would answer a Ctrl-C for itself.
+    const child = spawn('script', ['-qefc', `stty cols 80 rows 24; exec ${command}`, '/dev/null']);
     terminals.push(child);
     let shown = '';
     child.stdout.setEncoding('utf8').on('data', (data: string) => {
@@ -227,7 +228,7 @@ describe.skipIf(missing)('in a terminal', () => {
   /** From the command to its header and from connect(2) to its line, in ms; its window changes its size in between. */
   async function timeFirstEvent(): Promise<{ headerMs: number; eventMs: number }> {
     const startedAt = performance.now();
-    const terminal = openTerminal(`exec ${KTC} tcpconnect`);
+    const terminal = openTerminal(`${KTC} tcpconnect`);
     await soon(() => terminal.shown().includes('DPORT'), 'the header');
     const headerMs = performance.now() - startedAt;
     const pids = instancesOf().flatMap((name) => /^ktc-tcpconnect-(\d+)$/.exec(name)?.[1] ?? []);
