@@ -26,8 +26,11 @@ export function whyNoAgent(): string | null {
   return existsSync(KTC) ? null : `${KTC} is not built: run make build`;
 }
 
-/** The agent as a package lays it, its Node.js beside it, where every user can reach it: a checkout may be root's alone. */
-export function installForEverybody(directory: string): string {
+/**
+ * The beginning of a command line of ktc that nobody runs: the user who is not root. It runs a copy in `directory`, laid
+ * as a package lays it, its Node.js beside it, because a checkout may be below a directory that only root enters.
+ */
+export function asNobody(directory: string): string[] {
   chmodSync(directory, 0o755);
   const installed = join(directory, 'ktc');
   for (const [from, to] of [
@@ -38,7 +41,7 @@ export function installForEverybody(directory: string): string {
     copyFileSync(from, to);
     chmodSync(to, 0o755);
   }
-  return installed;
+  return ['setpriv', '--reuid=65534', '--clear-groups', installed];
 }
 
 export interface RunningAgent {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
-import { installForEverybody, KTC, startAgent, whyNoAgent } from '../support/agent.ts';
+import { asNobody, KTC, startAgent, whyNoAgent } from '../support/agent.ts';
 import { until } from '../support/kafka.ts';
 import { createEventValidator } from '../support/schema.ts';
 
@@ -183,8 +183,8 @@ describe.skipIf(missing)('ktc', () => {
   });
 
   it('run without root says what is missing and offers the recording', async () => {
-    const installed = installForEverybody(directory);
-    const child = spawn('setpriv', ['--reuid=65534', '--clear-groups', installed, 'run', '--local'], {
+    const [program = '', ...words] = asNobody(directory);
+    const child = spawn(program, [...words, 'run', '--local'], {
       cwd: '/tmp',
       stdio: ['ignore', 'pipe', 'pipe'],
     });

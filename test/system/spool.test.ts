@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCOUNT, withAccount } from '../support/accounts.ts';
-import { installForEverybody, KTC, whyNoAgent } from '../support/agent.ts';
+import { asNobody, KTC, whyNoAgent } from '../support/agent.ts';
 import { until } from '../support/kafka.ts';
 
 const missing = whyNoAgent();
@@ -32,8 +32,9 @@ describe.skipIf(missing)('ktc spool', () => {
   const filled = join(root, 'filled');
   let total = 0;
 
-  const run = (words: readonly string[], before: readonly string[] = [], ktc = KTC) => {
-    const [program = ktc, ...args] = [...before, ktc, 'spool', ...words];
+  const run = (words: readonly string[], before: readonly string[] = []) => runAs([...before, KTC], words);
+  const runAs = ([program = '', ...before]: readonly string[], words: readonly string[]) => {
+    const args = [...before, 'spool', ...words];
     const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 20_000 });
     return { status, stdout, stderr };
   };
@@ -226,8 +227,7 @@ describe.skipIf(missing)('ktc spool', () => {
       `ktc: there is no directory ${join(root, 'none')}: name the spool's with --directory\n`,
     ]);
     expect(words('inspect', '--config', configure('filled', 'gone'), '--set', 'log.level=loud')[0]).toBe(78);
-    const asNobody = ['setpriv', '--reuid=65534', '--clear-groups'];
-    const nobody = run(['inspect', '--directory', filled], asNobody, installForEverybody(root));
+    const nobody = runAs(asNobody(root), ['inspect', '--directory', filled]);
     expect(nobody).toMatchObject({ status: 77, stdout: '' });
     expect(existsSync(join(filled, 'cursor.otlp'))).toBe(false);
   });

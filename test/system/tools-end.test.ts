@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { TOOL_NAMES as NAMES } from '../../src/tool/tool.ts';
-import { KTC, whyNoAgent } from '../support/agent.ts';
+import { asNobody, KTC, whyNoAgent } from '../support/agent.ts';
 import { until } from '../support/kafka.ts';
 import { instancesOf, isTracing, startTool, stopTools } from '../support/tool.ts';
 import { runSteady } from '../support/traffic/traffic.ts';
@@ -177,9 +177,8 @@ describe.skipIf(missing)('how a tool ends', () => {
       stdout: '',
       stderr: 'ktc: /nonexistent.ktcrec cannot be read: no such file or directory\n',
     });
-    const nobody = spawnSync('setpriv', ['--reuid=65534', '--clear-groups', KTC, 'tcplife'], {
-      encoding: 'utf8',
-    });
+    const [program = '', ...words] = asNobody(directory);
+    const nobody = spawnSync(program, [...words, 'tcplife'], { cwd: '/', encoding: 'utf8' });
     expect(nobody.stderr).toBe(
       'ktc: reading kernel events needs root: run it with sudo\n' +
         'ktc: to see what it prints without root: --from FILE, a recording\n',
