@@ -7,6 +7,8 @@ import { cpuWhenQuiet } from './process.ts';
 
 export interface AgentRun {
   readonly perSecond: number;
+  /** When the events began that are measured, milliseconds since 1970. */
+  readonly since: number;
   readonly events: number;
   /** While the events came, until the last was acknowledged. */
   readonly cpuSeconds: number;
@@ -17,8 +19,11 @@ export interface AgentRun {
   readonly lost: number;
 }
 
-/** Enough that the compiler is done and the receivers are known. */
-const WARM_UP = { perSecond: 500, seconds: 3 };
+/**
+ * Connections. Agents run for months: V8 has compiled what there is to compile after some 100,000 events, and a run of
+ * 15 s at 1,000 events/s alone would never get there.
+ */
+const WARM_UP = { perSecond: 720, seconds: 12 };
 const QUIET_DEADLINE_MS = 120_000;
 
 /**
@@ -45,6 +50,7 @@ export async function runAgent(
     const before = await cpuWhenQuiet(agent.pid);
     const warm = (await agent.status()).ledger;
 
+    const since = Date.now();
     const traffic = await runSteady({ perSecond: (perSecond * connections) / warm.emitted, seconds });
     const cpuSeconds = (await cpuWhenQuiet(agent.pid, QUIET_DEADLINE_MS)) - before;
     const peakBytes = peakMemory(agent.pid);
@@ -57,6 +63,7 @@ export async function runAgent(
     const events = ledger.emitted - warm.emitted;
     return {
       perSecond: events / traffic.seconds,
+      since,
       events,
       cpuSeconds,
       peakBytes,

@@ -108,7 +108,7 @@ export const otlp: Bench = async (quick) => {
           lost(result).toLocaleString('en'),
         ]),
         notes: [
-          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, ${seconds} s after 3 s of warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
+          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, ${seconds} s after the warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
         ],
       },
       {

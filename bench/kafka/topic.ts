@@ -19,6 +19,9 @@ export async function topicSize(broker: Broker, topic: string): Promise<number> 
 }
 
 export interface TopicContent {
+  /** All that is in the topic. */
+  readonly total: number;
+  /** Of the events that were asked for. */
   readonly events: number;
   readonly bytes: number;
   /** From the kernel's timestamp to the broker's append, by whole milliseconds. */
@@ -37,13 +40,22 @@ function recordedAt(event: Buffer): number {
   return Date.parse(`${event.toString('latin1', at, at + TIMESTAMP_LENGTH)}Z`);
 }
 
-/** Reads a topic whose timestamps are append times with kcat, and writes its events to `path`, one a line. */
-export async function readTopic(broker: Broker, topic: string, path: string): Promise<TopicContent> {
+/**
+ * Reads a topic whose timestamps are append times with kcat, and writes to `path` the events that the kernel recorded at
+ * `since` or later, milliseconds since 1970, one a line.
+ */
+export async function readTopic(
+  broker: Broker,
+  topic: string,
+  path: string,
+  since: number,
+): Promise<TopicContent> {
   const args = ['-b', broker.address, '-C', '-t', topic, '-o', 'beginning', '-e', '-q', '-f', '%T %s\\n'];
   const child = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const file = openSync(path, 'w');
   const latencies: number[] = [];
+  let total = 0;
   let events = 0;
   let bytes = 0;
   let appendedAt = 0;
@@ -58,10 +70,14 @@ export async function readTopic(broker: Broker, topic: string, path: string): Pr
         appendedAt = Number(text.toString('latin1', start, space));
         start = space + 1;
       }
-      const latency = appendedAt - recordedAt(text.subarray(start, end));
-      latencies[latency] = (latencies[latency] ?? 0) + 1;
-      bytes += writeSync(file, text, start, end + 1 - start);
-      events++;
+      const time = recordedAt(text.subarray(start, end));
+      if (time >= since) {
+        const latency = appendedAt - time;
+        latencies[latency] = (latencies[latency] ?? 0) + 1;
+        bytes += writeSync(file, text, start, end + 1 - start);
+        events++;
+      }
+      total++;
       start = end + 1;
     }
     rest = text.subarray(start);
@@ -69,7 +85,7 @@ export async function readTopic(broker: Broker, topic: string, path: string): Pr
   closeSync(file);
   const [code] = (await exit) as [number];
   if (code !== 0) throw new Error(`kcat ended with ${code} reading ${topic}`);
-  return { events, bytes, latencies };
+  return { total, events, bytes, latencies };
 }
 
 /** The value that a share of a histogram does not exceed. */

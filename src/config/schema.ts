@@ -179,12 +179,12 @@ export const schema = {
   },
   batch: {
     max_events: key(integer(1, 10_000), {
-      default: 500,
+      default: 1000,
       reloadable: true,
       doc: 'A batch is sent when it holds this many events.',
     }),
     max_bytes: key(integer(4096, 67_108_864), {
-      default: 524_288,
+      default: 1_048_576,
       reloadable: true,
       doc: 'A batch is sent when it holds this many bytes of JSON. Not more than `queue.max_bytes`.',
     }),

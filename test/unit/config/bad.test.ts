@@ -349,7 +349,7 @@ const cases: Case[] = [
   {
     name: 'batch larger than the queue',
     file: { ...valid, queue: { max_bytes: 65536 } },
-    says: ['DIR/agent.json: batch.max_bytes: is 524288, more than queue.max_bytes, which is 65536'],
+    says: ['DIR/agent.json: batch.max_bytes: is 1048576, more than queue.max_bytes, which is 65536'],
   },
   {
     name: 'longest pause shorter than the first',

@@ -30,7 +30,7 @@ describe('layers', () => {
     const origins = ['default', 'embedded', ...Object.keys(files), 'KTC_BATCH_MAX_EVENTS', '--set'];
     for (const [count, origin] of origins.entries()) {
       const loaded = loadLayers(count);
-      expect(loaded.config.batch.max_events).toBe(count === 0 ? 500 : count);
+      expect(loaded.config.batch.max_events).toBe(count === 0 ? 1000 : count);
       expect(loaded.origins.get('batch.max_events')?.endsWith(origin)).toBe(true);
     }
   });

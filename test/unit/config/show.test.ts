@@ -37,7 +37,7 @@ describe('ktc config show', () => {
     expect(table.get('log.level')).toEqual(['"debug"', 'KTC_LOG_LEVEL']);
     expect(table.get('sink.kafka.brokers')).toEqual(['["kafka-1:9092"]', file]);
     expect(table.get('host.labels.rack')).toEqual(['"r1"', file]);
-    expect(table.get('batch.max_events')).toEqual(['500', 'default']);
+    expect(table.get('batch.max_events')).toEqual(['1000', 'default']);
     const shown = [...table.keys()].filter((key) => key !== 'sink.kafka.sasl.password');
     expect(shown.map((key) => key?.replace(/^host\.labels\..*/, 'host.labels'))).toEqual([...keys.keys()]);
   });
