@@ -63,7 +63,9 @@ export interface LiveReader {
 /** Throws what open(2) says when the instance's files cannot be opened. */
 export function createLiveReader(options: LiveOptions): LiveReader {
   const { instance, cpus, clock, stats, settings, pageFormat, recording, news } = options;
-  const readBefore = instance.takenOver ? totalOf('read') : 0;
+  /** The kernel's count of records read, less those that were given here. */
+  let readBefore = instance.takenOver ? totalOf('read') : 0;
+  let isCleared = false;
   let pagesRead = 0;
   let missedWhileDown = 0;
   let takingOver = instance.takenOver;
@@ -141,6 +143,23 @@ export function createLiveReader(options: LiveOptions): LiveReader {
     losses.read(tell);
     if (missedWhileDown > 0) tell('while_down', missedWhileDown);
     missedWhileDown = 0;
+    followClearing(tell);
+  }
+
+  /**
+   * Somebody who empties the buffer (`trace-cmd clear -a`, a write to `trace`) also sets the kernel's count of records
+   * read back to 0 (`ring_buffer_reset_cpu`), which otherwise is never less than what was given here. What was in it is
+   * gone, at most what came since the last read.
+   */
+  function followClearing(tell: RecordHandler['lost']): void {
+    const total = totalOf('read');
+    if (!isCleared && total < readBefore + streams.given) {
+      isCleared = true;
+      tell('settings_changed', 1, 'trace, which was cleared');
+    }
+    if (!isCleared || !streams.isEmpty) return;
+    isCleared = false;
+    readBefore = total - streams.given;
   }
 
   function teller(handler: RecordHandler): RecordHandler['lost'] {

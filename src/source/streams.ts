@@ -25,6 +25,8 @@ export interface Streams {
   give(watermark: number, handler: RecordHandler): number;
   /** Records that have been given, or passed over because no chosen probe made them. */
   readonly given: number;
+  /** Every record of every page that was pushed has been given. */
+  readonly isEmpty: boolean;
 }
 
 export interface StreamsOptions {
@@ -96,6 +98,9 @@ export function createStreams(options: StreamsOptions): Streams {
     },
     get given() {
       return given;
+    },
+    get isEmpty() {
+      return streams.every(({ pending, pages }) => !pending && pages.length === 0);
     },
     setUnfinished(cpu, unfinished) {
       const stream = streams[cpu];

@@ -168,7 +168,7 @@ async function connections(count: number): Promise<void> {
   }
 }
 
-function readKernel(instance: string, name: 'overrun' | 'entries'): number {
+function readKernel(instance: string, name: 'overrun' | 'entries' | 'read events'): number {
   return readdirSync(`${root}/instances/${instance}/per_cpu`)
     .map((cpu) => readFileSync(`${root}/instances/${instance}/per_cpu/${cpu}/stats`, 'utf8'))
     .reduce((sum, stats) => sum + Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(stats)?.[1]), 0);
@@ -408,6 +408,28 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     expect(look()).toEqual(before);
     await listener.stop();
     expect(look()).toEqual(before);
+  });
+
+  it('tells that somebody has cleared its buffer, and counts on as the kernel does', async () => {
+    const listener = listen(optionsFor(portFilter));
+    const { instance } = listener.options;
+    await connections(50);
+    await settled(listener);
+    writeFileSync(`${root}/instances/${instance}/trace`, '');
+    expect(readKernel(instance, 'read events')).toBe(0);
+    await until(
+      async () => {
+        await connections(1);
+        return listener.lost.has('settings_changed');
+      },
+      'the loss to be told',
+      5_000,
+    );
+    await settled(listener);
+    expect([...listener.lost]).toEqual([['settings_changed', 1]]);
+    expect(listener.source.position()?.records).toBe(readKernel(instance, 'read events'));
+    expect(readKernel(instance, 'read events')).toBeLessThan(listener.records);
+    await listener.stop();
   });
 
   it('keeps its instance against whoever would remove it', async () => {

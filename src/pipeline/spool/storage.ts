@@ -78,8 +78,11 @@ export function openStorage(
 
   function begin(first: number): { readonly segment: Segment; readonly descriptor: number } {
     const path = join(directory, `${paddedOrdinal(first)}.open`);
-    const { O_CREAT, O_EXCL, O_RDWR } = constants;
-    const descriptor = files.openSync(path, O_RDWR | O_CREAT | O_EXCL, FILE_MODE);
+    // One that could be neither renamed nor removed while the file system was read-only: it holds marks and no event.
+    const leftover = segments.find((segment) => segment.path === path);
+    if (leftover !== undefined) remove(leftover);
+    const { O_CREAT, O_TRUNC, O_RDWR } = constants;
+    const descriptor = files.openSync(path, O_RDWR | O_CREAT | O_TRUNC, FILE_MODE);
     try {
       writeWhole(files, descriptor, [encodeSegmentHeader()], 0);
     } catch (error) {

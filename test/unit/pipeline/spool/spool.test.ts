@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { createLedger } from '../../../../src/pipeline/ledger.ts';
 import { cursorText } from '../../../../src/pipeline/spool/cursor.ts';
+import type { SpoolFiles } from '../../../../src/pipeline/spool/files.ts';
 import { openMemorySpool } from '../../../../src/pipeline/spool/open.ts';
 import type { Batch } from '../../../../src/sink/sink.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
@@ -260,6 +261,28 @@ describe('when it is full', () => {
   });
 });
 
+function diskThatBecomesReadOnly() {
+  const disk = { isReadOnly: false };
+  const check = () => {
+    if (disk.isReadOnly) throw systemError('EROFS');
+  };
+  const files: Partial<SpoolFiles> = {
+    unlinkSync(path) {
+      check();
+      fs.unlinkSync(path);
+    },
+    renameSync(from, to) {
+      check();
+      fs.renameSync(from, to);
+    },
+    writevSync(descriptor: number, parts: readonly NodeJS.ArrayBufferView[], at?: number | null) {
+      check();
+      return fs.writevSync(descriptor, parts, at ?? undefined);
+    },
+  };
+  return Object.assign(disk, { files });
+}
+
 describe('while the disk takes nothing', () => {
   const openFailing = async (code: string, options: object = {}) => {
     let failing = false;
@@ -386,34 +409,37 @@ describe('while the disk takes nothing', () => {
   });
 
   test('a file system that becomes read-only is a fault, whatever is tried of it', async () => {
-    let readOnly = false;
-    const check = () => {
-      if (readOnly) throw systemError('EROFS');
-    };
-    const directory = makeDirectory();
-    const bench = await openBench(directory, {
-      files: {
-        unlinkSync(path) {
-          check();
-          fs.unlinkSync(path);
-        },
-        renameSync(from, to) {
-          check();
-          fs.renameSync(from, to);
-        },
-        writevSync(descriptor: number, parts: readonly NodeJS.ArrayBufferView[], at?: number | null) {
-          check();
-          return fs.writevSync(descriptor, parts, at ?? undefined);
-        },
-      },
-    });
+    const disk = diskThatBecomesReadOnly();
+    const bench = await openBench(makeDirectory(), { files: disk.files });
     for (let at = 0; at < 4; at++) bench.append(large(at, 1));
-    readOnly = true;
+    disk.isReadOnly = true;
     bench.append(large(4, 1));
     expect(bench.faults).toEqual([expect.stringContaining('the file system is read-only now')]);
     expect(numbersOf(bench.deliverAll())).toEqual([0, 1, 2, 3, 4]);
     expect(bench.account()).toMatchObject({ delivered: 5, dropped: {}, queued: 0, spooled: 0, in_flight: 0 });
     await bench.close();
+  });
+
+  test('a file without events that could not be removed meanwhile is written over when it can', async () => {
+    let now = 0;
+    const disk = diskThatBecomesReadOnly();
+    const directory = makeDirectory();
+    const bench = await openBench(directory, { now: () => now, files: disk.files });
+    bench.opened.spool.mark({ instance: Buffer.alloc(24), records: 7, held: 0 });
+    const [left = ''] = segmentNames(directory);
+    disk.isReadOnly = true;
+    bench.append(events(0, 2));
+    expect(bench.faults).toHaveLength(1);
+    expect(segmentNames(directory)).toEqual([left]);
+    disk.isReadOnly = false;
+    now += 2_000;
+    bench.append(events(2, 2));
+    expect(bench.faults).toHaveLength(1);
+    expect(bench.recoveries).toBe(1);
+    expect(bench.account()).toMatchObject({ queued: 0, spooled: 4 });
+    const after = await openBench(copyAsAfterKill(directory));
+    expect(after.deliverAll()).toEqual(events(0, 4));
+    expect(after.damages).toEqual([]);
   });
 
   test('a directory that is removed is made again; what only its files had is counted', async () => {
