@@ -20,10 +20,10 @@ const POLLS_BEFORE_WAIT = 4;
 /** While it waits it looks once more after this long, for what connection tracking holds back by time. */
 const LAST_LOOK_MS = 2_000;
 /**
- * A slice of reading, so that acknowledgements and back-pressure have their turn: of all CPUs together, some 6,000
+ * A slice of reading, so that acknowledgements and back-pressure have their turn: of all CPUs together, some 1,700
  * records, which is how far a slice can go beyond what the pipeline has room for.
  */
-const PAGES_A_SLICE = 128;
+const PAGES_A_SLICE = 32;
 /** How often the kernel's loss counters are read while records come. */
 const STATS_INTERVAL_NS = 1e9;
 /** How often the instance's settings are looked at, also while nothing comes. */

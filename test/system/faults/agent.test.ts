@@ -21,8 +21,11 @@ const KILLS = FULL ? 100 : 6;
 const LONGEST_RUN_MS = 1_000;
 /** `batch.linger_ms`, as it is by default. */
 const LINGER_MS = 200;
-/** What one round of reading takes at most: 128 pages, of some 53 records each when it is catching up. */
-const RECORDS_A_ROUND = 7_000;
+/**
+ * What one round of reading takes at most, 32 pages of some 53 records each when it is catching up, behind a batch that
+ * is not full yet.
+ */
+const RECORDS_A_ROUND = 2_500;
 const STOPPED_MS = FULL ? 30_000 : 4_000;
 const TIMEOUT_MS = 120_000;
 /** The least that is allowed, some 800 records a CPU: a third of a second. */
