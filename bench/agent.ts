@@ -25,6 +25,13 @@ export interface AgentRun {
  */
 const WARM_UP = { perSecond: 720, seconds: 12 };
 const QUIET_DEADLINE_MS = 120_000;
+/** What V8 collects when it has become quiet after the warm-up, some 40 ms of work, is not to count for much. */
+const LEAST_EVENTS = 40_000;
+
+/** How long a rate is measured. */
+export function measuredSeconds(perSecond: number, quick: boolean): number {
+  return quick ? 2 : Math.max(15, LEAST_EVENTS / perSecond);
+}
 
 /**
  * Runs the agent with its defaults and one sink, so many events a second for so long. `sink` is its configuration,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
-import { type AgentRun, runAgent } from './agent.ts';
+import { type AgentRun, measuredSeconds, runAgent } from './agent.ts';
 import {
   type Lines,
   runShipper,
@@ -149,7 +149,7 @@ export const kafka: Bench = async (quick) => {
   try {
     const results: Result[] = [];
     for (const rate of quick ? RATES.slice(0, 1) : RATES) {
-      results.push(await measure(broker, rate, quick ? 2 : 15));
+      results.push(await measure(broker, rate, measuredSeconds(rate, quick)));
     }
     return {
       tables: [
@@ -168,7 +168,7 @@ export const kafka: Bench = async (quick) => {
           ],
           rows: results.flatMap(rowsOf),
           notes: [
-            `One broker of this machine, ${PARTITIONS} partitions, acks=all, gzip level 1 unless the row says zstd, linger 200 ms for all; packed is sink.kafka.format ndjson, up to 500 events a message. The agent runs with its defaults but for a kernel buffer of 16 MiB a CPU and a filter that leaves out other programs of this machine, traces real connections over loopback, and is measured for ${quick ? 2 : 15} s a rate after 12 s of warm-up at 10,000 events/s, in which V8 compiles (an event costs twice as much in the first five); peak RSS includes the warm-up. rsyslog and kcat get the same events as lines, at the same rate, and do no more than bring them to Kafka.`,
+            `One broker of this machine, ${PARTITIONS} partitions, acks=all, gzip level 1 unless the row says zstd, linger 200 ms for all; packed is sink.kafka.format ndjson, up to 500 events a message. The agent runs with its defaults but for a kernel buffer of 16 MiB a CPU and a filter that leaves out other programs of this machine, traces real connections over loopback, and is measured for ${RATES.map((rate) => measuredSeconds(rate, quick)).join(', ')} s after 12 s of warm-up at 10,000 events/s, in which V8 compiles (an event costs twice as much in the first five); peak RSS includes the warm-up. rsyslog and kcat get the same events as lines, at the same rate, and do no more than bring them to Kafka.`,
             "CPU is user and system time of the whole process until the last acknowledgement. The delay is that of every event, from the kernel's timestamp to the broker's append time, by kcat; the clock is the same. Lost is what the agent's ledger counts, and what kcat does not find in the topic.",
             'At 1,000 events/s the agent mostly pays for waking up: some 30 times a second while records come, so that none waits longer than 50 ms in the kernel (what this machine charges for a wake-up: bench/idle.ts).',
           ],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KTC } from '../test/support/agent.ts';
 import { type Collector, startCollector } from '../test/support/collector.ts';
-import { type AgentRun, runAgent } from './agent.ts';
+import { type AgentRun, measuredSeconds, runAgent } from './agent.ts';
 import type { ShipperReport } from './otlp/shipper.ts';
 import { type Bench, figure, median, spread } from './report.ts';
 
@@ -77,10 +77,9 @@ async function measureShippers(rounds: number, copies: number): Promise<{ sink: 
 }
 
 export const otlp: Bench = async (quick) => {
-  const seconds = quick ? 2 : 15;
   const results: AgentResult[] = [];
   for (const [protocol, perSecond] of quick ? RUNS.slice(0, 1) : RUNS) {
-    results.push(await measureAgent(protocol, perSecond, seconds));
+    results.push(await measureAgent(protocol, perSecond, measuredSeconds(perSecond, quick)));
   }
   const { sink, sdk } = await measureShippers(quick ? 1 : 3, quick ? 5 : 30);
   const lost = ({ run, collected }: AgentResult) => run.lost + run.delivered - collected;
@@ -108,7 +107,7 @@ export const otlp: Bench = async (quick) => {
           lost(result).toLocaleString('en'),
         ]),
         notes: [
-          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, ${seconds} s after the warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
+          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, as long, after the same warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
         ],
       },
       {
