@@ -143,23 +143,23 @@ export function createLiveReader(options: LiveOptions): LiveReader {
     losses.read(tell);
     if (missedWhileDown > 0) tell('while_down', missedWhileDown);
     missedWhileDown = 0;
-    followClearing(tell);
+    if (wasCleared()) watchSettings(handler);
+    followClearing();
   }
 
   /**
-   * Somebody who empties the buffer (`trace-cmd clear -a`, a write to `trace`) also sets the kernel's count of records
-   * read back to 0 (`ring_buffer_reset_cpu`), which otherwise is never less than what was given here. What was in it is
-   * gone, at most what came since the last read.
+   * Somebody has emptied the buffer (`trace-cmd clear -a`, another clock): that also sets the kernel's count of records
+   * read back to 0 (`ring_buffer_reset_cpu`), which otherwise is never less than what was given here.
    */
-  function followClearing(tell: RecordHandler['lost']): void {
-    const total = totalOf('read');
-    if (!isCleared && total < readBefore + streams.given) {
-      isCleared = true;
-      tell('settings_changed', 1, 'trace, which was cleared');
-    }
+  function wasCleared(): boolean {
+    return !isCleared && totalOf('read') < readBefore + streams.given;
+  }
+
+  /** Counts on from where the kernel does. */
+  function followClearing(): void {
     if (!isCleared || !streams.isEmpty) return;
     isCleared = false;
-    readBefore = total - streams.given;
+    readBefore = totalOf('read') - streams.given;
   }
 
   function teller(handler: RecordHandler): RecordHandler['lost'] {
@@ -170,8 +170,14 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   }
 
   function watchSettings(handler: RecordHandler): void {
+    const cleared = wasCleared();
     const { changed, gone } = settings.restore();
-    if (changed.length > 0) teller(handler)('settings_changed', 1, changed.join(', '));
+    const disturbed = cleared ? [...changed, 'trace (cleared)'] : changed;
+    if (disturbed.length > 0) {
+      // What has been changed may empty the buffer when it is put back, as the clock does.
+      isCleared = true;
+      teller(handler)('settings_changed', 1, disturbed.join(', '));
+    }
     if (gone === null) return;
     news.ended(`the kernel has no ${gone} any more: was tcp_trace.ko unloaded by force?`);
     void stop();
