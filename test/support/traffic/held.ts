@@ -21,6 +21,11 @@ export interface HeldRecord extends TrafficRecord {
 export const requestBytes = (index: number): number => 1_009 + 4_003 * index;
 const responseBytes = (index: number): number => 2_003 + 8_009 * index;
 const holdMs = (index: number): number => 31 + 13 * index;
+/**
+ * Of the client's ports, one after the other, below those that the kernel chooses from: it would choose again, some time,
+ * one of a connection that the server has closed, and two connections with the same ends cannot be told apart.
+ */
+const firstPort = 10_000 + 100 * (process.pid % 200);
 
 function log(
   socket: Socket,
@@ -70,7 +75,7 @@ async function serve(host: string, port: number): Promise<void> {
 async function hold(host: string, port: number, connections: number): Promise<void> {
   for (let index = 0; index < connections; index++) {
     const startedAt = performance.now();
-    const socket = connect(port, host);
+    const socket = connect({ port, host, localPort: firstPort + index });
     await once(socket, 'connect');
     log(socket, 'client', startedAt, performance.now() - startedAt, holdMs(index));
     socket.resume();
