@@ -1,6 +1,7 @@
 /** Topics of a running broker or cluster: made and changed by kafkajs's admin, read by kcat. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import { type Account, addLines, openAccount } from '../event-account.ts';
@@ -46,21 +47,29 @@ export interface Topics {
 }
 
 const CREATE_DEADLINE_MS = 30_000;
+const CONNECT_DEADLINE_MS = 10_000;
+const CONNECT_PAUSE_MS = 200;
 
 /** `bootstrap`: brokers to ask at this moment, `host:port` each. kafkajs and kcat wait long for one that never answers. */
 export function createTopics(bootstrap: () => readonly string[]): Topics {
   const servers = () => bootstrap().join(',');
 
   const withAdmin = async <T>(use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> => {
-    const admin = new kafkajs.Kafka({
-      brokers: [...bootstrap()],
-      logLevel: kafkajs.logLevel.NOTHING,
-    }).admin();
-    await admin.connect();
-    try {
-      return await use(admin);
-    } finally {
-      await admin.disconnect();
+    for (const deadline = Date.now() + CONNECT_DEADLINE_MS; ; await delay(CONNECT_PAUSE_MS)) {
+      const admin = new kafkajs.Kafka({
+        brokers: [...bootstrap()],
+        logLevel: kafkajs.logLevel.NOTHING,
+      }).admin();
+      try {
+        await admin.connect();
+        return await use(admin);
+      } catch (error) {
+        // The others still name a broker that has just died, and kafkajs picks any of those.
+        const isRefused = error instanceof Error && error.name === 'KafkaJSConnectionError';
+        if (!isRefused || Date.now() > deadline) throw error;
+      } finally {
+        await admin.disconnect();
+      }
     }
   };
 
