@@ -140,22 +140,21 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   function readLosses(handler: RecordHandler): void {
     statsReadAt = clock.now();
     const tell = teller(handler);
-    losses.read(tell);
+    const readByKernel = losses.read(tell);
     if (missedWhileDown > 0) tell('while_down', missedWhileDown);
     missedWhileDown = 0;
-    if (wasCleared()) watchSettings(handler);
-    followClearing();
+    if (wasCleared(readByKernel)) watchSettings(handler);
   }
 
   /**
    * Somebody has emptied the buffer (`trace-cmd clear -a`, another clock): that also sets the kernel's count of records
    * read back to 0 (`ring_buffer_reset_cpu`), which otherwise is never less than what was given here.
    */
-  function wasCleared(): boolean {
-    return !isCleared && totalOf('read') < readBefore + streams.given;
+  function wasCleared(readByKernel: number): boolean {
+    return !isCleared && readByKernel < readBefore + streams.given;
   }
 
-  /** Counts on from where the kernel does. */
+  /** Counts on from where the kernel does, as soon as nothing is between what it has given and what was given here. */
   function followClearing(): void {
     if (!isCleared || !streams.isEmpty) return;
     isCleared = false;
@@ -170,7 +169,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   }
 
   function watchSettings(handler: RecordHandler): void {
-    const cleared = wasCleared();
+    const cleared = wasCleared(totalOf('read'));
     const { changed, gone } = settings.restore();
     const disturbed = cleared ? [...changed, 'trace (cleared)'] : changed;
     if (disturbed.length > 0) {
@@ -188,6 +187,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
     const pagesBefore = pagesRead;
     const more = !paused && readSlice(handler);
     if (clock.now() - statsReadAt > STATS_INTERVAL_NS) readLosses(handler);
+    followClearing();
     if (more) {
       const timer = setImmediate(poll, handler);
       cancelTimer = () => clearImmediate(timer);

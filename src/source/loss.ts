@@ -4,8 +4,8 @@ import type { CpuStatus, LossReason } from './source.ts';
 import type { StatsFiles } from './stats.ts';
 
 export interface LossCounter {
-  /** Reads every CPU's counters and tells what was lost since the last time. */
-  read(onLoss: (reason: LossReason, records: number) => void): void;
+  /** Reads every CPU's counters and tells what was lost since the last time; gives the kernel's count of records read. */
+  read(onLoss: (reason: LossReason, records: number) => void): number;
   /** Every CPU's buffer at this moment. */
   status(): CpuStatus[];
 }
@@ -30,6 +30,7 @@ export function createLossCounter(
   let missedBefore = readMissed?.() ?? 0;
   return {
     read(onLoss) {
+      let readByKernel = 0;
       for (const [cpu, before] of known.entries()) {
         const found = stats.read(cpu);
         if (found === null) continue;
@@ -37,11 +38,13 @@ export function createLossCounter(
         if (found.dropped > before.dropped) onLoss('kernel_dropped', found.dropped - before.dropped);
         before.overrun = found.overrun;
         before.dropped = found.dropped;
+        readByKernel += found.read;
       }
       const missed = readMissed?.() ?? 0;
       // Loading the module anew begins at 0 again.
       if (missed > missedBefore) onLoss('probe_missed', missed - missedBefore);
       missedBefore = missed;
+      return readByKernel;
     },
     status: () =>
       start.map((first, cpu) => {

@@ -427,7 +427,11 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     );
     await settled(listener);
     expect([...listener.lost]).toEqual([['settings_changed', 1]]);
-    expect(listener.source.position()?.records).toBe(readKernel(instance, 'read events'));
+    await until(
+      () => listener.source.position()?.records === readKernel(instance, 'read events'),
+      'the count to follow',
+      2_000,
+    );
     expect(readKernel(instance, 'read events')).toBeLessThan(listener.records);
     await listener.stop();
   });
