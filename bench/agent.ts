@@ -1,5 +1,5 @@
 /** The agent as a process, from the kernel to a sink, under steady traffic. */
-import { imbalances, total } from '../src/pipeline/ledger.ts';
+import { imbalances, total } from '../src/ledger/ledger.ts';
 import { peakMemory, startAgent } from '../test/support/agent.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { probesOf } from './probes.ts';

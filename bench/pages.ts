@@ -1,8 +1,8 @@
 /** From the kernel's ring buffer to JSON: the agent, two readers of trace_pipe and bpftrace, on the same events. */
 import { basename } from 'node:path';
-import { bufferCpus, type Instance, removeInstance, writeSetting } from '../src/source/instance.ts';
-import { openStats } from '../src/source/stats.ts';
-import { openTracefs } from '../src/source/tracefs.ts';
+import { bufferCpus, type Instance, removeInstance, writeSetting } from '../src/source/ftrace/instance.ts';
+import { openStats } from '../src/source/ftrace/stats.ts';
+import { openTracefs } from '../src/source/ftrace/tracefs.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { startBpftrace } from './pages/bpftrace.ts';
 import { type Cost, type ReaderResult, startReader } from './pages/reader.ts';

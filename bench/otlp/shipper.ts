@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto';
 import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
-import { createRecordMaker } from '../../src/sink/otlp/log-record.ts';
+import { createRecordMaker } from '../../src/sink/otlp/encode/log-record.ts';
 import { createOtlpSink } from '../../src/sink/otlp/otlp.ts';
 import { batchOfTexts } from '../../test/support/batch.ts';
 import { silentLog } from '../../test/support/silent-log.ts';

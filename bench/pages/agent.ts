@@ -1,9 +1,9 @@
 /** The agent without a sink: raw pages of the ring buffer to JSON bytes in closed batches. */
 import { createAgent } from '../../src/agent/agent.ts';
-import { NO_NEWS, openSource } from '../../src/agent/source.ts';
+import { NO_NEWS, openSource } from '../../src/agent/assembly/source.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { createLedger } from '../../src/pipeline/ledger.ts';
-import { systemFiles } from '../../src/pipeline/spool/files.ts';
+import { createLedger } from '../../src/ledger/ledger.ts';
+import { systemFiles } from '../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../src/pipeline/spool/open.ts';
 import type { Source } from '../../src/source/source.ts';
 import { rateLimited } from '../../src/telemetry/fault-log.ts';

@@ -1,9 +1,14 @@
 /** What the readers of `trace_pipe` share: an ftrace instance of their own, its text, and what every event says. */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { createLiveClock, toWallMilliseconds } from '../../src/source/clock.ts';
-import { readIdentity } from '../../src/source/identity.ts';
-import { type Instance, openInstance, removeInstance, writeSetting } from '../../src/source/instance.ts';
-import { openTracefs } from '../../src/source/tracefs.ts';
+import {
+  type Instance,
+  openInstance,
+  removeInstance,
+  writeSetting,
+} from '../../src/source/ftrace/instance.ts';
+import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
+import { readIdentity } from '../../src/source/host/identity.ts';
 import { measureReading, serveReader } from './reader.ts';
 
 /** What a reader makes of some lines of text. */

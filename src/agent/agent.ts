@@ -2,13 +2,13 @@
 import type { AgentConfig } from '../config/schema.ts';
 import { parseRange } from '../event/address.ts';
 import type { Exclusions } from '../event/exclusions.ts';
+import { createLimits } from '../event/limits.ts';
 import { createNormalizer } from '../event/normalizer.ts';
 import { createSerializer } from '../event/serializer.ts';
 import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/tcp-event.ts';
+import { count, imbalances } from '../ledger/ledger.ts';
 import { createBatcher } from '../pipeline/batcher.ts';
-import { count, imbalances } from '../pipeline/ledger.ts';
-import { createLimits } from '../pipeline/limits.ts';
-import type { SpoolMark } from '../pipeline/spool/frame.ts';
+import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import type { ProbeName } from '../source/probes.ts';
 import type { RecordHandler, Source } from '../source/source.ts';

@@ -2,10 +2,10 @@
 import type { Logger } from 'pino';
 import type { Secrets } from '../config/load.ts';
 import type { AgentConfig } from '../config/schema.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { createDeadLetter, type DeadLetter } from '../pipeline/dead-letter.ts';
 import { createDelivery, type Delivery } from '../pipeline/delivery.ts';
-import type { Ledger } from '../pipeline/ledger.ts';
-import type { SpoolMark } from '../pipeline/spool/frame.ts';
+import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
 import type { TakeLimits } from '../pipeline/spool/reader.ts';
 import type { NewBatch } from '../pipeline/spool/spool.ts';
@@ -13,7 +13,7 @@ import { createFileSink } from '../sink/file.ts';
 import type { SinkSocket } from '../sink/sink.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 import type { SinkStatus, SpoolStatus, TelemetrySnapshot } from '../telemetry/snapshot.ts';
-import { createSinks } from './sinks.ts';
+import { createSinks } from './assembly/sinks.ts';
 
 export interface DeliveriesOptions {
   readonly config: AgentConfig;

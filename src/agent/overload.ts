@@ -1,8 +1,8 @@
 /** Overload protection as it is configured, and what an operator is told while it is at work. */
 import type { AgentConfig } from '../config/schema.ts';
-import type { SummarySettings } from '../event/summary.ts';
-import type { Ledger } from '../pipeline/ledger.ts';
-import type { LimitSettings } from '../pipeline/limits.ts';
+import type { LimitSettings } from '../event/limits.ts';
+import type { SummarySettings } from '../event/retransmit-summaries.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 
 const NS_PER_SECOND = 1_000_000_000;

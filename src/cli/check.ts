@@ -1,6 +1,6 @@
 /** `ktc check`: what the agent would need and whether it is there. */
-import type { Finding } from '../agent/finding.ts';
-import { preflight } from '../agent/preflight.ts';
+import type { Finding } from '../agent/check/finding.ts';
+import { preflight } from '../agent/check/preflight.ts';
 import { formatProblem } from '../config/problem.ts';
 import { EXIT, fail } from './exit.ts';
 import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';

@@ -1,12 +1,12 @@
 /** `ktc module build|load|unload|status`. */
 import { release } from 'node:os';
-import { moduleSources } from '../agent/module.ts';
-import { MODULE_NAME, type ModuleStatus, readModule } from '../source/module.ts';
-import { buildModule } from '../source/module-build.ts';
-import { loadModule, unloadModule } from '../source/module-load.ts';
+import { moduleSources } from '../agent/assembly/module.ts';
+import { formatTable } from '../shared/table.ts';
+import { buildModule } from '../source/module/build.ts';
+import { loadModule, unloadModule } from '../source/module/load.ts';
+import { MODULE_NAME, type ModuleStatus, readModule } from '../source/module/status.ts';
 import { EXIT, fail } from './exit.ts';
 import { parseArguments } from './options.ts';
-import { formatTable } from './table.ts';
 
 const HELP = `Usage: ktc module build [--kernel RELEASE] [--headers DIR] [--output FILE]
        ktc module load [FILE]

@@ -1,5 +1,5 @@
 /** What the commands that run the agent share: the end of a session as an exit code. */
-import { runSession, type SessionOptions } from '../agent/session.ts';
+import { runSession, type SessionOptions } from '../agent/run-session.ts';
 import type { ConfigResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { EXIT, fail } from './exit.ts';

@@ -1,16 +1,17 @@
 /** `ktc spool inspect|verify|drain`. */
-import { drainSession } from '../agent/drain.ts';
-import { sinkNames } from '../agent/sinks.ts';
+
+import { sinkNames } from '../agent/assembly/sinks.ts';
+import { drainSession } from '../agent/drain-session.ts';
 import { formatProblem } from '../config/problem.ts';
-import type { Ledger } from '../pipeline/ledger.ts';
-import { isSystemError, systemFiles } from '../pipeline/spool/files.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { isSystemError, systemFiles } from '../pipeline/spool/disk/files.ts';
 import { inspectSpool, type SpoolFacts } from '../pipeline/spool/inspect.ts';
 import { verifySpool } from '../pipeline/spool/verify.ts';
-import { sinkAccountLines } from '../telemetry/summary.ts';
-import { bytes, grouped, printable } from '../telemetry/text.ts';
+import { formatTable } from '../shared/table.ts';
+import { bytes, grouped, printable } from '../shared/text.ts';
+import { sinkAccountLines } from '../telemetry/status-page.ts';
 import { EXIT, fail } from './exit.ts';
 import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
-import { formatTable } from './table.ts';
 import { VERSION } from './version.ts';
 
 const HELP = `Usage: ktc spool inspect [--json] [--directory DIR | options]

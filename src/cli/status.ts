@@ -1,8 +1,8 @@
 /** `ktc status`: asks the running agent and prints its page. */
 import { type IncomingMessage, request } from 'node:http';
+import { printable } from '../shared/text.ts';
 import { type TelemetrySnapshot, unreadiness } from '../telemetry/snapshot.ts';
-import { statusLines } from '../telemetry/summary.ts';
-import { printable } from '../telemetry/text.ts';
+import { statusLines } from '../telemetry/status-page.ts';
 import { EXIT } from './exit.ts';
 import { parseArguments } from './options.ts';
 

@@ -1,6 +1,6 @@
 /** `ktc tcpaccept|tcpconnect|tcpconnlat|tcplife|tcpretrans|tcpstates`: one command for all six. */
 import { constants } from 'node:os';
-import { type ToolEnd, tellsAll, toolSession } from '../agent/tool.ts';
+import { type ToolEnd, tellsAll, toolSession } from '../agent/tool-session.ts';
 import { type ConfigResult, loadConfig } from '../config/load.ts';
 import type { Source } from '../source/source.ts';
 import { type Choice, readChoice } from '../tool/choice.ts';

@@ -1,5 +1,5 @@
 /** `ktc top`: the peers with the most retransmits, for when one would rather look than read. */
-import { toolSession } from '../agent/tool.ts';
+import { toolSession } from '../agent/tool-session.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import { readChoice } from '../tool/choice.ts';
 import { createFilter, probesOf } from '../tool/filter.ts';

@@ -25,7 +25,7 @@ function event(doc: string): Key<boolean> {
   return key(boolean, { default: true, reloadable: true, doc });
 }
 
-/** Rate × burst, in nanoseconds, stays a whole number that a double holds exactly (src/pipeline/limits.ts). */
+/** Rate × burst, in nanoseconds, stays a whole number that a double holds exactly (src/event/limits.ts). */
 const MAX_EVENTS_PER_SECOND = 100_000;
 const MAX_BURST_SECONDS = 60;
 

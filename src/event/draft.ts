@@ -1,8 +1,8 @@
 /** An event on its way from the normalizer to the serializer: numbers and references, no text. */
-import { ABSENT } from '../source/record.ts';
-import type { Task } from '../source/tasks.ts';
-import { type Connection, createConnection } from './connection.ts';
-import { createPeerSummary, type PeerSummary } from './summary.ts';
+import { ABSENT } from '../source/decode/record.ts';
+import type { Task } from '../source/host/tasks.ts';
+import { type Connection, createConnection } from './connection/connection.ts';
+import { createPeerSummary, type PeerSummary } from './retransmit-summaries.ts';
 import type { EventKind, RetransmitKind } from './tcp-event.ts';
 
 /** The null of a draft's number. Every number that may be null is never negative. */

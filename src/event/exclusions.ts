@@ -1,5 +1,5 @@
 /** Which connections and processes the operator does not want to see. */
-import type { TcpRecord } from '../source/record.ts';
+import type { TcpRecord } from '../source/decode/record.ts';
 import { inRange, type Range } from './address.ts';
 
 export interface Exclusions {

@@ -1,16 +1,16 @@
 /** Turns kernel records into events: what each means, what follows from it, what is not wanted, and the account. */
-import { count, type Ledger } from '../pipeline/ledger.ts';
-import type { Limits } from '../pipeline/limits.ts';
-import type { ExistingConnection } from '../source/existing.ts';
-import { ABSENT, IPPROTO_TCP, type TcpRecord } from '../source/record.ts';
-import type { Task, TaskLookup } from '../source/tasks.ts';
-import type { Connection, HeldRecord } from './connection.ts';
+import { count, type Ledger } from '../ledger/ledger.ts';
+import { ABSENT, IPPROTO_TCP, type TcpRecord } from '../source/decode/record.ts';
+import type { ExistingConnection } from '../source/host/sockets.ts';
+import type { Task, TaskLookup } from '../source/host/tasks.ts';
+import type { Connection, HeldRecord } from './connection/connection.ts';
+import { createExistingConnections } from './connection/existing.ts';
+import { createTracker } from './connection/tracker.ts';
 import { createDraft, type EventDraft, UNKNOWN } from './draft.ts';
 import { type Exclusions, flowExclusion } from './exclusions.ts';
-import { createExistingConnections } from './existing.ts';
-import { createRetransmitSummaries, type SummarySettings } from './summary.ts';
+import type { Limits } from './limits.ts';
+import { createRetransmitSummaries, type SummarySettings } from './retransmit-summaries.ts';
 import { type EventKind, type RetransmitKind, type SingleEventKind, STATE } from './tcp-event.ts';
-import { createTracker } from './tracking.ts';
 
 export interface NormalizerOptions {
   readonly tasks: TaskLookup;

@@ -1,6 +1,7 @@
 /** Brings one sink's batches to it: bounded in flight, tried again for as long as it takes, every event accounted. */
+
+import { count, type SinkAccount } from '../ledger/ledger.ts';
 import type { Batch, Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
-import { count, type SinkAccount } from './ledger.ts';
 import type { SpoolReader, TakeLimits } from './spool/reader.ts';
 
 export interface DeliveryOptions {

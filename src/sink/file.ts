@@ -4,10 +4,10 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { createTurns } from '../shared/turns.ts';
 import type { Batch, SendResult, Sink } from './sink.ts';
 import { ACKNOWLEDGED, retryAll } from './sink.ts';
 import type { SinkLog } from './sink-log.ts';
-import { createTurns } from './turns.ts';
 
 export interface FileSinkOptions {
   readonly path: string;

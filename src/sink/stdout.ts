@@ -1,9 +1,9 @@
 /** Events on a stream such as standard output: NDJSON for programs, a table for people. */
 import type { Writable } from 'node:stream';
 import type { TcpEvent } from '../event/tcp-event.ts';
+import { createTable } from './event-table.ts';
 import type { Batch, SendResult, Sink } from './sink.ts';
 import { ACKNOWLEDGED } from './sink.ts';
-import { createTable } from './table.ts';
 
 export interface StdoutSinkOptions {
   readonly format: 'ndjson' | 'table';

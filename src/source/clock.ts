@@ -1,5 +1,5 @@
 /** Turns the trace clock's time into wall time, however the wall clock is stepped or the host suspended. */
-import { type Epoch, epochAt } from './page.ts';
+import { type Epoch, epochAt } from './decode/page.ts';
 
 const SECOND_NS = 1_000_000_000;
 /** A wall clock further off than this has been stepped, and is calibrated at once. */

@@ -1,9 +1,8 @@
 /** The live source: trace events of the kernel, its own or tcp_trace.ko's, in an ftrace instance of ours. */
 import { randomBytes } from 'node:crypto';
 import { createLiveClock } from './clock.ts';
-import { filterProblem } from './filter.ts';
-import { type PageFormat, parseEventFormat, parsePageFormat } from './format.ts';
-import { readIdentity } from './identity.ts';
+import { type PageFormat, parseEventFormat, parsePageFormat } from './decode/format.ts';
+import { compileReader, type RecordReader } from './decode/record.ts';
 import {
   bufferCpus,
   type Instance,
@@ -13,11 +12,17 @@ import {
   readSetting,
   removeInstance,
   writeSetting,
-} from './instance.ts';
-import { startKeeper } from './keeper.ts';
-import { keepFile } from './kept-file.ts';
+} from './ftrace/instance.ts';
+import { startKeeper } from './ftrace/instance-remover.ts';
+import { holdSettings, type Setting } from './ftrace/settings.ts';
+import { openStats } from './ftrace/stats.ts';
+import { openTracefs } from './ftrace/tracefs.ts';
+import { readIdentity } from './host/identity.ts';
+import { createTaskLookup } from './host/tasks.ts';
+import { keepFile } from './kept-open-file.ts';
 import { createLiveReader } from './live.ts';
-import { eventProblem, keepKprobes, readMissedCalls, readModule } from './module.ts';
+import { eventProblem, keepKprobes, readMissedCalls, readModule } from './module/status.ts';
+import { filterProblem } from './probe-filter.ts';
 import {
   type Catalog,
   MODULE,
@@ -27,13 +32,8 @@ import {
   type ProbeStatus,
   TRACEPOINTS,
 } from './probes.ts';
-import { compileReader, type RecordReader } from './record.ts';
-import type { RecordedEvent, RecordingWriter } from './recording.ts';
-import { holdSettings, type Setting } from './settings.ts';
+import type { RecordedEvent, RecordingWriter } from './recording/recording.ts';
 import type { LiveNews, Opened, Source } from './source.ts';
-import { openStats } from './stats.ts';
-import { createTaskLookup } from './tasks.ts';
-import { openTracefs } from './tracefs.ts';
 
 export interface KernelSourceOptions {
   readonly catalog: Catalog;

@@ -1,17 +1,17 @@
 /** Reads a live instance: polls while records come, waits while none do, counts what was lost. */
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { TraceClock } from './clock.ts';
-import type { PageFormat } from './format.ts';
-import type { Instance } from './instance.ts';
-import { createLossCounter } from './loss.ts';
-import { MISSED_UNKNOWN, missedBefore } from './page.ts';
-import type { RecordReader } from './record.ts';
-import type { RecordingWriter } from './recording.ts';
-import { openRing } from './ring.ts';
-import type { Settings } from './settings.ts';
+import type { PageFormat } from './decode/format.ts';
+import { MISSED_UNKNOWN, missedBefore } from './decode/page.ts';
+import type { RecordReader } from './decode/record.ts';
+import type { Instance } from './ftrace/instance.ts';
+import { createLossCounter } from './ftrace/loss.ts';
+import { openRing } from './ftrace/ring.ts';
+import type { Settings } from './ftrace/settings.ts';
+import type { StatsFiles } from './ftrace/stats.ts';
+import { createStreams } from './merge.ts';
+import type { RecordingWriter } from './recording/recording.ts';
 import type { CpuStatus, LiveNews, RecordHandler } from './source.ts';
-import type { StatsFiles } from './stats.ts';
-import { createStreams } from './streams.ts';
 
 /** Events are to be in user space 50 ms after the kernel recorded them; the rest is for the reading itself. */
 const POLL_MS = 30;

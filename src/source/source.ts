@@ -1,10 +1,10 @@
 /** What every source of kernel records looks like to the agent. */
 import type { TraceClock } from './clock.ts';
-import type { ExistingConnection } from './existing.ts';
-import type { ModuleStatus } from './module.ts';
+import type { TcpRecord } from './decode/record.ts';
+import type { ExistingConnection } from './host/sockets.ts';
+import type { TaskLookup } from './host/tasks.ts';
+import type { ModuleStatus } from './module/status.ts';
 import type { ProbeStatus } from './probes.ts';
-import type { TcpRecord } from './record.ts';
-import type { TaskLookup } from './tasks.ts';
 
 /** What a source tells as it reads. Called synchronously, in the order of the kernel's time. */
 export interface RecordHandler {

@@ -1,5 +1,5 @@
 /** A JSON log line for people: `12:30:05.123 WARN  sink kafka is away  sink=kafka repeated=41`. */
-import { printable } from './text.ts';
+import { printable } from '../shared/text.ts';
 
 /** Said by the line's form, or the same on all lines of one process. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'name', 'pid']);

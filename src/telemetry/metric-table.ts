@@ -1,6 +1,6 @@
 /** Every metric that is read from a snapshot, one row each; docs/telemetry.md shows the same rows. */
 import type { Attributes } from '@opentelemetry/api';
-import type { SinkAccount } from '../pipeline/ledger.ts';
+import type { SinkAccount } from '../ledger/ledger.ts';
 import { SINK_STATES, type SinkStatus, type TelemetrySnapshot } from './snapshot.ts';
 
 type Sample = readonly [value: number, attributes?: Attributes];

@@ -1,6 +1,6 @@
 /** What the agent says about itself at one moment: the content of /status, and what every metric is read from. */
-import type { Ledger } from '../pipeline/ledger.ts';
-import type { ModuleStatus } from '../source/module.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { ModuleStatus } from '../source/module/status.ts';
 import type { CpuStatus } from '../source/source.ts';
 
 /** One probe of the source, whether or not this kernel has it. */
@@ -76,7 +76,7 @@ export interface TelemetrySnapshot {
   readonly host: string;
   readonly uptime_s: number;
   readonly ledger: Ledger;
-  /** The ledger's equations that do not hold, each as one line (`imbalances` of src/pipeline/ledger.ts). */
+  /** The ledger's equations that do not hold, each as one line (`imbalances` of src/ledger/ledger.ts). */
   readonly imbalances: readonly string[];
   readonly source: SourceStatus;
   readonly tracking: { readonly connections: number; readonly evicted: number };

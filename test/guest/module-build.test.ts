@@ -4,7 +4,7 @@ import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readModuleInfo } from '../../src/source/module-load.ts';
+import { readModuleInfo } from '../../src/source/module/load.ts';
 import { type GuestKernel, guestUnavailable } from '../support/guest.ts';
 
 const repository = join(import.meta.dirname, '../..');

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ledger } from '../../src/pipeline/ledger.ts';
-import { openTracefs } from '../../src/source/tracefs.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
 import type { TelemetrySnapshot } from '../../src/telemetry/snapshot.ts';
 import { freePorts, until } from './kafka.ts';
 

@@ -1,5 +1,5 @@
 /** Options of a Kafka sink for tests: quick to give up, one event a record. */
-import type { KafkaSinkOptions } from '../../src/sink/kafka.ts';
+import type { KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { silentLog } from './silent-log.ts';
 
 export function sinkOptions(

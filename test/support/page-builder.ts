@@ -1,6 +1,6 @@
 /**
  * Ring-buffer pages by hand, from the kernel's description (include/linux/ring_buffer.h, kernel/trace/ring_buffer.c)
- * and not from src/source/page.ts, so that a misreading there shows.
+ * and not from src/source/decode/page.ts, so that a misreading there shows.
  */
 
 export type RecordSpec =

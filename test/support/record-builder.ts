@@ -1,19 +1,23 @@
 /** Kernel records made by hand, and a normalizer that shows what it makes of them. */
 import { expect } from 'vitest';
 import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
+import { type Limits, NO_LIMITS } from '../../src/event/limits.ts';
 import { createNormalizer, type Normalizer, type OwnSocket } from '../../src/event/normalizer.ts';
-import { NO_SUMMARIES, type PeerSummary, type SummarySettings } from '../../src/event/summary.ts';
+import {
+  NO_SUMMARIES,
+  type PeerSummary,
+  type SummarySettings,
+} from '../../src/event/retransmit-summaries.ts';
 import {
   SINGLE_EVENT_KINDS,
   type SingleEventKind,
   TCP_STATES,
   type TcpState,
 } from '../../src/event/tcp-event.ts';
-import { createLedger, imbalances, type Ledger } from '../../src/pipeline/ledger.ts';
-import { type Limits, NO_LIMITS } from '../../src/pipeline/limits.ts';
+import { createLedger, imbalances, type Ledger } from '../../src/ledger/ledger.ts';
+import { createRecord, type TcpRecord } from '../../src/source/decode/record.ts';
+import type { Task } from '../../src/source/host/tasks.ts';
 import type { ProbeName } from '../../src/source/probes.ts';
-import { createRecord, type TcpRecord } from '../../src/source/record.ts';
-import type { Task } from '../../src/source/tasks.ts';
 
 export const MILLISECOND = 1_000_000;
 export const SECOND = 1_000_000_000;

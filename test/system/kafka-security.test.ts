@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka.ts';
+import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
 import { makeCertificates, type TestCertificates } from '../support/certificates.ts';

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { KafkaSinkOptions } from '../../src/sink/kafka.ts';
-import { createKafkaSink } from '../../src/sink/kafka.ts';
+import type { KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
+import { createKafkaSink } from '../../src/sink/kafka/kafka.ts';
 import type { Batch, Sink } from '../../src/sink/sink.ts';
 import { ACKNOWLEDGED } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
@@ -322,7 +322,7 @@ function runSink(brokers: string, topic: string, use: string): Promise<{ out: st
   const path = (file: string) => JSON.stringify(join(import.meta.dirname, '../..', file));
   const script = `
     import { createServer } from 'node:net';
-    import { createKafkaSink } from ${path('src/sink/kafka.ts')};
+    import { createKafkaSink } from ${path('src/sink/kafka/kafka.ts')};
     import { sinkOptions } from ${path('test/support/kafka-sink.ts')};
     import { batchOf, sampleEvents } from ${path('test/support/batch.ts')};
     const log = { debug() {}, info() {}, warn() {}, error: (_fields, message) => console.log(message) };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { RetransmitSummaryEvent, TcpEvent } from '../../src/event/tcp-event.ts';
-import { imbalances } from '../../src/pipeline/ledger.ts';
+import { imbalances } from '../../src/ledger/ledger.ts';
 import { startAgent, whyNoAgent } from '../support/agent.ts';
 import { until } from '../support/kafka.ts';
 import { noNetworkReason, readLinkCounters, waitUntilQuiet, withLossyLink } from '../support/network.ts';

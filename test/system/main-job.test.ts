@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StateEvent, TcpEvent } from '../../src/event/tcp-event.ts';
-import { imbalances } from '../../src/pipeline/ledger.ts';
+import { imbalances } from '../../src/ledger/ledger.ts';
 import { peakMemory, startAgent, whyNoAgent } from '../support/agent.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { openLossyLink, readLinkCounters, waitUntilQuiet } from '../support/network.ts';

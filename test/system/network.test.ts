@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { startDemo } from '../../src/demo/demo.ts';
 import { createLossyLink, type LossyLink } from '../../src/demo/network.ts';
-import { openTracefs } from '../../src/source/tracefs.ts';
+import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
 import {
   noNetworkReason,
   openLossyLink,

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { imbalances } from '../../src/pipeline/ledger.ts';
+import { imbalances } from '../../src/ledger/ledger.ts';
 import { createOtlpSink, type OtlpProtocol, type OtlpSinkOptions } from '../../src/sink/otlp/otlp.ts';
 import type { Batch, Sink } from '../../src/sink/sink.ts';
 import { ACKNOWLEDGED } from '../../src/sink/sink.ts';

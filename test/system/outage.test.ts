@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
-import { imbalances } from '../../src/pipeline/ledger.ts';
+import { imbalances } from '../../src/ledger/ledger.ts';
 import { peakMemory, startAgent, whyNoAgent } from '../support/agent.ts';
 import { type Broker, startBroker, until, whyNoKafka } from '../support/kafka.ts';
 import { noNetworkReason, withLossyLink } from '../support/network.ts';

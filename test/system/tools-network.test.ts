@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LossyLink } from '../../src/demo/network.ts';
 import { STATE, TCP_STATES } from '../../src/event/tcp-event.ts';
-import { onlineCpus } from '../../src/source/instance.ts';
+import { onlineCpus } from '../../src/source/ftrace/instance.ts';
 import { TOOL_NAMES, type ToolName } from '../../src/tool/tool.ts';
 import { KTC, whyNoAgent } from '../support/agent.ts';
 import { until } from '../support/kafka.ts';

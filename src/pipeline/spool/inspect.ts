@@ -1,12 +1,12 @@
 /** What is in a spool's directory, told beside whoever uses it: takes no lock and changes nothing. */
 import { constants } from 'node:fs';
 import { basename } from 'node:path';
-import { listCursors, readCursor } from './cursor.ts';
-import { isSystemError, type SpoolFiles } from './files.ts';
-import { SEGMENT_HEADER_BYTES } from './frame.ts';
+import { listCursors, readCursor } from './disk/cursor.ts';
+import { isSystemError, type SpoolFiles } from './disk/files.ts';
+import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
+import { findFrame, scanSegment } from './disk/scan.ts';
+import { listSegments, type Segment, withFile } from './disk/segments.ts';
 import { pending } from './open.ts';
-import { findFrame, scanSegment } from './segment.ts';
-import { listSegments, type Segment, withFile } from './segments.ts';
 
 export interface SegmentFacts {
   readonly file: string;

@@ -1,15 +1,15 @@
 /** Opens the spool of a configuration, on disk or in memory, with one reader for each sink. */
 import { constants } from 'node:fs';
 import type { Server } from 'node:net';
-import type { SinkAccount } from '../ledger.ts';
-import { listCursors, readCursor, removeCursor, writeCursor } from './cursor.ts';
-import { DIRECTORY_MODE, isSystemError, type SpoolFiles } from './files.ts';
-import type { SpoolMark } from './frame.ts';
-import { lockDirectory } from './lock.ts';
+import type { SinkAccount } from '../../ledger/ledger.ts';
+import { listCursors, readCursor, removeCursor, writeCursor } from './disk/cursor.ts';
+import { DIRECTORY_MODE, isSystemError, type SpoolFiles } from './disk/files.ts';
+import type { SpoolMark } from './disk/frame.ts';
+import { lockDirectory } from './disk/lock.ts';
+import type { Segment } from './disk/segments.ts';
+import { openStorage, type Storage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
-import type { Segment } from './segments.ts';
 import { createSpool, type Spool, type SpoolLimits } from './spool.ts';
-import { openStorage, type Storage } from './storage.ts';
 
 export interface DiskSpoolOptions {
   readonly directory: string;

@@ -1,11 +1,11 @@
 /** One sink's way through the spool: takes batches in order, from memory or from disk, over damage. */
 import { constants } from 'node:fs';
+import { count } from '../../ledger/ledger.ts';
 import type { Batch } from '../../sink/sink.ts';
-import { count } from '../ledger.ts';
-import { isSystemError, type SpoolFiles } from './files.ts';
-import { SEGMENT_HEADER_BYTES } from './frame.ts';
-import { findFrame, readPayload } from './segment.ts';
-import type { Segment } from './segments.ts';
+import { isSystemError, type SpoolFiles } from './disk/files.ts';
+import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
+import { findFrame, readPayload } from './disk/scan.ts';
+import type { Segment } from './disk/segments.ts';
 import type { LogEntry, NewBatch, SpoolLog, WaitingAccount } from './spool.ts';
 
 export interface TakeLimits {

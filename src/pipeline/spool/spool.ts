@@ -3,13 +3,14 @@
  * each with its own cursor. With a storage behind it, a batch is on disk before anybody takes it; without one, or while
  * the disk takes nothing, it is kept in memory, and lost with the process.
  */
+
+import type { SinkAccount } from '../../ledger/ledger.ts';
 import type { Batch } from '../../sink/sink.ts';
-import type { SinkAccount } from '../ledger.ts';
-import { isSystemError } from './files.ts';
-import type { SpoolMark } from './frame.ts';
+import { isSystemError } from './disk/files.ts';
+import type { SpoolMark } from './disk/frame.ts';
+import type { Segment } from './disk/segments.ts';
+import type { Place, Storage } from './disk/storage.ts';
 import { createReader, type ReaderOptions, type SpoolReader } from './reader.ts';
-import type { Segment } from './segments.ts';
-import type { Place, Storage } from './storage.ts';
 
 /** What to do with more than `maxBytes`. */
 export type FullPolicy = 'block' | 'drop_oldest' | 'drop_newest';

@@ -9,8 +9,9 @@
  */
 import type * as Http2 from 'node:http2';
 import { gunzipSync } from 'node:zlib';
-import { judgeResponse } from './export-response.ts';
-import { judgeGrpcFailure, judgeNoGrpc } from './grpc-answer.ts';
+import { judgeResponse } from './answer/export-response.ts';
+import { judgeGrpcFailure, judgeNoGrpc } from './answer/grpc-answer.ts';
+import type { Verdict } from './answer/verdict.ts';
 import {
   compress,
   connect,
@@ -22,7 +23,6 @@ import {
   type Transport,
   type TransportOptions,
 } from './transport.ts';
-import type { Verdict } from './verdict.ts';
 
 const METHOD = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const PREFIX_BYTES = 5;

@@ -1,7 +1,7 @@
 /** OTLP over HTTP/1.1: one POST a request, over connections that stay open. */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { type HttpAnswer, judgeHttp } from './http-answer.ts';
+import { type HttpAnswer, judgeHttp } from './answer/http-answer.ts';
 import {
   compress,
   connect,

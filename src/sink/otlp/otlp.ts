@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Batch, type Refusal, rangeOf, retryAll, type SendResult, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import type { TlsFiles } from '../tls-files.ts';
-import { createJsonEncoder, createProtobufEncoder } from './encode.ts';
+import { createJsonEncoder, createProtobufEncoder } from './encode/encode.ts';
 import { createGrpcTransport } from './grpc.ts';
 import { createHttpTransport } from './http.ts';
 import type { Transport } from './transport.ts';

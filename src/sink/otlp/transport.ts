@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { SinkSocket } from '../sink.ts';
 import { isTlsSetting, readTlsFiles, type TlsFiles } from '../tls-files.ts';
-import { retry, type Verdict } from './verdict.ts';
+import { retry, type Verdict } from './answer/verdict.ts';
 
 export interface TransportOptions {
   readonly url: URL;

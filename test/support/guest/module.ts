@@ -1,7 +1,7 @@
 /** tcp_trace.ko for a guest, built from kmodule/ as `ktc module build` does it. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildModule } from '../../../src/source/module-build.ts';
+import { buildModule } from '../../../src/source/module/build.ts';
 import type { GuestKernel } from '../guest.ts';
 
 const repository = join(import.meta.dirname, '../../..');

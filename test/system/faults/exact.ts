@@ -1,6 +1,6 @@
 /** The account that a row on a stage ends with, and the line that tells it. */
 import { expect } from 'vitest';
-import { count, imbalances, type Ledger, type SinkAccount, total } from '../../../src/pipeline/ledger.ts';
+import { count, imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
 import { tellRow } from './row.ts';
 import type { Ending } from './stage.ts';
 

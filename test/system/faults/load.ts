@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { imbalances, type Ledger, type SinkAccount, total } from '../../../src/pipeline/ledger.ts';
+import { imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
 import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
 import type { Account } from '../../support/event-account.ts';
 import { until } from '../../support/kafka.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imbalances } from '../../../src/pipeline/ledger.ts';
+import { imbalances } from '../../../src/ledger/ledger.ts';
 import { whyNoAgent } from '../../support/agent.ts';
 import {
   NODE_IDS,

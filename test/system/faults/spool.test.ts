@@ -3,14 +3,14 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createLedger } from '../../../src/pipeline/ledger.ts';
-import { readCursor } from '../../../src/pipeline/spool/cursor.ts';
-import { systemFiles } from '../../../src/pipeline/spool/files.ts';
+import { createLedger } from '../../../src/ledger/ledger.ts';
+import { readCursor } from '../../../src/pipeline/spool/disk/cursor.ts';
+import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import {
   decodeFrameHeader,
   FRAME_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
-} from '../../../src/pipeline/spool/frame.ts';
+} from '../../../src/pipeline/spool/disk/frame.ts';
 import { openDiskSpool } from '../../../src/pipeline/spool/open.ts';
 import { peakMemory, whyNoAgent } from '../../support/agent.ts';
 import { batchOfTexts } from '../../support/batch.ts';

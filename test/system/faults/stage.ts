@@ -5,10 +5,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ledger, SinkAccount } from '../../../src/pipeline/ledger.ts';
-import { bufferCpus, removeInstance } from '../../../src/source/instance.ts';
-import { openStats } from '../../../src/source/stats.ts';
-import { openTracefs } from '../../../src/source/tracefs.ts';
+import type { Ledger, SinkAccount } from '../../../src/ledger/ledger.ts';
+import { bufferCpus, removeInstance } from '../../../src/source/ftrace/instance.ts';
+import { openStats } from '../../../src/source/ftrace/stats.ts';
+import { openTracefs } from '../../../src/source/ftrace/tracefs.ts';
 import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
 import { until } from '../../support/kafka.ts';
 import { openPlace } from '../../support/namespace.ts';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { watchSuppression } from '../../../src/agent/overload.ts';
-import { count, createLedger } from '../../../src/pipeline/ledger.ts';
+import { count, createLedger } from '../../../src/ledger/ledger.ts';
 import { rateLimited } from '../../../src/telemetry/fault-log.ts';
 import { collectLines } from '../telemetry/log-lines.ts';
 

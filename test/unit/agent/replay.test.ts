@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SINGLE_EVENT_KINDS, type StateEvent, type TcpEvent } from '../../../src/event/tcp-event.ts';
-import { imbalances, type Ledger } from '../../../src/pipeline/ledger.ts';
+import { imbalances, type Ledger } from '../../../src/ledger/ledger.ts';
 import { createEventValidator } from '../../support/schema.ts';
 import { walkProblem } from '../../support/tcp-walk.ts';
 import { makeDirectory, RECORDING } from './files.ts';

@@ -1,7 +1,7 @@
 /** What only tcp_trace.ko tells, and what the normalizer makes of it. */
 import { describe, expect, test } from 'vitest';
-import type { ExistingConnection } from '../../../src/source/existing.ts';
-import type { TcpRecord } from '../../../src/source/record.ts';
+import type { TcpRecord } from '../../../src/source/decode/record.ts';
+import type { ExistingConnection } from '../../../src/source/host/sockets.ts';
 import { addressBytes, type Bench, createBench, MILLISECOND } from '../../support/record-builder.ts';
 
 const MEASURES: Partial<TcpRecord> = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createConnection } from '../../../src/event/connection.ts';
+import { createConnection } from '../../../src/event/connection/connection.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
 import { createSerializer } from '../../../src/event/serializer.ts';
 import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.ts';

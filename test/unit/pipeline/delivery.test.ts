@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { total } from '../../../src/pipeline/ledger.ts';
+import { total } from '../../../src/ledger/ledger.ts';
 import { ACKNOWLEDGED, retryAll, type SendResult } from '../../../src/sink/sink.ts';
 import { createDeliveryBench, type DeliveryBench, settle } from './scripted-sink.ts';
 

@@ -1,8 +1,8 @@
 /** A destination that does as it is told: the outside world of the delivery, and what it may rely on. */
 import { expect } from 'vitest';
+import { createLedger, imbalances, type Ledger, type SinkAccount } from '../../../src/ledger/ledger.ts';
 import { createDelivery, type Delivery, type DeliveryOptions } from '../../../src/pipeline/delivery.ts';
-import { createLedger, imbalances, type Ledger, type SinkAccount } from '../../../src/pipeline/ledger.ts';
-import { systemFiles } from '../../../src/pipeline/spool/files.ts';
+import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
 import type { Spool } from '../../../src/pipeline/spool/spool.ts';
 import type { Batch, SendResult, Sink, SinkProblem } from '../../../src/sink/sink.ts';

@@ -1,8 +1,8 @@
-/** The bundled recordings, taken apart without src/source/replay.ts. */
+/** The bundled recordings, taken apart without src/source/recording/replay.ts. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { RecordedEvent } from '../../../src/source/recording.ts';
+import type { RecordedEvent } from '../../../src/source/recording/recording.ts';
 
 export const RECORDINGS = join(import.meta.dirname, '../../recordings');
 

@@ -1,4 +1,4 @@
-import { createLedger } from '../../../src/pipeline/ledger.ts';
+import { createLedger } from '../../../src/ledger/ledger.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
 
 /** A healthy agent with a different number in every place, so that a mix-up of two shows; the equations hold. */

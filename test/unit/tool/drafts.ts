@@ -1,5 +1,5 @@
 /** Drafts as connection tracking gives them, and what a tool makes of them. */
-import { createConnection } from '../../../src/event/connection.ts';
+import { createConnection } from '../../../src/event/connection/connection.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
 import { type Choice, type OptionValues, readChoice } from '../../../src/tool/choice.ts';
 import { createPrinter } from '../../../src/tool/printer.ts';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { filterProblem } from '../../../src/source/filter.ts';
-import { parseEventFormat } from '../../../src/source/format.ts';
+import { parseEventFormat } from '../../../src/source/decode/format.ts';
+import { filterProblem } from '../../../src/source/probe-filter.ts';
 import { PROBES, TRACEPOINTS } from '../../../src/source/probes.ts';
 import type { OptionValues } from '../../../src/tool/choice.ts';
 import { createFilter, probesOf } from '../../../src/tool/filter.ts';

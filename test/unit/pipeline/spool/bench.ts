@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { createLedger, type SinkAccount } from '../../../../src/pipeline/ledger.ts';
-import type { SpoolFiles } from '../../../../src/pipeline/spool/files.ts';
-import type { SpoolMark } from '../../../../src/pipeline/spool/frame.ts';
+import { createLedger, type SinkAccount } from '../../../../src/ledger/ledger.ts';
+import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
+import type { SpoolMark } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { type OpenSpool, openDiskSpool } from '../../../../src/pipeline/spool/open.ts';
 import type { SpoolReader } from '../../../../src/pipeline/spool/reader.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';

@@ -5,7 +5,7 @@
  */
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
-import type { SpoolFiles } from '../../../../src/pipeline/spool/files.ts';
+import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { systemError } from './bench.ts';
 
 interface Inode {

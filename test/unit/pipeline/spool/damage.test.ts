@@ -2,8 +2,8 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { cursorText } from '../../../../src/pipeline/spool/cursor.ts';
-import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/frame.ts';
+import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { copyAsAfterKill, events, makeDirectory, openBench, segmentNames } from './bench.ts';
 
 const FRAMES = 3;

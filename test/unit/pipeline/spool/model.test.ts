@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type SinkAccount, total } from '../../../../src/pipeline/ledger.ts';
+import { type SinkAccount, total } from '../../../../src/ledger/ledger.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
 import type { Batch } from '../../../../src/sink/sink.ts';
 import { textsOf } from '../scripted-sink.ts';

@@ -1,0 +1,83 @@
+/** The source that a configuration asks for. */
+import type { AgentConfig } from '../../config/schema.ts';
+import { joinSnapshots, readExistingConnections } from '../../source/host/sockets.ts';
+import { openKernelSource } from '../../source/kernel.ts';
+import { type Catalog, MODULE, TRACEPOINTS } from '../../source/probes.ts';
+import type { RecordingWriter } from '../../source/recording/recording.ts';
+import { openReplay } from '../../source/recording/replay.ts';
+import type { LiveNews, Opened, Source } from '../../source/source.ts';
+import { provideModule } from './module.ts';
+
+/** What does not stop a source from being opened, in one line each. */
+export interface SourceNews extends LiveNews {
+  /** A recording turns out to be damaged while it is replayed. */
+  damaged(problem: string): void;
+  /** `auto` goes on without the module. */
+  withoutModule(reason: string): void;
+}
+
+export const NO_NEWS: SourceNews = { damaged() {}, withoutModule() {}, ended() {}, left() {} };
+
+interface Choice {
+  readonly catalog: Catalog;
+  /** Why `auto` has not chosen the module, or null. */
+  readonly withoutModule: string | null;
+}
+
+/** Which events to take: the module's where it is or can be loaded, else the kernel's own. */
+function chooseCatalog(config: AgentConfig): Opened<Choice> {
+  const { kind } = config.source;
+  if (kind === 'tracepoints') return { ok: true, value: { catalog: TRACEPOINTS, withoutModule: null } };
+  const module = provideModule(config);
+  if (module.ok) return { ok: true, value: { catalog: MODULE, withoutModule: null } };
+  if (kind === 'module') return module;
+  return { ok: true, value: { catalog: TRACEPOINTS, withoutModule: module.problem } };
+}
+
+export interface SourceOptions {
+  readonly recording?: RecordingWriter;
+  /** This process gives root up once the source is open. */
+  readonly losesRoot?: boolean;
+}
+
+export async function openSource(
+  config: AgentConfig,
+  news: SourceNews,
+  { recording, losesRoot = false }: SourceOptions = {},
+): Promise<Opened<Source>> {
+  const { source, host } = config;
+  if (source.kind === 'replay') return openReplay(source.recording, news.damaged);
+  const choice = chooseCatalog(config);
+  if (!choice.ok) return choice;
+  const { catalog, withoutModule } = choice.value;
+  const before = await readExistingConnections();
+  const opened = openKernelSource({
+    catalog,
+    instance: source.instance,
+    bufferKb: source.buffer_kb,
+    probes: source.probes,
+    hostName: host.name,
+    losesRoot,
+    news,
+    ...(recording !== undefined && { recording }),
+  });
+  if (!opened.ok) {
+    if (withoutModule === null || opened.permission === true) return opened;
+    return { ok: false, problem: `${opened.problem}; ${withoutModule}` };
+  }
+  if (withoutModule !== null) news.withoutModule(withoutModule);
+  // Once before and once after the probes are on: what was open in between may have been closed by now.
+  const existing = joinSnapshots(before, await readExistingConnections());
+  recording?.existing(existing);
+  const kernelSource = opened.value;
+  return {
+    ok: true,
+    value: {
+      ...kernelSource,
+      run(handler) {
+        handler.existing(existing);
+        return kernelSource.run(handler);
+      },
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/** Can this host run the agent as configured? Each answer is a line; nothing is left changed. */
+import { constants, existsSync } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import { freemem, release } from 'node:os';
+import { dirname } from 'node:path';
+import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
+import { systemFiles } from '../../pipeline/spool/disk/files.ts';
+import { spoolDirectoryProblem } from '../../pipeline/spool/open.ts';
+import { explainFileFault } from '../../sink/file.ts';
+import { readIdentity } from '../../source/host/identity.ts';
+import { unloadModule } from '../../source/module/load.ts';
+import { isModuleLoaded, type ModuleStatus, missedCalls } from '../../source/module/status.ts';
+import { serveTelemetry } from '../../telemetry/http.ts';
+import { createSinks } from '../assembly/sinks.ts';
+import { NO_NEWS, openSource } from '../assembly/source.ts';
+import { type Finding, failed, ok, warning } from './finding.ts';
+import { checkUser } from './user.ts';
+
+const MIB = 1 << 20;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * Opens what the agent would open, in its order and as the users that it would be, and lets go of it again: a process
+ * that was root may have given that up afterwards. `reread` as in `checkUser`.
+ */
+export async function preflight(
+  loaded: LoadedConfig,
+  version: string,
+  reread: (() => ConfigResult) | null = null,
+): Promise<Finding[]> {
+  return [
+    ok('kernel', release()),
+    ...(await checkSource(loaded)),
+    await checkSpool(loaded),
+    ...checkUser(loaded.config, reread),
+    ...(await checkSinks(loaded, version)),
+    ...(await checkEndpoint(loaded)),
+  ];
+}
+
+async function checkSource({ config }: LoadedConfig): Promise<Finding[]> {
+  const wasLoaded = isModuleLoaded();
+  let withoutModule: string | null = null;
+  // A check builds nothing.
+  const { source } = config;
+  const tried = { ...config, source: { ...source, module: { ...source.module, build: false } } };
+  const opened = await openSource(tried, {
+    ...NO_NEWS,
+    withoutModule(reason) {
+      withoutModule = reason;
+    },
+  });
+  if (!opened.ok) return [failed('source', opened.problem)];
+  const { kind, clock, cpus, probes, module } = opened.value.status();
+  await opened.value.stop();
+  if (!wasLoaded) unloadModule();
+  const buffers = (config.source.buffer_kb * cpus.length) / 1024;
+  const free = freemem() / MIB;
+  return [
+    ok('source', `${kind}, clock ${clock}, ${cpus.length} CPUs`),
+    ...moduleFindings(module, withoutModule),
+    ...probes.map(({ name, event, enabled, problem, filter }) => {
+      if (problem !== null) return warning(`probe ${name}`, problem);
+      if (event === null) return ok(`probe ${name}`, 'only tcp_trace.ko has it');
+      return ok(
+        `probe ${name}`,
+        enabled ? `on${filter === '' ? '' : `, if ${filter}`}` : 'off by configuration',
+      );
+    }),
+    buffers < free / 4
+      ? ok('buffers', `${buffers} MiB of kernel memory`)
+      : warning(
+          'buffers',
+          `${buffers} MiB of kernel memory with ${Math.round(free)} MiB free: lower source.buffer_kb`,
+        ),
+  ];
+}
+
+function moduleFindings(module: ModuleStatus | null, withoutModule: string | null): Finding[] {
+  if (withoutModule !== null) return [ok('module', `not used: ${withoutModule}`)];
+  if (module === null) return [];
+  const on = module.hooks.filter(({ state }) => state === 'on');
+  const slow = on.filter(({ way }) => way === 'breakpoint').map((hook) => hook.function);
+  const missed = missedCalls(module);
+  const said = `tcp_trace.ko ${module.version}, ${on.length} functions hooked, ${missed} calls missed`;
+  return slow.length === 0
+    ? [ok('module', said)]
+    : [warning('module', `${said}; by breakpoint instead of ftrace: ${slow.join(', ')}`)];
+}
+
+async function checkSpool({ config: { spool, queue } }: LoadedConfig): Promise<Finding> {
+  const { directory, max_bytes, when_full } = spool;
+  if (!spool.enabled) {
+    return ok('spool', `off: up to ${Math.round(queue.max_bytes / MIB)} MiB wait in memory, lost in a crash`);
+  }
+  const problem = spoolDirectoryProblem(directory, systemFiles);
+  if (problem !== null) return failed('spool', problem);
+  const { bavail, bsize } = await statfs(directory);
+  const free = Math.round((bavail * bsize) / MIB);
+  const detail = `${free} MiB free in ${directory}, up to ${Math.round(max_bytes / MIB)} MiB used, then ${when_full}`;
+  if (bavail * bsize > max_bytes) return ok('spool', detail);
+  return warning('spool', `${detail}: lower spool.max_bytes`);
+}
+
+async function checkSinks(loaded: LoadedConfig, version: string): Promise<Finding[]> {
+  const { config, secrets } = loaded;
+  // To try standard output would print, and to try the file would make it.
+  const { file, stdout } = config.sink;
+  const off = { stdout: { ...stdout, enabled: false }, file: { ...file, enabled: false } };
+  const tried = { ...config, sink: { ...config.sink, ...off } };
+  const sinks = createSinks(tried, {
+    version,
+    host: readIdentity(config.host.name).hostName,
+    secrets,
+    log: SILENT,
+    onStdoutClosed() {},
+  });
+  const findings: Finding[] = [];
+  for (const sink of sinks) {
+    const problem = await sink.open();
+    findings.push(
+      problem === null ? ok(`sink ${sink.name}`, 'ready') : failed(`sink ${sink.name}`, problem.problem),
+    );
+    await sink.close();
+  }
+  if (file.enabled) findings.push(await checkFile(file));
+  return findings;
+}
+
+async function checkFile(file: LoadedConfig['config']['sink']['file']): Promise<Finding> {
+  const directory = dirname(file.path);
+  try {
+    await access(directory, constants.W_OK);
+    if (existsSync(file.path)) await access(file.path, constants.W_OK);
+    const { bavail, bsize } = await statfs(directory);
+    const free = bavail * bsize;
+    const needed = file.max_bytes * file.max_files;
+    const detail = `${Math.round(free / MIB)} MiB free in ${directory}, up to ${Math.round(needed / MIB)} MiB used`;
+    if (free > needed) return ok('sink file', detail);
+    return warning('sink file', `${detail}: lower sink.file.max_bytes or max_files`);
+  } catch (error) {
+    return failed('sink file', explainFileFault(file.path, error as NodeJS.ErrnoException));
+  }
+}
+
+async function checkEndpoint({ config }: LoadedConfig): Promise<Finding[]> {
+  const { http } = config.telemetry;
+  if (!http.enabled) return [];
+  const server = await serveTelemetry({
+    address: http.address,
+    port: http.port,
+    snapshot: () => {
+      throw new Error('nothing is served during a check');
+    },
+    prometheus: () => Promise.reject(new Error('nothing is served during a check')),
+  });
+  if (!server.listening) return [warning('telemetry', server.problem)];
+  await server.close();
+  if (!/^(127\.|::1$)/.test(server.address)) {
+    const detail = `${server.address}:${http.port} can be reached from elsewhere, and nobody has to log in there`;
+    return [warning('telemetry', `${detail}: set telemetry.http.address to 127.0.0.1, or keep others off`)];
+  }
+  return [ok('telemetry', `${server.address}:${http.port} is free`)];
+}

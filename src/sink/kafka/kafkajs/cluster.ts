@@ -1,0 +1,125 @@
+/**
+ * kafkajs's view of a cluster: connections, TLS, logins and metadata, over sockets that are ours. Its producer is not
+ * used: it takes only an object a record, groups them in quadratic time and encodes them through many small buffers
+ * (src/sink/kafka/record-batch.ts writes the same bytes out of the events').
+ */
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import type { ISocketFactory, SASLOptions } from 'kafkajs';
+import Cluster, { type ClusterLogger } from 'kafkajs/src/cluster/index.js';
+import { hostOf, toKafkajs } from './broker-address.ts';
+import './timers.ts';
+import type { SinkSocket } from '../../sink.ts';
+import { readTlsFiles, type TlsFiles } from '../../tls-files.ts';
+
+export interface ClusterOptions {
+  /** `host:port` of any brokers of the cluster, an IPv6 address in brackets. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** How long one request may wait for its answer. */
+  readonly requestTimeoutMs: number;
+  readonly tls: TlsFiles | null;
+  readonly sasl: KafkaSasl | null;
+}
+
+export interface KafkaSasl {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface ClusterLink {
+  readonly cluster: Cluster;
+  sockets(): SinkSocket[];
+  /** Ends the connections to one broker, `host:port` as kafkajs names it: others are then asked first. */
+  hangUp(broker: string): void;
+  /** Ends all connections and makes no new ones, which ends everything kafkajs has under way. */
+  cut(): void;
+}
+
+export interface ClusterListener {
+  debug(fields: object, message: string): void;
+  /** What kafkajs last found wrong, in one line. */
+  onComplaint(complaint: string): void;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+const METADATA_MAX_AGE_MS = 300_000;
+
+let links = 0;
+
+/** Connects nothing yet. Throws where a file of `tls` cannot be read. */
+export function createClusterLink(options: ClusterOptions, listener: ClusterListener): ClusterLink {
+  const sockets = new Map<net.Socket, string>();
+  let isCut = false;
+
+  const socketFactory: ISocketFactory = ({ host: kafkajsHost, port, ssl, onConnect }) => {
+    if (isCut) throw new Error('this client was given up');
+    const host = hostOf(kafkajsHost);
+    const socket = ssl
+      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    sockets.set(socket, `${kafkajsHost}:${port}`);
+    socket.once('close', () => sockets.delete(socket));
+    return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  };
+
+  const ignore = () => {};
+  const logger: ClusterLogger = {
+    namespace: () => logger,
+    error(message, extra) {
+      const { error, broker } = (extra ?? {}) as { error?: string; broker?: string };
+      const complaint = error === undefined ? message : `${message}: ${error}`;
+      listener.onComplaint(complaint);
+      listener.debug({ broker }, complaint);
+    },
+    warn: ignore,
+    info: ignore,
+    debug: ignore,
+  };
+
+  // A client that replaces another begins with another broker: the first of the list may accept and never answer.
+  const turn = links++ % Math.max(1, options.brokers.length);
+  const brokers = [...options.brokers.slice(turn), ...options.brokers.slice(0, turn)].map(toKafkajs);
+
+  const cluster = new Cluster({
+    logger,
+    // An empty list is the one answer that makes kafkajs stop looking for a broker.
+    brokers: () => (isCut ? [] : brokers),
+    clientId: options.clientId,
+    connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, options.requestTimeoutMs),
+    requestTimeout: options.requestTimeoutMs,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    allowAutoTopicCreation: false,
+    socketFactory,
+    // Every broker of the list once: an answer now is worth more than a late one.
+    retry: { initialRetryTime: 100, maxRetryTime: 100, retries: brokers.length },
+    ...(options.tls && { ssl: readTlsFiles(options.tls) }),
+    ...(options.sasl && { sasl: saslOptions(options.sasl) }),
+  });
+
+  const destroy = (socket: net.Socket) =>
+    // kafkajs listens to errors, not to 'close'.
+    socket.destroy(new Error('this connection was given up'));
+
+  return {
+    cluster,
+    sockets: () =>
+      [...sockets.keys()].flatMap(({ localPort, remotePort }) =>
+        localPort !== undefined && remotePort !== undefined ? [{ localPort, remotePort }] : [],
+      ),
+    hangUp(broker) {
+      for (const [socket, peer] of sockets) if (peer === broker) destroy(socket);
+    },
+    cut() {
+      isCut = true;
+      for (const socket of sockets.keys()) destroy(socket);
+    },
+  };
+}
+
+function saslOptions({ mechanism, username, password }: KafkaSasl): SASLOptions {
+  // kafkajs types each mechanism apart although they take the same fields; it also writes into the object.
+  return { mechanism, username, password } as SASLOptions;
+}

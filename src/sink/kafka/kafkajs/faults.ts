@@ -1,0 +1,205 @@
+/** What a failure of kafkajs means for the events, decided by Kafka's own error names. */
+
+import { isTlsSetting } from '../../tls-files.ts';
+import { fromKafkajs } from './broker-address.ts';
+
+export type KafkaVerdict =
+  /** The broker has the events. */
+  | { readonly kind: 'delivered' }
+  /** At least one record of the request will never be taken: halve it to find out which. */
+  | { readonly kind: 'split'; readonly reason: 'message_too_large' | 'invalid_record' }
+  /** Nothing is lost; `mayPass` is false for what only an operator can mend. `reason` is one line. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly mayPass: boolean }
+  /** A mistake in the program: to be thrown, never to be retried. */
+  | { readonly kind: 'bug' };
+
+/** What the explanations name. */
+export interface KafkaSetting {
+  readonly brokers: readonly string[];
+  /** Those in question, unless the failure names some itself. */
+  readonly topics: readonly string[];
+  readonly sasl: { readonly mechanism: string; readonly username: string } | null;
+}
+
+/**
+ * - Too large for the broker, or refused by its validation: split until the culprit is alone, then refuse it.
+ * - DUPLICATE_SEQUENCE_NUMBER: an earlier attempt of the same request had arrived: delivered.
+ * - Everything else that a broker, a network or an operator can cause is retried. That includes refusals that
+ *   kafkajs does not repeat, such as missing permissions: they hit all events alike and end when an operator
+ *   has mended them, so refusing the events would lose them for nothing.
+ * - Programmer errors are bugs, with one exception: what kafkajs throws when a peer that does not speak Kafka
+ *   makes it read past the end of an answer.
+ */
+export function judge(error: unknown, setting: KafkaSetting): KafkaVerdict {
+  const chain = causes(error);
+  if (chain.some(isBug)) return { kind: 'bug' };
+  const type = chain.map((cause) => cause.type).find((found) => found !== undefined);
+  switch (type) {
+    case 'MESSAGE_TOO_LARGE':
+    case 'RECORD_LIST_TOO_LARGE':
+      return { kind: 'split', reason: 'message_too_large' };
+    case 'INVALID_RECORD':
+      return { kind: 'split', reason: 'invalid_record' };
+    case 'DUPLICATE_SEQUENCE_NUMBER':
+      return { kind: 'delivered' };
+    case undefined:
+      return connectionVerdict(chain, setting);
+    default: {
+      const topics = chain.map((cause) => cause.topics).find((found) => found !== undefined);
+      return protocolVerdict(type, chain[0]?.message ?? type, topics ? { ...setting, topics } : setting);
+    }
+  }
+}
+
+/** One line that says how to make the topics. */
+export function missingTopics({ brokers, topics }: KafkaSetting): string {
+  const [is, it] = topics.length === 1 ? ['does', 'it'] : ['do', 'them'];
+  const commands = topics.map(
+    (topic) =>
+      `kafka-topics.sh --bootstrap-server ${brokers[0] ?? ''} --create --topic ${topic} --partitions 12`,
+  );
+  return (
+    `${named(topics)} ${is} not exist on ${brokers.join(',')} and ${is === 'does' ? 'is' : 'are'} never created ` +
+    `by the agent; create ${it}: ${commands.join(' && ')}`
+  );
+}
+
+/** `Kafka topic "a"`, `Kafka topics "a", "b"` */
+function named(topics: readonly string[]): string {
+  return `Kafka topic${topics.length === 1 ? '' : 's'} ${topics.map((topic) => `"${topic}"`).join(', ')}`;
+}
+
+function protocolVerdict(type: string, message: string, setting: KafkaSetting): KafkaVerdict {
+  const where = `${named(setting.topics)} on ${setting.brokers.join(',')}`;
+  const operator = (reason: string): KafkaVerdict => ({ kind: 'retry', reason, mayPass: false });
+  switch (type) {
+    case 'UNKNOWN_TOPIC_OR_PARTITION':
+      return operator(missingTopics(setting));
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return operator(
+        `${where}: ${principal(setting)} may not write; grant it Write and Describe on the topic`,
+      );
+    case 'CLUSTER_AUTHORIZATION_FAILED':
+      return operator(
+        `${where}: ${principal(setting)} may not write idempotently; grant it IdempotentWrite on the cluster ` +
+          'or set sink.kafka.idempotent to false',
+      );
+    case 'INVALID_TOPIC_EXCEPTION':
+      return operator(`${where}: no valid name of a topic`);
+    case 'UNSUPPORTED_COMPRESSION_TYPE':
+      return operator(
+        `${where}: does not take this compression; zstd needs brokers and a topic format of Kafka 2.1 or newer: ` +
+          'set sink.kafka.compression to gzip',
+      );
+    case 'INVALID_TIMESTAMP':
+      return operator(
+        `${where}: refuses this host's time; compare the clocks of this host and of the broker`,
+      );
+    case 'UNSUPPORTED_SASL_MECHANISM':
+    case 'ILLEGAL_SASL_STATE':
+    case 'SASL_AUTHENTICATION_FAILED':
+      return operator(authenticationFailed(message, setting));
+    default:
+      return { kind: 'retry', reason: `${where}: ${message} (${type})`, mayPass: true };
+  }
+}
+
+function connectionVerdict(chain: readonly Cause[], setting: KafkaSetting): KafkaVerdict {
+  const refused = chain.find(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+  if (refused)
+    return { kind: 'retry', reason: authenticationFailed(refused.message, setting), mayPass: false };
+  // The innermost cause is what happened; the outer ones say how often kafkajs tried.
+  const innermost = chain.at(-1);
+  const code = chain.map((cause) => cause.code).find((found) => found !== undefined);
+  const what = innermost?.message.replace(/^Connection error: /, '') || code || 'unknown failure';
+  const broker = chain.map((cause) => cause.broker).find((found) => found !== undefined);
+  const failure = `${code} ${what}`;
+  const hint = TLS_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? '';
+  const reason = `Kafka at ${broker ? fromKafkajs(broker) : setting.brokers.join(',')}: ${oneLine(what)}${hint}`;
+  return { kind: 'retry', reason, mayPass: !isTlsSetting(failure) };
+}
+
+function authenticationFailed(message: string, setting: KafkaSetting): string {
+  const { mechanism, username } = setting.sasl ?? { mechanism: 'none', username: 'anonymous' };
+  return (
+    `Kafka at ${setting.brokers.join(',')} refused the login of "${username}" by SASL ${mechanism}: ` +
+    `${oneLine(message.replace(/^SASL .*? authentication failed: /, ''))}; check mechanism, user name and password`
+  );
+}
+
+function principal({ sasl }: KafkaSetting): string {
+  return sasl ? `user "${sasl.username}"` : 'this client';
+}
+
+/** What to do about a failure of TLS, by the code that Node.js gives, or by words of the message where it has none. */
+const TLS_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
+  [
+    /^CERT_HAS_EXPIRED/,
+    "; the broker's certificate has to be renewed, unless the clock of this host is wrong",
+  ],
+  [/^CERT_NOT_YET_VALID/, '; compare the clocks of this host and of the broker'],
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID/,
+    '; name the broker as its certificate does, in sink.kafka.brokers and in its own advertised.listeners',
+  ],
+  [
+    /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED)/,
+    "; the file sink.kafka.tls.ca_file must hold the authority that signed the broker's certificate",
+  ],
+  [
+    /ALERT_(BAD_CERT|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)|alert (bad certificate|certificate|unknown ca)/i,
+    '; the broker does not accept the certificate of this client: set sink.kafka.tls.certificate_file and key_file ' +
+      'to one that it trusts',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|disconnected before secure TLS connection/,
+    '; does the broker speak TLS on this port?',
+  ],
+];
+
+interface Cause {
+  readonly name: string;
+  readonly message: string;
+  readonly type: string | undefined;
+  readonly code: string | undefined;
+  readonly broker: string | undefined;
+  readonly topics: readonly string[] | undefined;
+}
+
+/** kafkajs wraps what it retried in vain or gave up on: outermost first, innermost last. */
+function causes(error: unknown): Cause[] {
+  const chain: Cause[] = [];
+  for (let next = error; next instanceof Error && chain.length < 8; next = next.cause) {
+    const fields = next as Error & {
+      type?: unknown;
+      code?: unknown;
+      broker?: unknown;
+      topics?: readonly string[];
+    };
+    chain.push({
+      name: next.name,
+      message: next.message,
+      type: text(fields.type),
+      code: text(fields.code),
+      broker: text(fields.broker),
+      topics: fields.topics,
+    });
+  }
+  return chain.length > 0 ? chain : [{ name: 'unknown', message: String(error), ...NO_FIELDS }];
+}
+
+const NO_FIELDS = { type: undefined, code: undefined, broker: undefined, topics: undefined };
+const PROGRAMMER_ERRORS = ['TypeError', 'ReferenceError', 'SyntaxError', 'RangeError'];
+const SHORT_ANSWER = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
+
+function isBug({ name, code }: Cause): boolean {
+  return PROGRAMMER_ERRORS.includes(name) && !(name === 'RangeError' && code && SHORT_ANSWER.includes(code));
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function oneLine(message: string): string {
+  return message.replace(/\s*\n\s*/g, ' ');
+}

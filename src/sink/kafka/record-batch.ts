@@ -1,0 +1,151 @@
+/**
+ * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch): records written straight out of the
+ * events' bytes, compressed together, then framed for one producer and one place in its sequence.
+ */
+
+import type { Batch } from '../sink.ts';
+import type { Codec } from './compression.ts';
+import { crc32c } from './crc32c.ts';
+import type { KeyOf } from './record-key.ts';
+
+/** Records for one partition, compressed and not yet framed. */
+export interface Records {
+  readonly count: number;
+  /** Valid until the next are encoded. */
+  readonly bytes: Buffer;
+  /** The compression of `bytes`. */
+  readonly codec: number;
+}
+
+export interface RecordBounds {
+  /** 1 makes a record of every event; else that many at most, one a line. */
+  readonly maxEvents: number;
+  /** Of the value of a record that holds more than one event. */
+  readonly maxBytes: number;
+}
+
+/** Gives the events `indexes` of a batch, in this order. A record has the key of its first event. */
+export type EncodeRecords = (batch: Batch, indexes: Uint32Array) => Promise<Records>;
+
+/** Who sends. */
+export interface Producer {
+  /** -1 for one that is not idempotent. */
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
+export const NOT_IDEMPOTENT: Producer = { id: -1n, epoch: -1 };
+
+const HEADER_BYTES = 61;
+const LENGTH_END = 12;
+const CRC_START = 17;
+const CRC_END = 21;
+const MAGIC = 2;
+/** A record's length, attributes and deltas and the lengths of key, value and headers, all as long as they can be. */
+const RECORD_OVERHEAD_BYTES = 26;
+
+/** The encoder keeps the memory that it writes into: one call at a time, and what it gave is gone with the next. */
+export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: Codec): EncodeRecords {
+  let out: Buffer = Buffer.alloc(0);
+
+  return async ({ bytes, offsets }, indexes) => {
+    const startOf = (place: number) => offsets[indexes[place] ?? 0] ?? 0;
+    const endOf = (place: number) => offsets[(indexes[place] ?? 0) + 1] ?? 0;
+    let end = 0;
+    let count = 0;
+    for (let from = 0; from < indexes.length; ) {
+      let to = from + 1;
+      // Without the last newline.
+      let size = endOf(from) - startOf(from) - 1;
+      while (to < indexes.length && to - from < bounds.maxEvents) {
+        const more = endOf(to) - startOf(to);
+        if (size + more > bounds.maxBytes) break;
+        size += more;
+        to++;
+      }
+      const key = keyOf(bytes, startOf(from), endOf(from) - 1);
+      out = withRoom(out, end, RECORD_OVERHEAD_BYTES + key.length + size + 1);
+      end = writeRecordHead(out, end, count++, key, size);
+      for (; from < to; from++) end += bytes.copy(out, end, startOf(from), endOf(from));
+      // No headers, in place of the last newline.
+      out[end - 1] = 0;
+    }
+    return { count, bytes: await codec.compress(out.subarray(0, end)), codec: codec.number };
+  };
+}
+
+/** The buffer, or a larger copy of what is in it up to `end`. */
+function withRoom(buffer: Buffer, end: number, room: number): Buffer {
+  if (end + room <= buffer.length) return buffer;
+  const larger = Buffer.allocUnsafeSlow(Math.max(64 * 1024, 2 * buffer.length, end + room));
+  buffer.copy(larger, 0, 0, end);
+  return larger;
+}
+
+/** Everything of a record up to its value. */
+function writeRecordHead(
+  out: Buffer,
+  start: number,
+  offsetDelta: number,
+  key: Buffer,
+  valueBytes: number,
+): number {
+  const keyed = varintBytes(offsetDelta) + varintBytes(key.length) + key.length;
+  // Attributes, time since the batch's, and the number of headers are a byte each.
+  let end = writeVarint(out, start, 3 + keyed + varintBytes(valueBytes) + valueBytes);
+  out[end++] = 0;
+  out[end++] = 0;
+  end = writeVarint(out, end, offsetDelta);
+  end = writeVarint(out, end, key.length);
+  out.set(key, end);
+  return writeVarint(out, end + key.length, valueBytes);
+}
+
+/** Of a number from 0 to 2^30 in zigzag encoding. */
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value >>> 6; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
+}
+
+function writeVarint(out: Buffer, start: number, value: number): number {
+  let end = start;
+  let rest = value << 1;
+  while (rest >= 0x80) {
+    out[end++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  out[end++] = rest;
+  return end;
+}
+
+/** The batch as it goes into a produce request. `timestamp`, in milliseconds since 1970, is that of all records. */
+export function frameBatch(
+  records: Records,
+  timestamp: number,
+  producer: Producer,
+  sequence: number,
+): Buffer {
+  const frame = Buffer.allocUnsafeSlow(HEADER_BYTES + records.bytes.length);
+  frame.writeBigInt64BE(0n, 0);
+  frame.writeInt32BE(frame.length - LENGTH_END, 8);
+  // The leader's epoch, which a producer does not know.
+  frame.writeInt32BE(-1, LENGTH_END);
+  frame.writeInt8(MAGIC, 16);
+  frame.writeInt16BE(records.codec, CRC_END);
+  frame.writeInt32BE(records.count - 1, 23);
+  frame.writeBigInt64BE(BigInt(timestamp), 27);
+  frame.writeBigInt64BE(BigInt(timestamp), 35);
+  frame.writeBigInt64BE(producer.id, 43);
+  frame.writeInt16BE(producer.epoch, 51);
+  frame.writeInt32BE(sequence, 53);
+  frame.writeInt32BE(records.count, 57);
+  records.bytes.copy(frame, HEADER_BYTES);
+  frame.writeUInt32BE(crc32c(frame, CRC_END), CRC_START);
+  return frame;
+}
+
+/** Sequence numbers go from 0 to 2^31 - 1 and start again. */
+export function nextSequence(sequence: number, count: number): number {
+  return (sequence + count) % 2 ** 31;
+}

@@ -1,0 +1,143 @@
+/** Merges the pages of all CPUs into one stream of records in the order of time. */
+import type { PageFormat } from './decode/format.ts';
+import { createCursor, type Epoch, nextRecord, openPage, type PageCursor } from './decode/page.ts';
+import { createRecord, type RecordReader } from './decode/record.ts';
+import type { RecordHandler } from './source.ts';
+
+interface Stream {
+  readonly cpu: number;
+  readonly cursor: PageCursor;
+  readonly pages: Buffer[];
+  /** The cursor stands on a record that has not been given yet. */
+  pending: boolean;
+  /** The kernel may hold more for this CPU: nothing later than its last record may be given before it. */
+  unfinished: boolean;
+}
+
+export interface Streams {
+  /** Queues a page; it belongs to the streams until `release` gets it back. */
+  push(cpu: number, page: Buffer): void;
+  setUnfinished(cpu: number, unfinished: boolean): void;
+  /**
+   * Gives every record with a time up to the watermark, in order; all that there is when it is Infinity.
+   * The time up to which every record has been given: earlier than the watermark where a CPU is unfinished.
+   */
+  give(watermark: number, handler: RecordHandler): number;
+  /** Records that have been given, or passed over because no chosen probe made them. */
+  readonly given: number;
+  /** Every record of every page that was pushed has been given. */
+  readonly isEmpty: boolean;
+}
+
+export interface StreamsOptions {
+  readonly cpus: number;
+  readonly epoch: Epoch;
+  readonly pageFormat: PageFormat;
+  /** By `common_type`. */
+  readonly readers: ReadonlyMap<number, RecordReader>;
+  /** Gets every page that has been read through. */
+  readonly release: (page: Buffer) => void;
+}
+
+/** `struct trace_entry` (include/linux/trace_events.h): type, flags, preempt count, pid. */
+const COMMON_BYTES = 8;
+
+export function createStreams(options: StreamsOptions): Streams {
+  const { pageFormat, release } = options;
+  // An array by type: a Map lookup a record would be the second most expensive step of decoding.
+  const readers: (RecordReader | undefined)[] = [];
+  for (const [type, reader] of options.readers) readers[type] = reader;
+  const streams: Stream[] = Array.from({ length: options.cpus }, (_, cpu) => ({
+    cpu,
+    cursor: createCursor(options.epoch),
+    pages: [],
+    pending: false,
+    unfinished: false,
+  }));
+  const record = createRecord();
+  let given = 0;
+
+  /** Moves to the stream's next record, over the end of pages. */
+  function step(stream: Stream, handler: RecordHandler): void {
+    while (!nextRecord(stream.cursor)) {
+      if (stream.cursor.malformed) {
+        handler.malformedPage();
+        stream.cursor.malformed = false;
+      }
+      if (stream.cursor.bytes.length > 0) release(stream.cursor.bytes);
+      const page = stream.pages.shift();
+      if (page === undefined) {
+        stream.cursor.bytes = NO_PAGE;
+        stream.cursor.end = 0;
+        stream.cursor.position = 0;
+        stream.pending = false;
+        return;
+      }
+      openPage(stream.cursor, pageFormat, page);
+    }
+    stream.pending = true;
+  }
+
+  function giveOne(stream: Stream, handler: RecordHandler): void {
+    const { cursor } = stream;
+    const { bytes, record: at, length } = cursor;
+    given++;
+    if (length < COMMON_BYTES) return handler.malformedRecord();
+    const read = readers[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)];
+    // What no chosen probe made, such as a note in trace_marker, is not ours.
+    if (read === undefined) return;
+    record.time = cursor.time;
+    record.cpu = stream.cpu;
+    if (read(record, bytes, at, length)) handler.record(record);
+    else handler.malformedRecord();
+  }
+
+  return {
+    push(cpu, page) {
+      streams[cpu]?.pages.push(page);
+    },
+    get given() {
+      return given;
+    },
+    get isEmpty() {
+      return streams.every(({ pending, pages }) => !pending && pages.length === 0);
+    },
+    setUnfinished(cpu, unfinished) {
+      const stream = streams[cpu];
+      if (stream !== undefined) stream.unfinished = unfinished;
+    },
+    give(watermark, handler) {
+      for (;;) {
+        // The earliest stream gives until the second earliest is due: one scan of the CPUs for a run of records.
+        let first: Stream | null = null;
+        let reach = watermark;
+        let limit = Number.POSITIVE_INFINITY;
+        for (const stream of streams) {
+          if (!stream.pending) step(stream, handler);
+          if (!stream.pending) {
+            const open = stream.unfinished && watermark !== Number.POSITIVE_INFINITY;
+            if (open) reach = Math.min(reach, stream.cursor.time);
+            continue;
+          }
+          const { time } = stream.cursor;
+          if (first === null) {
+            first = stream;
+          } else if (time < first.cursor.time) {
+            limit = Math.min(limit, first.cursor.time);
+            first = stream;
+          } else {
+            limit = Math.min(limit, time);
+          }
+        }
+        if (first === null || first.cursor.time > reach) return reach;
+        limit = Math.min(limit, reach);
+        do {
+          giveOne(first, handler);
+          step(first, handler);
+        } while (first.pending && first.cursor.time <= limit);
+      }
+    },
+  };
+}
+
+const NO_PAGE = Buffer.alloc(0);

@@ -1,0 +1,163 @@
+/**
+ * Recordings: what a live source read, so that it can be given again anywhere, without root.
+ *
+ * A recording is a series of gzip members, each holding whole frames, so that a writer that dies loses at most what
+ * it had not written:
+ *
+ *     frame = type (1 byte) | 0 (1 byte) | cpu (u16) | length (u32) | payload        little-endian
+ *
+ * The first frame is the header; a `give` of everything says that it is whole. Pages come as the kernel gave them.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import type { TraceClock } from '../clock.ts';
+import type { Epoch } from '../decode/page.ts';
+import type { ExistingConnection } from '../host/sockets.ts';
+import type { Task } from '../host/tasks.ts';
+import type { ProbeName } from '../probes.ts';
+import type { KernelIdentity, LossReason } from '../source.ts';
+
+export const RECORDING_VERSION = 1;
+
+export const FRAME = { header: 1, page: 2, clock: 3, task: 4, give: 5, lost: 6, existing: 7 } as const;
+export const FRAME_HEAD_BYTES = 8;
+
+export interface RecordedEvent {
+  readonly probe: ProbeName;
+  /** As written to the kernel; empty when there was none. */
+  readonly filter: string;
+  /** The text of the event's format file. */
+  readonly format: string;
+}
+
+export interface RecordingHeader {
+  /** RECORDING_VERSION of the writer. */
+  readonly version: number;
+  readonly kernel: KernelIdentity;
+  readonly session: string;
+  readonly cpus: number;
+  readonly clockName: string;
+  readonly epoch: Epoch;
+  /** The text of events/header_page. */
+  readonly pageFormat: string;
+  readonly events: readonly RecordedEvent[];
+}
+
+/** JSON payloads of the frames that are not pages. */
+export interface ClockFrame {
+  readonly wallSeconds: number;
+  readonly wallNanoseconds: number;
+}
+export interface TaskFrame extends Task {
+  readonly thread: number;
+}
+export interface GiveFrame {
+  /** Trace time; null at the end, when everything is given. */
+  readonly watermark: number | null;
+}
+export interface LostFrame {
+  readonly reason: LossReason;
+  readonly records: number;
+}
+
+export interface ExistingFrame {
+  readonly existing: readonly ExistingConnection[];
+}
+
+export interface RecordingWriter {
+  begin(header: Omit<RecordingHeader, 'version'>): void;
+  existing(connections: readonly ExistingConnection[]): void;
+  page(cpu: number, page: Buffer): void;
+  clock(clock: TraceClock): void;
+  task(thread: number, task: Task): void;
+  give(watermark: number): void;
+  lost(reason: LossReason, records: number): void;
+  /** Writes what is left. */
+  close(): RecordingResult;
+}
+
+export interface RecordingResult {
+  readonly pages: number;
+  readonly bytes: number;
+  /** Why writing ended early, such as a full disk; null when all is written. */
+  readonly problem: string | null;
+}
+
+const MEMBER_BYTES = 1 << 20;
+
+/** Throws what open(2) says. `onFault` hears, once, that nothing more can be written. */
+export function createRecording(path: string, onFault: () => void): RecordingWriter {
+  const file = openSync(path, 'w', 0o640);
+  let frames: Buffer[] = [];
+  let pending = 0;
+  let pages = 0;
+  let bytes = 0;
+  let lastClock = '';
+  let problem: string | null = null;
+
+  function flush(): void {
+    if (pending === 0) return;
+    const member = gzipSync(Buffer.concat(frames));
+    frames = [];
+    pending = 0;
+    if (problem !== null) return;
+    try {
+      for (let written = 0; written < member.length; ) written += writeSync(file, member, written);
+      bytes += member.length;
+    } catch (error) {
+      problem = (error as Error).message;
+      onFault();
+    }
+  }
+
+  function write(type: number, cpu: number, payload: Buffer): void {
+    const head = Buffer.alloc(FRAME_HEAD_BYTES);
+    head.writeUInt8(type, 0);
+    head.writeUInt16LE(cpu, 2);
+    head.writeUInt32LE(payload.length, 4);
+    frames.push(head, payload);
+    pending += head.length + payload.length;
+    if (pending >= MEMBER_BYTES) flush();
+  }
+
+  function writeJson(
+    type: number,
+    value: RecordingHeader | ExistingFrame | ClockFrame | TaskFrame | GiveFrame | LostFrame,
+  ): void {
+    write(type, 0, Buffer.from(JSON.stringify(value)));
+  }
+
+  return {
+    begin(header) {
+      writeJson(FRAME.header, { version: RECORDING_VERSION, ...header });
+    },
+    existing(existing) {
+      writeJson(FRAME.existing, { existing });
+    },
+    page(cpu, page) {
+      pages++;
+      // The ring uses its pages again, so this one is copied; zeros at its end compress to nothing.
+      write(FRAME.page, cpu, Buffer.from(page));
+    },
+    clock({ wallSeconds, wallNanoseconds }) {
+      const frame = { wallSeconds, wallNanoseconds };
+      const text = JSON.stringify(frame);
+      if (text !== lastClock) writeJson(FRAME.clock, frame);
+      lastClock = text;
+    },
+    task(thread, task) {
+      writeJson(FRAME.task, { thread, ...task });
+    },
+    give(watermark) {
+      writeJson(FRAME.give, { watermark: Number.isFinite(watermark) ? watermark : null });
+    },
+    lost(reason, records) {
+      writeJson(FRAME.lost, { reason, records });
+    },
+    close() {
+      flush();
+      closeSync(file);
+      return { pages, bytes, problem };
+    },
+  };
+}

@@ -1,0 +1,231 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parsePageFormat } from '../../../src/source/decode/format.ts';
+import { epochAt } from '../../../src/source/decode/page.ts';
+import type { RecordReader } from '../../../src/source/decode/record.ts';
+import { createStreams, type Streams } from '../../../src/source/merge.ts';
+import type { RecordHandler } from '../../../src/source/source.ts';
+import { buildPage, pageHeaderText, type RecordSpec } from '../../support/page-builder.ts';
+
+const TYPE = 77;
+const OTHER_TYPE = 78;
+const SIZE = 512;
+const parsed = parsePageFormat(pageHeaderText(SIZE));
+if (parsed === null) throw new Error('the page header is not understood');
+const pageFormat = parsed;
+
+/** The record's number stands behind the common fields. */
+const readNumber: RecordReader = (record, bytes, at, length) => {
+  if (length < 12) return false;
+  record.thread = bytes.readUInt32LE(at + 8);
+  return true;
+};
+
+interface Seen {
+  readonly cpu: number;
+  readonly time: number;
+  readonly number: number;
+}
+
+interface Bench {
+  readonly streams: Streams;
+  readonly handler: RecordHandler;
+  readonly seen: Seen[];
+  readonly released: Buffer[];
+  malformedRecords: number;
+  malformedPages: number;
+}
+
+function createBench(cpus: number): Bench {
+  const seen: Seen[] = [];
+  const released: Buffer[] = [];
+  const bench: Bench = {
+    seen,
+    released,
+    malformedRecords: 0,
+    malformedPages: 0,
+    handler: {
+      ready: () => true,
+      existing() {},
+      record: ({ cpu, time, thread }) => seen.push({ cpu, time, number: thread }),
+      malformedRecord: () => bench.malformedRecords++,
+      malformedPage: () => bench.malformedPages++,
+      lost() {},
+      advance() {},
+    },
+    streams: createStreams({
+      cpus,
+      epoch: epochAt(0n),
+      pageFormat,
+      readers: new Map([[TYPE, readNumber]]),
+      release: (page) => released.push(page),
+    }),
+  };
+  return bench;
+}
+
+function record(number: number, delta: number, type = TYPE): RecordSpec {
+  const payload = Buffer.alloc(12);
+  payload.writeUInt16LE(type);
+  payload.writeUInt32LE(number, 8);
+  return { kind: 'data', payload, delta };
+}
+
+const page = (timestamp: number, ...records: readonly RecordSpec[]) =>
+  buildPage({ timestamp: BigInt(timestamp), records, size: SIZE });
+
+const numbers = ({ seen }: Bench) => seen.map(({ number }) => number);
+
+describe('records of several CPUs', () => {
+  it('come in the order of time', () => {
+    const bench = createBench(3);
+    bench.streams.push(0, page(100, record(1, 0), record(4, 30), record(5, 10)));
+    bench.streams.push(1, page(110, record(2, 0)));
+    bench.streams.push(2, page(100, record(3, 20), record(6, 100)));
+    expect(bench.streams.give(1_000, bench.handler)).toBe(1_000);
+    expect(numbers(bench)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(bench.seen.map(({ time, cpu }) => [time, cpu])).toEqual([
+      [100, 0],
+      [110, 1],
+      [120, 2],
+      [130, 0],
+      [140, 0],
+      [220, 2],
+    ]);
+  });
+
+  it('wait for the watermark, which is included', () => {
+    const bench = createBench(2);
+    bench.streams.push(0, page(100, record(1, 0), record(2, 1), record(3, 1)));
+    bench.streams.give(99, bench.handler);
+    expect(numbers(bench)).toEqual([]);
+    bench.streams.give(101, bench.handler);
+    expect(numbers(bench)).toEqual([1, 2]);
+    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
+    expect(numbers(bench)).toEqual([1, 2, 3]);
+  });
+
+  it('wait for a CPU of which the kernel may hold more', () => {
+    const bench = createBench(2);
+    bench.streams.push(0, page(100, record(1, 0)));
+    bench.streams.setUnfinished(0, true);
+    bench.streams.push(1, page(50, record(0, 0), record(3, 100)));
+    expect(bench.streams.give(1_000, bench.handler)).toBe(100);
+    expect(numbers(bench)).toEqual([0, 1]);
+    bench.streams.push(0, page(120, record(2, 0)));
+    bench.streams.setUnfinished(0, false);
+    expect(bench.streams.give(1_000, bench.handler)).toBe(1_000);
+    expect(numbers(bench)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('are all given at the end, also behind a CPU that stayed unfinished', () => {
+    const bench = createBench(2);
+    bench.streams.push(0, page(100, record(1, 0)));
+    bench.streams.setUnfinished(0, true);
+    bench.streams.push(1, page(150, record(2, 0)));
+    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
+    expect(numbers(bench)).toEqual([1, 2]);
+  });
+
+  it('give a page back once, when it has been read through', () => {
+    const bench = createBench(1);
+    const pages = [page(1, record(1, 0)), page(2, record(2, 0)), page(3)];
+    for (const one of pages) bench.streams.push(0, one);
+    bench.streams.give(1, bench.handler);
+    expect(bench.released).toEqual([pages[0]]);
+    bench.streams.give(10, bench.handler);
+    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
+    expect(bench.released).toEqual(pages);
+  });
+
+  it('of a type that nobody chose are passed over; those too short for a type are malformed', () => {
+    const bench = createBench(1);
+    const short: RecordSpec = { kind: 'data', payload: Buffer.from([TYPE, 0, 0, 0]) };
+    const cut: RecordSpec = { kind: 'data', payload: Buffer.from([TYPE, 0, 0, 0, 0, 0, 0, 0]) };
+    bench.streams.push(0, page(1, record(1, 0), record(9, 0, OTHER_TYPE), short, cut, record(2, 0)));
+    bench.streams.give(10, bench.handler);
+    expect(numbers(bench)).toEqual([1, 2]);
+    expect(bench.malformedRecords).toBe(2);
+  });
+
+  it('behind a malformed page still come, and each such page counts once', () => {
+    const bench = createBench(1);
+    const broken = page(1, record(1, 0), { kind: 'raw', bytes: Buffer.from([0, 0, 0, 0, 255, 255, 0, 0]) });
+    const lying = page(2, record(9, 0));
+    lying.writeUInt32LE(60_000, 8);
+    for (const one of [broken, lying, Buffer.alloc(3), page(3, record(2, 0))]) bench.streams.push(0, one);
+    bench.streams.give(10, bench.handler);
+    expect(numbers(bench)).toEqual([1, 2]);
+    expect(bench.malformedPages).toBe(3);
+    expect(bench.released).toHaveLength(4);
+  });
+});
+
+/** What one CPU's buffer holds: pages of records, later and later; and how many of the pages each read finds. */
+const cpuHistory = fc.record({
+  start: fc.nat(500),
+  pages: fc.array(fc.array(fc.nat(200), { maxLength: 6 }), { maxLength: 12 }),
+  chunks: fc.array(fc.nat(4), { minLength: 1, maxLength: 6 }),
+});
+
+describe('any history of any CPUs', () => {
+  it('comes whole, once each, sorted, however it is read', () => {
+    fc.assert(
+      fc.property(
+        fc.array(cpuHistory, { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(300)),
+        (cpus, steps) => {
+          const bench = createBench(cpus.length);
+          let number = 0;
+          const all: Seen[] = [];
+          const queues = cpus.map(({ start, pages }, cpu) => {
+            let time = start;
+            return pages.map((deltas) => {
+              const from = time;
+              const records = deltas.map((delta) => {
+                time += delta;
+                all.push({ cpu, time, number });
+                return record(number++, delta);
+              });
+              return { from, page: page(from, ...records) };
+            });
+          });
+
+          let watermark = 0;
+          let reached = 0;
+          let round = 0;
+          while (queues.some((queue) => queue.length > 0)) {
+            watermark += steps[round] ?? 100;
+            for (const [cpu, queue] of queues.entries()) {
+              // Every read takes what is there up to its own limit; the rest, if any is due, stays in the kernel.
+              const { chunks = [] } = cpus[cpu] ?? {};
+              const limit = 1 + (chunks[round % chunks.length] ?? 0);
+              for (const one of queue.splice(0, limit)) bench.streams.push(cpu, one.page);
+              bench.streams.setUnfinished(cpu, queue.length > 0);
+            }
+            const given = bench.streams.give(watermark, bench.handler);
+            // The promise behind `advance`: nothing earlier than what was told comes later.
+            expect(given).toBeLessThanOrEqual(watermark);
+            reached = Math.max(reached, given);
+            const early = all.filter(({ time }) => time < given).length;
+            expect(bench.seen.filter(({ time }) => time < given)).toHaveLength(early);
+            expect(bench.seen.every(({ time }) => time <= watermark)).toBe(true);
+            round++;
+          }
+          bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
+
+          expect(bench.seen.map(({ time }) => time)).toEqual(
+            all.map(({ time }) => time).sort((left, right) => left - right),
+          );
+          expect(numbers(bench).sort((left, right) => left - right)).toEqual(all.map((one) => one.number));
+          for (const cpu of cpus.keys()) {
+            const own = bench.seen.filter((one) => one.cpu === cpu).map((one) => one.number);
+            expect(own).toEqual([...own].sort((left, right) => left - right));
+          }
+          expect(bench.malformedPages + bench.malformedRecords).toBe(0);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+});

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseEventFormat } from '../../../src/source/decode/format.ts';
+import { filterProblem } from '../../../src/source/probe-filter.ts';
+
+const file = '../../fixtures/formats/6.1/tcp.tcp_retransmit_skb.format';
+const format = parseEventFormat(readFileSync(join(import.meta.dirname, file), 'utf8'));
+if (format === null) throw new Error(`${file} is not understood`);
+const problem = (filter: string) => filterProblem(filter, format);
+
+describe('a filter', () => {
+  it.each([
+    'dport == 443',
+    'dport==443',
+    ' dport == 443 ',
+    'sport >= 1024 && sport <= 65535',
+    'sport < 1024 || dport > 0x1bb',
+    '!(dport == 443)',
+    '!!(dport == 443)',
+    '(sport == 1 || (dport != 2 && state == 1))',
+    'state & 0x3',
+    'common_pid != 0',
+    'cpu == 1',
+    'comm == "nginx"',
+    "comm ~ 'ngi*'",
+    'state == -1',
+  ])('%s is one', (filter) => expect(problem(filter)).toBeNull());
+
+  it.each([
+    ['', 'expected a field name, found the end'],
+    ['   ', 'expected a field name, found the end'],
+    [
+      'port == 443',
+      'tcp_retransmit_skb has no field "port" (it has common_pid, skbaddr, skaddr, state, sport, dport, family, ' +
+        'saddr, daddr, saddr_v6, daddr_v6, cpu, comm)',
+    ],
+    ['dport = 443', 'unexpected "=" at character 7'],
+    ['dport == ', 'expected a value after "dport ==", found the end'],
+    ['dport == sport', 'expected a value after "dport ==", found "sport"'],
+    ['dport', 'expected a comparison after "dport", found the end'],
+    ['dport && sport == 1', 'expected a comparison after "dport", found "&&"'],
+    ['443 == dport', 'expected a field name, found "443"'],
+    ['(dport == 443', 'expected ")", found the end'],
+    ['dport == 443)', 'expected "&&" or "||", found ")"'],
+    ['dport == 443 sport == 1', 'expected "&&" or "||", found "sport"'],
+    ['dport == 443 and sport == 1', 'expected "&&" or "||", found "and"'],
+    ['dport == 443 &&', 'expected a field name, found the end'],
+    ['dport == 443 # web', 'unexpected "#" at character 14'],
+    ['comm == "nginx', 'unexpected """ at character 9'],
+    ['dport == 443;', 'unexpected ";" at character 13'],
+  ])('%s is none', (filter, expected) => expect(problem(filter)).toBe(expected));
+
+  it('cannot be longer than a page', () => {
+    expect(problem(`dport == ${'4'.repeat(4096)}`)).toBe("longer than the kernel's 4095 bytes");
+  });
+});
