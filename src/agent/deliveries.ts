@@ -8,7 +8,7 @@ import { createDelivery, type Delivery } from '../pipeline/delivery.ts';
 import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
 import type { TakeLimits } from '../pipeline/spool/reader.ts';
-import type { NewBatch } from '../pipeline/spool/spool.ts';
+import type { NewBatch } from '../sink/batch.ts';
 import { createFileSink } from '../sink/file.ts';
 import type { SinkSocket } from '../sink/sink.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';

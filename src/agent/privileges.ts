@@ -2,7 +2,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Account, findAccount } from '../config/account.ts';
 import { type AgentConfig, isConfigPath, keys, valueAt } from '../config/schema.ts';
-import type { Opened } from '../source/source.ts';
+import type { Opened } from '../shared/result.ts';
 
 /** Files are the agent's user's to write and its group's to read, whatever each asks for beyond that. */
 const UMASK = 0o027;

@@ -3,6 +3,7 @@ import { compareConfigs } from '../config/compare.ts';
 import type { ConfigResult, LoadedConfig } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { AgentConfig } from '../config/schema.ts';
+import { accountLines } from '../ledger/account-lines.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import type { Source } from '../source/source.ts';
 import { FAULT_INTERVAL_MS, type FaultLog, rateLimited } from '../telemetry/fault-log.ts';
@@ -10,7 +11,6 @@ import { serveTelemetry, type TelemetryServer } from '../telemetry/http.ts';
 import { createLogger, type Logging, toggleDebugOnSignal } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { watchProcess } from '../telemetry/process.ts';
-import { accountLines } from '../telemetry/status-page.ts';
 import { type Agent, createAgent } from './agent.ts';
 import { sinkNames } from './assembly/sinks.ts';
 import { openSource } from './assembly/source.ts';
@@ -202,5 +202,5 @@ function endLog(agent: Agent, faults: FaultLog, { log }: Logging): void {
   log.info({ ledger }, 'stopped');
   for (const line of imbalances)
     log.error({}, `the account does not balance, please report this bug: ${line}`);
-  if (process.stderr.isTTY) process.stderr.write(`${accountLines(snapshot).join('\n')}\n`);
+  if (process.stderr.isTTY) process.stderr.write(`${accountLines(snapshot.ledger).join('\n')}\n`);
 }

@@ -1,5 +1,4 @@
 /** The entry: finds the command and ends the process with its exit code. */
-
 import { runDemoTraffic } from '../demo/exchange.ts';
 import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
 import { checkCommand } from './check.ts';

@@ -1,5 +1,4 @@
 /** `ktc record`: keeps what the kernel says in a file that `ktc replay` gives again. */
-
 import { recordSession } from '../agent/record-session.ts';
 import { formatProblem } from '../config/problem.ts';
 import { EXIT, fail } from './exit.ts';

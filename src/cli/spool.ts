@@ -1,15 +1,15 @@
 /** `ktc spool inspect|verify|drain`. */
-
 import { sinkNames } from '../agent/assembly/sinks.ts';
 import { drainSession } from '../agent/drain-session.ts';
 import { formatProblem } from '../config/problem.ts';
+import { sinkAccountLines } from '../ledger/account-lines.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { isSystemError, systemFiles } from '../pipeline/spool/disk/files.ts';
+import { systemFiles } from '../pipeline/spool/disk/files.ts';
 import { inspectSpool, type SpoolFacts } from '../pipeline/spool/inspect.ts';
 import { verifySpool } from '../pipeline/spool/verify.ts';
+import { isSystemError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { bytes, grouped, printable } from '../shared/text.ts';
-import { sinkAccountLines } from '../telemetry/status-page.ts';
 import { EXIT, fail } from './exit.ts';
 import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
 import { VERSION } from './version.ts';

@@ -1,7 +1,8 @@
 /** Counts retransmits by peer, so that the counts survive where single events are suppressed or switched off. */
 import { ABSENT } from '../source/decode/record.ts';
-import type { Connection, Flow } from './connection/connection.ts';
-import { RETRANSMIT_KINDS, type RetransmitKind } from './tcp-event.ts';
+import type { Connection } from './connection/connection.ts';
+import { createPeerSummary, type PeerSummary } from './connection/peer-summary.ts';
+import type { RetransmitKind } from './tcp-event.ts';
 
 export interface SummarySettings {
   /** Of trace time, ns; 0 makes no summaries. */
@@ -12,21 +13,6 @@ export interface SummarySettings {
 
 export const NO_SUMMARIES: SummarySettings = { intervalNs: 0, maxPeers: 0 };
 
-/** The retransmits between two addresses in one interval. */
-export interface PeerSummary {
-  /** Both addresses, of any of the connections; null for all peers beyond `maxPeers` together. */
-  readonly flow: Flow | null;
-  /** ABSENT where the source does not give it, and where `flow` is null. */
-  readonly netns: number;
-  /** Of the first retransmit. */
-  readonly cpu: number;
-  readonly counts: Record<RetransmitKind, number>;
-  /** Of these, without an event of their own. */
-  suppressed: number;
-  /** The interval is over: a connection that has it must look again. */
-  closed: boolean;
-}
-
 export interface RetransmitSummaries {
   /** Counts one retransmit; `emitted`: it has an event of its own. */
   add(connection: Connection, cpu: number, kind: RetransmitKind, emitted: boolean): void;
@@ -34,17 +20,6 @@ export interface RetransmitSummaries {
   advance(time: number): void;
   /** Ends the open interval and goes on as told. */
   set(settings: SummarySettings): void;
-}
-
-export function createPeerSummary(flow: Flow | null, netns: number, cpu: number): PeerSummary {
-  const counts = { rto: 0, fast: 0, tlp: 0, syn: 0, synack: 0, unknown: 0 };
-  return { flow, netns, cpu, counts, suppressed: 0, closed: false };
-}
-
-export function totalRetransmits({ counts }: PeerSummary): number {
-  let sum = 0;
-  for (const kind of RETRANSMIT_KINDS) sum += counts[kind];
-  return sum;
 }
 
 /**

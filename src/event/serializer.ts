@@ -1,10 +1,10 @@
 /** Writes events as UTF-8 JSON bytes, straight into a batch: no string, no object, no escape at run time. */
 import type { TraceClock } from '../source/clock.ts';
+import type { KernelIdentity } from '../source/host/identity.ts';
 import type { Task } from '../source/host/tasks.ts';
-import type { KernelIdentity } from '../source/source.ts';
 import type { Connection } from './connection/connection.ts';
+import { type PeerSummary, totalRetransmits } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
-import { type PeerSummary, totalRetransmits } from './retransmit-summaries.ts';
 import { type EventKind, RETRANSMIT_KINDS, SCHEMA_VERSION, TCP_STATES } from './tcp-event.ts';
 
 export interface HostFacts {

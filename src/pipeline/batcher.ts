@@ -1,7 +1,7 @@
 /** Collects events into batches, closed by count, by size or by age. */
 import type { EventDraft } from '../event/draft.ts';
 import type { Serializer } from '../event/serializer.ts';
-import type { NewBatch } from './spool/spool.ts';
+import type { NewBatch } from '../sink/batch.ts';
 
 export interface BatchLimits {
   readonly maxEvents: number;

@@ -1,7 +1,7 @@
 /** Keeps what a sink refused for good, with the reason, so that somebody can look at it and send it again. */
-
 import { createTurns } from '../shared/turns.ts';
-import type { Batch, Refusal, Sink } from '../sink/sink.ts';
+import type { Batch } from '../sink/batch.ts';
+import type { Refusal, Sink } from '../sink/sink.ts';
 
 export interface DeadLetter {
   /** The events of a batch that the sink refused. */

@@ -1,7 +1,7 @@
 /** Brings one sink's batches to it: bounded in flight, tried again for as long as it takes, every event accounted. */
-
 import { count, type SinkAccount } from '../ledger/ledger.ts';
-import type { Batch, Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
+import { type Batch, selectEvents } from '../sink/batch.ts';
+import type { Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
 import type { SpoolReader, TakeLimits } from './spool/reader.ts';
 
 export interface DeliveryOptions {
@@ -51,14 +51,6 @@ export interface Delivery {
 
 /** What a longer timer of Node.js becomes is 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** Events of a batch by their places, as a batch. */
-function selectEvents(batch: Batch, indexes: readonly number[]): Batch {
-  const parts = indexes.map((index) => batch.bytes.subarray(batch.offsets[index], batch.offsets[index + 1]));
-  const offsets = new Uint32Array(parts.length + 1);
-  for (const [index, part] of parts.entries()) offsets[index + 1] = (offsets[index] ?? 0) + part.length;
-  return { ...batch, bytes: Buffer.concat(parts), count: parts.length, offsets };
-}
 
 /** What of a batch is to be sent again, or null. */
 function remainder(batch: Batch, { refused, retry }: SendResult): Batch | null {

@@ -37,3 +37,11 @@ export function printable(text: string): string {
     return `\\x${code.toString(16).padStart(2, '0')}`;
   });
 }
+
+/** A process chooses its name: it must neither steer the terminal nor reorder the line. */
+export function escapeControls(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
+}

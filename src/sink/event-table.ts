@@ -1,6 +1,7 @@
 /** Events as lines for people: one event a line, within 120 columns unless IPv6 addresses need more. */
 import { isIPv6 } from 'node:net';
 import type { EventKind, TcpEvent } from '../event/tcp-event.ts';
+import { escapeControls } from '../shared/text.ts';
 
 export interface Table {
   readonly header: string;
@@ -53,7 +54,7 @@ export function createTable({ color }: { color: boolean }): Table {
   };
 }
 
-function line(cells: readonly string[]): string {
+export function line(cells: readonly string[]): string {
   let text = '';
   for (const [index, cell] of cells.entries()) {
     if (index > 0) text = `${text} `.padEnd(COLUMNS[index]?.at ?? 0);
@@ -119,12 +120,4 @@ function size(bytes: number): string {
     value /= 1000;
   }
   return `${Math.round(value)} TB`;
-}
-
-/** A process chooses its name: it must neither steer the terminal nor reorder the line. */
-export function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
 }

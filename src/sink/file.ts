@@ -1,12 +1,11 @@
 /** Events as NDJSON in a file of its own, rotated by size: path, then path.1 (newest) to path.N. */
 import { constants, existsSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { createTurns } from '../shared/turns.ts';
-import type { Batch, SendResult, Sink } from './sink.ts';
-import { ACKNOWLEDGED, retryAll } from './sink.ts';
+import type { Batch } from './batch.ts';
+import { ACKNOWLEDGED, retryAll, type SendResult, type Sink } from './sink.ts';
 import type { SinkLog } from './sink-log.ts';
 
 export interface FileSinkOptions {

@@ -1,20 +1,5 @@
 /** The one interface between the pipeline and every destination of events. */
-
-/**
- * Events on their way out: NDJSON bytes, one event a line, with the place of each.
- * Immutable once it has left the batcher.
- */
-export interface Batch {
-  /** Rises with every batch: the spool's ordinal of its first event. */
-  readonly id: number;
-  /** `count` JSON objects, each followed by one `\n`. */
-  readonly bytes: Buffer;
-  readonly count: number;
-  /** `count + 1` offsets into `bytes`: event `i` is `bytes[offsets[i] .. offsets[i + 1] - 1)`, newline left out. */
-  readonly offsets: Uint32Array;
-  /** Wall clock of the oldest event, milliseconds since 1970, for the latency metrics. */
-  readonly oldestMs: number;
-}
+import type { Batch } from './batch.ts';
 
 /** An event that the destination will never take. */
 export interface Refusal {
@@ -75,9 +60,4 @@ export const ACKNOWLEDGED: SendResult = { refused: [], retry: null };
 /** Nothing of it is there yet. */
 export function retryAll(reason: string, afterMs: number | null = null): SendResult {
   return { refused: [], retry: { events: 'rest', afterMs, reason } };
-}
-
-/** The places `from` to `to` of a batch, the latter not included. */
-export function rangeOf(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, index) => from + index);
 }

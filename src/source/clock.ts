@@ -1,5 +1,4 @@
 /** Turns the trace clock's time into wall time, however the wall clock is stepped or the host suspended. */
-import { type Epoch, epochAt } from './decode/page.ts';
 
 const SECOND_NS = 1_000_000_000;
 /** A wall clock further off than this has been stepped, and is calibrated at once. */
@@ -104,4 +103,14 @@ export function createLiveClock(readTraceClock: (() => bigint) | null): TraceClo
 
   calibrate();
   return clock;
+}
+
+/** The trace clock's value that counts as zero, split so that no arithmetic needs a BigInt. */
+export interface Epoch {
+  readonly high: number;
+  readonly low: number;
+}
+
+export function epochAt(nanoseconds: bigint): Epoch {
+  return { high: Number(nanoseconds >> 32n), low: Number(nanoseconds & 0xffff_ffffn) };
 }

@@ -1,5 +1,6 @@
 /** The live source: trace events of the kernel, its own or tcp_trace.ko's, in an ftrace instance of ours. */
 import { randomBytes } from 'node:crypto';
+import type { Opened } from '../shared/result.ts';
 import { createLiveClock } from './clock.ts';
 import { type PageFormat, parseEventFormat, parsePageFormat } from './decode/format.ts';
 import { compileReader, type RecordReader } from './decode/record.ts';
@@ -33,7 +34,7 @@ import {
   TRACEPOINTS,
 } from './probes.ts';
 import type { RecordedEvent, RecordingWriter } from './recording/recording.ts';
-import type { LiveNews, Opened, Source } from './source.ts';
+import type { LiveNews, Source } from './source.ts';
 
 export interface KernelSourceOptions {
   readonly catalog: Catalog;

@@ -1,6 +1,7 @@
 /** Merges the pages of all CPUs into one stream of records in the order of time. */
+import type { Epoch } from './clock.ts';
 import type { PageFormat } from './decode/format.ts';
-import { createCursor, type Epoch, nextRecord, openPage, type PageCursor } from './decode/page.ts';
+import { createCursor, nextRecord, openPage, type PageCursor } from './decode/page.ts';
 import { createRecord, type RecordReader } from './decode/record.ts';
 import type { RecordHandler } from './source.ts';
 

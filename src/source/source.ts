@@ -1,6 +1,7 @@
 /** What every source of kernel records looks like to the agent. */
 import type { TraceClock } from './clock.ts';
 import type { TcpRecord } from './decode/record.ts';
+import type { KernelIdentity } from './host/identity.ts';
 import type { ExistingConnection } from './host/sockets.ts';
 import type { TaskLookup } from './host/tasks.ts';
 import type { ModuleStatus } from './module/status.ts';
@@ -95,16 +96,3 @@ export interface LiveNews {
   /** The instance could not be removed. */
   left(problem: string): void;
 }
-
-export interface KernelIdentity {
-  readonly hostName: string;
-  /** /etc/machine-id. */
-  readonly hostId: string;
-  readonly bootId: string;
-  /** `uname -r`. */
-  readonly release: string;
-}
-
-export type Opened<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly problem: string; readonly permission?: boolean };

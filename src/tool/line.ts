@@ -1,5 +1,5 @@
 /** Cells to lines: a table for people, CSV for programs. */
-import { escapeControls } from '../sink/event-table.ts';
+import { escapeControls } from '../shared/text.ts';
 
 export type Cell = string | number | null;
 

@@ -1,7 +1,7 @@
 /** What a session shows its events through. */
 import type { EventDraft } from '../event/draft.ts';
 import type { TraceClock } from '../source/clock.ts';
-import type { KernelIdentity } from '../source/source.ts';
+import type { KernelIdentity } from '../source/host/identity.ts';
 
 /** What a view has to know of the source. */
 export interface Facts {

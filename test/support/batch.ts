@@ -1,5 +1,5 @@
 /** Batches for sink tests, made the way the batcher makes them: NDJSON bytes and the place of each event. */
-import type { Batch } from '../../src/sink/sink.ts';
+import type { Batch } from '../../src/sink/batch.ts';
 
 let nextId = 1;
 

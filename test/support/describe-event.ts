@@ -1,6 +1,5 @@
 /** The oracle of the serializer: the same events as plain objects, made without it. */
-
-import type { Flow } from '../../src/event/connection/connection.ts';
+import type { Flow } from '../../src/event/connection/flow.ts';
 import type { EventDraft } from '../../src/event/draft.ts';
 import type { HostFacts } from '../../src/event/serializer.ts';
 import {

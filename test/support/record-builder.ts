@@ -1,13 +1,10 @@
 /** Kernel records made by hand, and a normalizer that shows what it makes of them. */
 import { expect } from 'vitest';
+import type { PeerSummary } from '../../src/event/connection/peer-summary.ts';
 import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
 import { type Limits, NO_LIMITS } from '../../src/event/limits.ts';
 import { createNormalizer, type Normalizer, type OwnSocket } from '../../src/event/normalizer.ts';
-import {
-  NO_SUMMARIES,
-  type PeerSummary,
-  type SummarySettings,
-} from '../../src/event/retransmit-summaries.ts';
+import { NO_SUMMARIES, type SummarySettings } from '../../src/event/retransmit-summaries.ts';
 import {
   SINGLE_EVENT_KINDS,
   type SingleEventKind,

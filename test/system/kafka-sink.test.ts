@@ -3,13 +3,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
-import { createKafkaSink } from '../../src/sink/kafka/kafka.ts';
-import type { Batch, Sink } from '../../src/sink/sink.ts';
-import { ACKNOWLEDGED } from '../../src/sink/sink.ts';
+import type { Batch } from '../../src/sink/batch.ts';
+import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
+import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
-import type { Broker } from '../support/kafka.ts';
-import { freePorts, startBroker, until, whyNoKafka } from '../support/kafka.ts';
+import { type Broker, freePorts, startBroker, until, whyNoKafka } from '../support/kafka.ts';
 import { sinkOptions } from '../support/kafka-sink.ts';
 import { silentLog } from '../support/silent-log.ts';
 

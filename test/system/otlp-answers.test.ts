@@ -1,5 +1,4 @@
 /** What the OTLP sink does on answers that a real collector cannot be made to give: what, and when. */
-
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

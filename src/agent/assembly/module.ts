@@ -2,10 +2,10 @@
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AgentConfig } from '../../config/schema.ts';
+import type { Opened } from '../../shared/result.ts';
 import { buildModule } from '../../source/module/build.ts';
 import { loadModule } from '../../source/module/load.ts';
 import type { ModuleStatus } from '../../source/module/status.ts';
-import type { Opened } from '../../source/source.ts';
 
 /** The module's sources lie beside the bundle. */
 export function moduleSources(): string {

@@ -1,5 +1,4 @@
 /** The sinks that a configuration asks for. */
-
 import type { Secrets } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/schema.ts';
 import { type EventKind, SINGLE_EVENT_KINDS } from '../../event/tcp-event.ts';

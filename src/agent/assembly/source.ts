@@ -1,11 +1,12 @@
 /** The source that a configuration asks for. */
 import type { AgentConfig } from '../../config/schema.ts';
+import type { Opened } from '../../shared/result.ts';
 import { joinSnapshots, readExistingConnections } from '../../source/host/sockets.ts';
 import { openKernelSource } from '../../source/kernel.ts';
 import { type Catalog, MODULE, TRACEPOINTS } from '../../source/probes.ts';
 import type { RecordingWriter } from '../../source/recording/recording.ts';
 import { openReplay } from '../../source/recording/replay.ts';
-import type { LiveNews, Opened, Source } from '../../source/source.ts';
+import type { LiveNews, Source } from '../../source/source.ts';
 import { provideModule } from './module.ts';
 
 /** What does not stop a source from being opened, in one line each. */

@@ -1,5 +1,4 @@
 /** What is known of connections that are older than the agent, until their first record comes. */
-
 import type { TcpRecord } from '../../source/decode/record.ts';
 import type { ExistingConnection } from '../../source/host/sockets.ts';
 

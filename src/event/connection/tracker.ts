@@ -1,17 +1,10 @@
 /** Follows connections from record to record: who opened them, which records belong together, what must wait. */
-
 import type { TcpRecord } from '../../source/decode/record.ts';
 import type { ExistingConnection } from '../../source/host/sockets.ts';
 import type { Task } from '../../source/host/tasks.ts';
 import type { Direction } from '../tcp-event.ts';
-import {
-  type Connection,
-  createConnection,
-  createConnectionTable,
-  type HeldRecord,
-  isSameFlow,
-  setFlow,
-} from './connection.ts';
+import { type Connection, createConnection, type HeldRecord, isSameFlow, setFlow } from './connection.ts';
+import { createConnectionTable } from './table.ts';
 
 /**
  * How long a state change waits for the record that completes its flow: a little more than the first SYN timeout

@@ -1,12 +1,12 @@
 /** What is in a spool's directory, told beside whoever uses it: takes no lock and changes nothing. */
 import { constants } from 'node:fs';
 import { basename } from 'node:path';
+import { isSystemError } from '../../shared/errors.ts';
 import { listCursors, readCursor } from './disk/cursor.ts';
-import { isSystemError, type SpoolFiles } from './disk/files.ts';
+import type { SpoolFiles } from './disk/files.ts';
 import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, scanSegment } from './disk/scan.ts';
-import { listSegments, type Segment, withFile } from './disk/segments.ts';
-import { pending } from './open.ts';
+import { listSegments, pending, type Segment, withFile } from './disk/segments.ts';
 
 export interface SegmentFacts {
   readonly file: string;

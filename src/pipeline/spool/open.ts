@@ -2,34 +2,21 @@
 import { constants } from 'node:fs';
 import type { Server } from 'node:net';
 import type { SinkAccount } from '../../ledger/ledger.ts';
-import { listCursors, readCursor, removeCursor, writeCursor } from './disk/cursor.ts';
-import { DIRECTORY_MODE, isSystemError, type SpoolFiles } from './disk/files.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { explainFault, startProblem } from './advice.ts';
+import { listCursors, readCursor, removeCursor } from './disk/cursor.ts';
+import type { SpoolFiles } from './disk/files.ts';
 import type { SpoolMark } from './disk/frame.ts';
 import { lockDirectory } from './disk/lock.ts';
-import type { Segment } from './disk/segments.ts';
-import { openStorage, type Storage } from './disk/storage.ts';
+import { pending } from './disk/segments.ts';
+import { openStorage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
-import { createSpool, type Spool, type SpoolLimits } from './spool.ts';
+import { createSaver, type SaverOptions } from './saver.ts';
+import { createSpool, type Spool } from './spool.ts';
 
-export interface DiskSpoolOptions {
-  readonly directory: string;
-  readonly limits: SpoolLimits;
-  /** What was appended is on the disk after this long at the latest; 0 is at once. */
-  readonly fsyncIntervalMs: number;
+export interface DiskSpoolOptions extends SaverOptions {
   readonly accounts: Readonly<Record<string, SinkAccount>>;
-  readonly files: SpoolFiles;
   readonly now: () => number;
-  readonly say: SpoolVoice;
-}
-
-/** What the spool has to tell an operator. */
-export interface SpoolVoice {
-  /** The disk does not take what it should; may come very often. */
-  fault(problem: string): void;
-  recovered(): void;
-  /** Events are lost. */
-  damage(problem: string, events: number): void;
-  note(message: string): void;
 }
 
 export interface OpenSpool {
@@ -51,10 +38,6 @@ export type OpenedSpool =
 const SEGMENTS = 16;
 const MIN_SEGMENT_BYTES = 65_536;
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
-/** How often cursors are saved at most: each costs two writes to the disk. */
-const MIN_SAVE_MS = 100;
-/** After a fault. */
-const RETRY_MS = 1_000;
 
 /** Batches in memory only: they are lost with the process. */
 export function openMemorySpool(
@@ -177,119 +160,4 @@ function openLocked(options: DiskSpoolOptions, lock: Server): OpenedSpool {
       },
     },
   };
-}
-
-/** The events from a cursor on that are in files. */
-export function pending(segments: readonly Pick<Segment, 'first' | 'end'>[], cursor: number): number {
-  return segments.reduce((sum, { first, end }) => sum + Math.max(0, end - Math.max(first, cursor)), 0);
-}
-
-interface Saver {
-  changed(): void;
-  close(): Promise<void>;
-}
-
-/** Brings events and then cursors to the disk, all that has come together in one interval at once. */
-function createSaver(
-  { directory, files, fsyncIntervalMs, limits, say }: DiskSpoolOptions,
-  storage: Storage,
-  saved: Map<string, number>,
-  readers: () => ReadonlyMap<string, SpoolReader>,
-): Saver {
-  const intervalMs = Math.max(fsyncIntervalMs, MIN_SAVE_MS);
-  let timer: NodeJS.Timeout | null = null;
-  let saving: Promise<void> | null = null;
-  let isClosed = false;
-  /** After how long to save again, once what is under way is done; null is not at all. */
-  let next: number | null = null;
-
-  function schedule(milliseconds: number): void {
-    next = milliseconds;
-    if (isClosed || saving !== null) return;
-    timer ??= setTimeout(run, milliseconds);
-  }
-
-  function run(): void {
-    timer = null;
-    next = null;
-    saving = save().finally(() => {
-      saving = null;
-      if (next !== null) schedule(next);
-    });
-  }
-
-  async function save(): Promise<void> {
-    let fault = await storage.sync();
-    for (const [name, reader] of readers()) {
-      const { cursor } = reader;
-      if (saved.get(name) === cursor) continue;
-      const found = await writeCursor(directory, name, cursor, files);
-      if (found === null) saved.set(name, cursor);
-      fault = found ?? fault;
-    }
-    if (fault === null) return;
-    say.fault(explainFault(directory, fault, limits));
-    if (fault.code === 'ENOENT') replaceDirectory();
-    schedule(RETRY_MS);
-  }
-
-  /** Somebody has removed it: what is written from now on goes to a new one, as far as we may make it. */
-  function replaceDirectory(): void {
-    storage.seal();
-    try {
-      files.mkdirSync(directory, { mode: DIRECTORY_MODE });
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-    }
-  }
-
-  return {
-    changed: () => schedule(intervalMs),
-    async close() {
-      isClosed = true;
-      if (timer !== null) clearTimeout(timer);
-      await saving;
-      await save();
-      await storage.close();
-    },
-  };
-}
-
-const START_ADVICE: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist; make it: install -d -m 0700 DIRECTORY, owned by the user of the agent',
-  ENOTDIR: 'it is no directory; name one',
-  EACCES: 'permission denied; let the user of the agent read and write it',
-  EPERM: 'not permitted; let the user of the agent read and write it',
-  EROFS: 'its file system is read-only; name another directory',
-  ENOSPC: 'the disk is full; free space',
-};
-
-function startProblem(directory: string, code: string): string {
-  const advice = (START_ADVICE[code] ?? code).replace('DIRECTORY', directory);
-  return `cannot use the spool directory ${directory}: ${advice}, or set spool.enabled to false and lose on a crash what is not delivered`;
-}
-
-const FAULT_ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EROFS: 'the file system is read-only now',
-  ENOENT: 'the directory was removed',
-  EIO: "the disk reports an input/output error; see the kernel's log",
-  EMFILE: 'too many open files in this process; raise its limit (LimitNOFILE)',
-  ENFILE: 'too many open files on this host',
-};
-
-const POLICY_WORDS = {
-  block: 'then reading pauses',
-  drop_oldest: 'then the newest are dropped and counted',
-  drop_newest: 'then the newest are dropped and counted',
-} as const;
-
-function explainFault(
-  directory: string,
-  error: NodeJS.ErrnoException,
-  { memoryBytes, whenFull }: SpoolLimits,
-): string {
-  const what = FAULT_ADVICE[error.code ?? ''] ?? error.message;
-  return `cannot write to the spool ${directory}: ${what}; events wait in memory, up to ${memoryBytes} bytes, ${POLICY_WORDS[whenFull]}`;
 }

@@ -1,12 +1,13 @@
 /** One sink's way through the spool: takes batches in order, from memory or from disk, over damage. */
 import { constants } from 'node:fs';
 import { count } from '../../ledger/ledger.ts';
-import type { Batch } from '../../sink/sink.ts';
-import { isSystemError, type SpoolFiles } from './disk/files.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { type Batch, batchOf, mergeBatches, type NewBatch } from '../../sink/batch.ts';
+import type { SpoolFiles } from './disk/files.ts';
 import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, readPayload } from './disk/scan.ts';
 import type { Segment } from './disk/segments.ts';
-import type { LogEntry, NewBatch, SpoolLog, WaitingAccount } from './spool.ts';
+import type { LogEntry, SpoolLog, WaitingAccount } from './log.ts';
 
 export interface TakeLimits {
   readonly maxEvents: number;
@@ -174,7 +175,7 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
       account.spooled -= events - fromMemory;
       account.in_flight += events;
       taken.push({ start: first.start, end: next, volatile });
-      return { ...merge(pieces.map(({ batch }) => batch)), id: first.start };
+      return { ...mergeBatches(pieces.map(({ batch }) => batch)), id: first.start };
     },
     settle(batch) {
       const index = taken.findIndex(({ start }) => start === batch.id);
@@ -219,40 +220,4 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
 
 function eventsOf(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { batch }) => sum + batch.count, 0);
-}
-
-const NEWLINE = '\n'.charCodeAt(0);
-
-/** A batch of NDJSON bytes; null when they do not hold that many lines. */
-export function batchOf(bytes: Buffer, events: number, oldestMs: number): NewBatch | null {
-  const offsets = new Uint32Array(events + 1);
-  let at = 0;
-  for (let index = 1; index <= events; index++) {
-    at = bytes.indexOf(NEWLINE, at) + 1;
-    if (at === 0) return null;
-    offsets[index] = at;
-  }
-  return at === bytes.length ? { bytes, count: events, offsets, oldestMs } : null;
-}
-
-/** Several batches as one; a single one as it is. */
-function merge(batches: readonly NewBatch[]): NewBatch {
-  const [only] = batches;
-  if (only !== undefined && batches.length === 1) return only;
-  const total = batches.reduce((sum, batch) => sum + batch.count, 0);
-  const offsets = new Uint32Array(total + 1);
-  let events = 0;
-  let bytes = 0;
-  for (const batch of batches) {
-    for (let index = 1; index <= batch.count; index++)
-      offsets[events + index] = bytes + (batch.offsets[index] ?? 0);
-    events += batch.count;
-    bytes += batch.bytes.length;
-  }
-  return {
-    bytes: Buffer.concat(batches.map((batch) => batch.bytes)),
-    count: total,
-    offsets,
-    oldestMs: Math.min(...batches.map(({ oldestMs }) => oldestMs)),
-  };
 }

@@ -3,19 +3,16 @@
  * each with its own cursor. With a storage behind it, a batch is on disk before anybody takes it; without one, or while
  * the disk takes nothing, it is kept in memory, and lost with the process.
  */
-
-import type { SinkAccount } from '../../ledger/ledger.ts';
-import type { Batch } from '../../sink/sink.ts';
-import { isSystemError } from './disk/files.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import type { NewBatch } from '../../sink/batch.ts';
 import type { SpoolMark } from './disk/frame.ts';
 import type { Segment } from './disk/segments.ts';
 import type { Place, Storage } from './disk/storage.ts';
+import type { LogEntry } from './log.ts';
 import { createReader, type ReaderOptions, type SpoolReader } from './reader.ts';
 
 /** What to do with more than `maxBytes`. */
 export type FullPolicy = 'block' | 'drop_oldest' | 'drop_newest';
-
-export type NewBatch = Omit<Batch, 'id'>;
 
 export interface SpoolLimits {
   /** Of batches kept in memory: those that nobody has taken yet, and all of them without a storage. */
@@ -36,14 +33,6 @@ export interface SpoolOptions {
   readonly onChange: () => void;
   /** Milliseconds that only go forward. */
   readonly now: () => number;
-}
-
-/** A batch and its place in the log. `place` is null while it is in memory only. */
-export interface LogEntry {
-  readonly start: number;
-  readonly batch: NewBatch;
-  place: Place | null;
-  readonly mark: SpoolMark | null;
 }
 
 export interface Spool {
@@ -245,24 +234,3 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
 }
 
 const NO_EVENTS: NewBatch = { bytes: Buffer.alloc(0), count: 0, offsets: new Uint32Array(1), oldestMs: 0 };
-
-/** What a reader sees of the log. */
-export interface SpoolLog {
-  /** Ordinal of the next event. */
-  readonly end: number;
-  /** The batch in memory that begins there. */
-  entryAt(ordinal: number): LogEntry | null;
-  /** Where the next batch in memory begins behind an ordinal. */
-  entryBehind(ordinal: number): number | null;
-  /** The segment that holds an ordinal, or the next one behind it. */
-  segmentOf(ordinal: number): Segment | null;
-  /** Brings to disk what waits in memory, as far as the disk takes it. */
-  persist(): void;
-  /** A segment cannot be read at all. */
-  lose(segment: Segment): void;
-  /** A reader's cursor has moved. */
-  release(): void;
-}
-
-/** The part of a sink's account that the spool moves. */
-export type WaitingAccount = Pick<SinkAccount, 'queued' | 'spooled' | 'in_flight' | 'dropped' | 'recovered'>;

@@ -1,12 +1,12 @@
 /** Reads every byte of a spool beside whoever uses it, a frame at a time, and says what is not as it was written. */
 import { basename } from 'node:path';
+import { batchOf } from '../../sink/batch.ts';
 import { listCursors, readCursor } from './disk/cursor.ts';
 import type { SpoolFiles } from './disk/files.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, readPayload } from './disk/scan.ts';
 import { listSegments, readVersion, type Segment } from './disk/segments.ts';
 import { readSegment } from './inspect.ts';
-import { batchOf } from './reader.ts';
 
 export interface VerifyVoice {
   /** Something is not what was written. */

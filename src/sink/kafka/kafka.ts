@@ -2,8 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTurns } from '../../shared/turns.ts';
-import type { Batch, Refusal, SendResult, Sink, SinkProblem } from '../sink.ts';
-import { retryAll } from '../sink.ts';
+import type { Batch } from '../batch.ts';
+import { type Refusal, retryAll, type SendResult, type Sink, type SinkProblem } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import { type Compression, createCodec } from './compression.ts';
 import { createKafkaClient, type KafkaClient, type KafkaClientOptions } from './kafkajs/client.ts';

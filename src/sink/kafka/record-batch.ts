@@ -2,8 +2,7 @@
  * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch): records written straight out of the
  * events' bytes, compressed together, then framed for one producer and one place in its sequence.
  */
-
-import type { Batch } from '../sink.ts';
+import type { Batch } from '../batch.ts';
 import type { Codec } from './compression.ts';
 import { crc32c } from './crc32c.ts';
 import type { KeyOf } from './record-key.ts';

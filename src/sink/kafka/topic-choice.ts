@@ -1,6 +1,5 @@
 /** Which topic an event goes to: the same for all, or one for each kind of event. */
-
-import type { Batch } from '../sink.ts';
+import type { Batch } from '../batch.ts';
 import { cutMember } from './record-key.ts';
 
 export interface TopicGroup {

@@ -1,7 +1,8 @@
 /** Events as OTLP log records, acknowledged by the receiver's answer. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Batch, type Refusal, rangeOf, retryAll, type SendResult, type Sink } from '../sink.ts';
+import { type Batch, rangeOf } from '../batch.ts';
+import { type Refusal, retryAll, type SendResult, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import type { TlsFiles } from '../tls-files.ts';
 import { createJsonEncoder, createProtobufEncoder } from './encode/encode.ts';

@@ -14,6 +14,7 @@
  *
  * Times are nanoseconds since an epoch that the caller chooses, as a double: exact for 104 days either side of it.
  */
+import type { Epoch } from '../clock.ts';
 import type { PageFormat } from './format.ts';
 
 const TYPE_PADDING = 29;
@@ -26,16 +27,6 @@ const WORD_SPAN = 2 ** 32;
 const COMMIT_LENGTH_MASK = (1 << 20) - 1;
 const MISSED_STORED = 1 << 30;
 const MISSED_EVENTS = 1 << 31;
-
-/** The trace clock's value that counts as zero, split so that no arithmetic needs a BigInt. */
-export interface Epoch {
-  readonly high: number;
-  readonly low: number;
-}
-
-export function epochAt(nanoseconds: bigint): Epoch {
-  return { high: Number(nanoseconds >> 32n), low: Number(nanoseconds & 0xffff_ffffn) };
-}
 
 /** Missed records are known to be some, but not how many. */
 export const MISSED_UNKNOWN = -1;

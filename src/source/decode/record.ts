@@ -1,5 +1,4 @@
 /** One decoded kernel record, and how to read it out of a page by the kernel's own field offsets. */
-
 import type { ProbeName } from '../probes.ts';
 import type { EventFormat, FieldFormat } from './format.ts';
 

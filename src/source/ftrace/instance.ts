@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import type { Opened } from '../source.ts';
+import type { Opened } from '../../shared/result.ts';
 
 export interface Instance {
   readonly path: string;

@@ -1,5 +1,4 @@
 /** Counts what the kernel could not keep, to the unit. */
-
 import type { CpuStatus, LossReason } from '../source.ts';
 import type { Instance } from './instance.ts';
 import type { StatsFiles } from './stats.ts';

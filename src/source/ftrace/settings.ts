@@ -2,7 +2,6 @@
  * The settings that the trace depends on, held against others: `trace-cmd reset -a`, for one, switches off the events
  * of every instance on the host, and a source without events looks like a host without traffic.
  */
-
 import { type KeptFile, keepFile } from '../kept-open-file.ts';
 import type { Instance } from './instance.ts';
 

@@ -1,5 +1,4 @@
 /** The kernel's own counters of each CPU's buffer. */
-
 import { keepFile } from '../kept-open-file.ts';
 import type { Instance } from './instance.ts';
 

@@ -1,7 +1,6 @@
 /** Which host and which boot of which kernel the records come from. */
 import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
-import type { KernelIdentity } from '../source.ts';
 
 function firstLine(path: string): string {
   try {
@@ -19,4 +18,13 @@ export function readIdentity(hostName: string): KernelIdentity {
     bootId: firstLine('/proc/sys/kernel/random/boot_id'),
     release: release(),
   };
+}
+
+export interface KernelIdentity {
+  readonly hostName: string;
+  /** /etc/machine-id. */
+  readonly hostId: string;
+  readonly bootId: string;
+  /** `uname -r`. */
+  readonly release: string;
 }

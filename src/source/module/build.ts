@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Opened } from '../source.ts';
+import type { Opened } from '../../shared/result.ts';
 import { MODULE_NAME } from './status.ts';
 
 export interface BuildOptions {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import type { Opened } from '../source.ts';
+import type { Opened } from '../../shared/result.ts';
 import { isModuleLoaded, MODULE_API, MODULE_NAME, type ModuleStatus, readModule } from './status.ts';
 
 const NOT_ROOT = 'loading a kernel module needs root: run it with sudo';

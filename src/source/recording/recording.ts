@@ -10,12 +10,12 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import type { TraceClock } from '../clock.ts';
-import type { Epoch } from '../decode/page.ts';
+import type { Epoch, TraceClock } from '../clock.ts';
+import type { KernelIdentity } from '../host/identity.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
 import type { Task } from '../host/tasks.ts';
 import type { ProbeName } from '../probes.ts';
-import type { KernelIdentity, LossReason } from '../source.ts';
+import type { LossReason } from '../source.ts';
 
 export const RECORDING_VERSION = 1;
 

@@ -2,12 +2,13 @@
 import { createReadStream } from 'node:fs';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
+import type { Opened } from '../../shared/result.ts';
 import type { TraceClock } from '../clock.ts';
 import { parseEventFormat, parsePageFormat } from '../decode/format.ts';
 import { compileReader, type RecordReader } from '../decode/record.ts';
 import { idleTask, type Task } from '../host/tasks.ts';
 import { createStreams, type Streams } from '../merge.ts';
-import type { Opened, RecordHandler, Source } from '../source.ts';
+import type { RecordHandler, Source } from '../source.ts';
 import {
   type ClockFrame,
   type ExistingFrame,

@@ -1,9 +1,8 @@
 /** Summaries as they come out of the normalizer: every retransmit is in exactly one, whatever became of its own event. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type PeerSummary, totalRetransmits } from '../../../src/event/connection/peer-summary.ts';
 import { createLimits } from '../../../src/event/limits.ts';
-import type { PeerSummary } from '../../../src/event/retransmit-summaries.ts';
-import { totalRetransmits } from '../../../src/event/retransmit-summaries.ts';
 import { RETRANSMIT_KINDS, type RetransmitKind, SINGLE_EVENT_KINDS } from '../../../src/event/tcp-event.ts';
 import type { ProbeName } from '../../../src/source/probes.ts';
 import { type Bench, createBench, type RecordFields, SECOND } from '../../support/record-builder.ts';

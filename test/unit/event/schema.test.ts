@@ -1,8 +1,9 @@
 /** The JSON Schema, the TypeScript types and the events agree: required members, kinds, closedness. */
 import { describe, expect, test } from 'vitest';
-import { createConnection, type Flow } from '../../../src/event/connection/connection.ts';
+import { createConnection } from '../../../src/event/connection/connection.ts';
+import type { Flow } from '../../../src/event/connection/flow.ts';
+import { createPeerSummary } from '../../../src/event/connection/peer-summary.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
-import { createPeerSummary } from '../../../src/event/retransmit-summaries.ts';
 import schema from '../../../src/event/tcp-event.schema.json' with { type: 'json' };
 import {
   type AcceptEvent,

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Connection, createConnection } from '../../../src/event/connection/connection.ts';
+import type { PeerSummary } from '../../../src/event/connection/peer-summary.ts';
 import type { EventDraft } from '../../../src/event/draft.ts';
-import type { PeerSummary } from '../../../src/event/retransmit-summaries.ts';
 import { createSerializer, type HostFacts } from '../../../src/event/serializer.ts';
 import { EVENT_KINDS, RETRANSMIT_KINDS, type TcpEvent } from '../../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../../src/source/clock.ts';

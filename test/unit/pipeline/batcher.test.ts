@@ -4,7 +4,7 @@ import { createConnection } from '../../../src/event/connection/connection.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
 import { createSerializer } from '../../../src/event/serializer.ts';
 import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.ts';
-import type { NewBatch } from '../../../src/pipeline/spool/spool.ts';
+import type { NewBatch } from '../../../src/sink/batch.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { textsOf } from './scripted-sink.ts';
 

@@ -5,7 +5,8 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../../sr
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
 import type { Spool } from '../../../src/pipeline/spool/spool.ts';
-import type { Batch, SendResult, Sink, SinkProblem } from '../../../src/sink/sink.ts';
+import type { Batch } from '../../../src/sink/batch.ts';
+import type { SendResult, Sink, SinkProblem } from '../../../src/sink/sink.ts';
 import { batchOfTexts } from '../../support/batch.ts';
 
 /** One call of `send` that waits for its answer. */

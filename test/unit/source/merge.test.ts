@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { epochAt } from '../../../src/source/clock.ts';
 import { parsePageFormat } from '../../../src/source/decode/format.ts';
-import { epochAt } from '../../../src/source/decode/page.ts';
 import type { RecordReader } from '../../../src/source/decode/record.ts';
 import { createStreams, type Streams } from '../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';

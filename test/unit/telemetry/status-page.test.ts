@@ -4,10 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { statusCommand } from '../../../src/cli/status.ts';
+import { accountLines } from '../../../src/ledger/account-lines.ts';
 import { imbalances } from '../../../src/ledger/ledger.ts';
 import { serveTelemetry } from '../../../src/telemetry/http.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
-import { accountLines, statusLines } from '../../../src/telemetry/status-page.ts';
+import { statusLines } from '../../../src/telemetry/status-page.ts';
 import { healthySnapshot } from './snapshots.ts';
 
 const PAGE = `\
@@ -115,7 +116,7 @@ test('the page marks an equation exactly where the ledger finds an imbalance', (
   for (const unbalance of places) {
     const { ledger } = healthySnapshot();
     unbalance(ledger);
-    const marked = accountLines({ ledger }).filter((line) => line.includes('!='));
+    const marked = accountLines(ledger).filter((line) => line.includes('!='));
     expect(marked.length).toBeGreaterThan(0);
     expect(marked).toHaveLength(imbalances(ledger).length);
   }
@@ -143,7 +144,7 @@ test('an agent that is not ready exits with 1 and says why', async () => {
 test('what nobody lost is said as nothing', () => {
   const snapshot = healthySnapshot();
   snapshot.ledger.lost = { kernel_overrun: 0, malformed_page: 0 };
-  expect(accountLines(snapshot).at(-1)).toBe('lost      nothing');
+  expect(accountLines(snapshot.ledger).at(-1)).toBe('lost      nothing');
 });
 
 test('text of peers cannot steer the terminal', () => {

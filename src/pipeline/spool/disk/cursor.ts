@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { FILE_MODE, isSystemError, type SpoolFiles, syncFile } from './files.ts';
+import { isSystemError } from '../../../shared/errors.ts';
+import { FILE_MODE, type SpoolFiles, syncFile } from './files.ts';
 import { syncPath } from './storage.ts';
 
 /** `ktc-cursor 1 <ordinal> <CRC-32 of all before it, hexadecimal>`: every event before the ordinal is settled. */

@@ -29,11 +29,6 @@ export const systemFiles: SpoolFiles = fs;
 export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 
-/** A fault of the world, to be handled; everything else that is thrown is a bug. */
-export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
-}
-
 /** Resolves when what was written to the file is on the disk, or with the fault. */
 export function syncFile(
   files: SpoolFiles,

@@ -114,3 +114,8 @@ export function withFile<Result>(
     files.closeSync(descriptor);
   }
 }
+
+/** The events from a cursor on that are in files. */
+export function pending(segments: readonly Pick<Segment, 'first' | 'end'>[], cursor: number): number {
+  return segments.reduce((sum, { first, end }) => sum + Math.max(0, end - Math.max(first, cursor)), 0);
+}

@@ -1,7 +1,8 @@
 /** The spool's directory: segment files that are written at their end, sealed, read, and removed whole. */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { FILE_MODE, isSystemError, type SpoolFiles, syncFile } from './files.ts';
+import { isSystemError } from '../../../shared/errors.ts';
+import { FILE_MODE, type SpoolFiles, syncFile } from './files.ts';
 import {
   encodeFrameHeader,
   encodeSegmentHeader,

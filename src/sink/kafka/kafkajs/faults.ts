@@ -1,5 +1,4 @@
 /** What a failure of kafkajs means for the events, decided by Kafka's own error names. */
-
 import { isTlsSetting } from '../../tls-files.ts';
 import { fromKafkajs } from './broker-address.ts';
 

@@ -2,7 +2,6 @@
  * Where each field of an event goes in an OTLP LogRecord: OpenTelemetry's semantic conventions have names for some, all
  * others keep theirs below `ktc.`, those of later schemas too, so that no field can get lost.
  */
-
 import type { TcpEvent } from '../../../event/tcp-event.ts';
 
 /** Of the semantic conventions whose names these are. */

@@ -1,7 +1,7 @@
 /** Batches as ExportLogsServiceRequests. */
 import { JsonLogsSerializer } from '@opentelemetry/otlp-transformer';
 import type { TcpEvent } from '../../../event/tcp-event.ts';
-import type { Batch } from '../../sink.ts';
+import type { Batch } from '../../batch.ts';
 import {
   type OriginFields,
   resourceAttributes,

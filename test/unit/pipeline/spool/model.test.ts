@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type SinkAccount, total } from '../../../../src/ledger/ledger.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
-import type { Batch } from '../../../../src/sink/sink.ts';
+import type { Batch } from '../../../../src/sink/batch.ts';
 import { textsOf } from '../scripted-sink.ts';
 import { makeDirectory, openBench, type SpoolBench } from './bench.ts';
 import { type CrashDisk, createCrashDisk, type HostCrash } from './crash-disk.ts';

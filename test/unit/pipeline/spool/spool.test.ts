@@ -6,7 +6,7 @@ import { createLedger } from '../../../../src/ledger/ledger.ts';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
 import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../../src/pipeline/spool/open.ts';
-import type { Batch } from '../../../../src/sink/sink.ts';
+import type { Batch } from '../../../../src/sink/batch.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
 import { textsOf } from '../scripted-sink.ts';
 import { copyAsAfterKill, events, makeDirectory, openBench, segmentNames, systemError } from './bench.ts';

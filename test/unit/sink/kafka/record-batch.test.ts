@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import decodeBatch from 'kafkajs/src/protocol/recordBatch/v0/decoder.js';
 import { describe, expect, it } from 'vitest';
+import type { Batch } from '../../../../src/sink/batch.ts';
 import { createCodec } from '../../../../src/sink/kafka/compression.ts';
 import { crc32c } from '../../../../src/sink/kafka/crc32c.ts';
 import {
@@ -14,7 +15,6 @@ import {
   type RecordBounds,
 } from '../../../../src/sink/kafka/record-batch.ts';
 import { createKeyOf, type RecordKey } from '../../../../src/sink/kafka/record-key.ts';
-import type { Batch } from '../../../../src/sink/sink.ts';
 import { batchOf, batchOfTexts, sampleEvents } from '../../../support/batch.ts';
 
 const SINGLY = { maxEvents: 1, maxBytes: 1 };

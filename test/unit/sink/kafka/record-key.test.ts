@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordKey } from '../../../../src/sink/kafka/record-key.ts';
-import { createKeyOf } from '../../../../src/sink/kafka/record-key.ts';
+import { createKeyOf, type RecordKey } from '../../../../src/sink/kafka/record-key.ts';
 import { batchOf } from '../../../support/batch.ts';
 
 // A label may be named like a field, and a value may look like one.

@@ -3,14 +3,9 @@
  * The seed is fixed, so a page that fails fails again; KTC_FUZZ_SEED takes another.
  */
 import { expect, it } from 'vitest';
+import { epochAt } from '../../../../src/source/clock.ts';
 import { parseEventFormat, parsePageFormat } from '../../../../src/source/decode/format.ts';
-import {
-  createCursor,
-  epochAt,
-  missedBefore,
-  nextRecord,
-  openPage,
-} from '../../../../src/source/decode/page.ts';
+import { createCursor, missedBefore, nextRecord, openPage } from '../../../../src/source/decode/page.ts';
 import { compileReader, type RecordReader, type TcpRecord } from '../../../../src/source/decode/record.ts';
 import { createStreams } from '../../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../../src/source/source.ts';

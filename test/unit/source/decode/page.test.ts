@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { epochAt } from '../../../../src/source/clock.ts';
 import { type PageFormat, parsePageFormat } from '../../../../src/source/decode/format.ts';
 import {
   createCursor,
-  epochAt,
   MISSED_UNKNOWN,
   missedBefore,
   nextRecord,

@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-const source = JSON.stringify(join(import.meta.dirname, '../../../../../src/sink/kafka/kafkajs/containment.ts'));
+const source = JSON.stringify(
+  join(import.meta.dirname, '../../../../../src/sink/kafka/kafkajs/containment.ts'),
+);
 
 /** What a process of its own prints and ends with: the test runner listens to uncaught exceptions itself. */
 function run(script: string): Promise<{ status: number | string | undefined; out: string; told: string }> {
