@@ -6,7 +6,9 @@ import { createLimits } from '../event/limits.ts';
 import { createNormalizer } from '../event/normalizer.ts';
 import { createSerializer } from '../event/serializer.ts';
 import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/tcp-event.ts';
-import { count, imbalances } from '../ledger/ledger.ts';
+import { countMalformedRecord, lose } from '../ledger/booking.ts';
+import { imbalances } from '../ledger/ledger.ts';
+import { LOSS_REASONS } from '../ledger/reasons.ts';
 import { createBatcher } from '../pipeline/batcher.ts';
 import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
@@ -66,26 +68,11 @@ function seesAll(source: Source, probe: ProbeName): boolean {
     .probes.some(({ name, enabled, filter }) => name === probe && enabled && filter === '');
 }
 
-/** Held back and lost records, each kind of loss logged once in a while. */
-const LOSS_ADVICE: Readonly<Record<string, string>> = {
-  kernel_overrun:
-    'the kernel overwrote records before they were read: raise source.buffer_kb, or record less',
-  probe_missed: 'probes of tcp_trace.ko could not see some calls: ktc module status tells of which functions',
-  kernel_dropped: 'the kernel had no room for records: raise source.buffer_kb',
-  while_down: 'records were overwritten while no agent was running',
-  crash:
-    'the agent before this one was killed: it had read these records and not yet spooled what they led to',
-  left_in_kernel: 'records were still unread when the agent stopped',
-  settings_changed:
-    'somebody else had changed the ftrace instance, for up to 5 s: put back; what was not recorded meanwhile is not known',
-};
-
 export function createAgent(options: AgentOptions): Agent {
   const { config, source, log, faults, ledger, spool } = options;
   const startedAt = process.hrtime.bigint();
   const host = source.kernel.hostName;
   const deliveries = createDeliveries({ ...options, host });
-  const accounts = Object.values(ledger.sinks);
   const batcher = createBatcher({
     serializer: createSerializer(
       { kernel: source.kernel, session: source.session, labels: config.host.labels },
@@ -137,10 +124,7 @@ export function createAgent(options: AgentOptions): Agent {
     summaries: summariesOf(config),
     ownPid: isLive ? process.pid : null,
     ownSockets: deliveries.sockets,
-    emit(draft) {
-      for (const account of accounts) account.queued++;
-      batcher.add(draft);
-    },
+    emit: batcher.add,
     onSettled: batcher.settle,
   });
 
@@ -149,18 +133,17 @@ export function createAgent(options: AgentOptions): Agent {
     existing: normalizer.existing,
     record: normalizer.accept,
     malformedRecord() {
-      ledger.read++;
-      ledger.malformed++;
+      countMalformedRecord(ledger);
     },
     malformedPage() {
-      count(ledger.lost, 'malformed_page');
-      faults.report('warn', 'malformed_page', 'a page of the ring buffer could not be read to its end');
+      lose(ledger, 'malformed_page');
+      faults.report('warn', 'malformed_page', LOSS_REASONS.malformed_page.advice);
     },
     lost(reason, records, detail) {
-      count(ledger.lost, reason, records);
+      lose(ledger, reason, records);
       normalizer.lost();
       const fields = detail === undefined ? { records } : { detail };
-      faults.report('warn', reason, LOSS_ADVICE[reason] ?? reason, fields);
+      faults.report('warn', reason, LOSS_REASONS[reason].advice, fields);
     },
     advance(time) {
       normalizer.advance(time);
@@ -176,8 +159,8 @@ export function createAgent(options: AgentOptions): Agent {
     if (position === null || mark === null || !mark.instance.equals(position.instance)) return;
     const records = position.records - mark.records + mark.held;
     if (records > 0) {
-      count(ledger.lost, 'crash', records);
-      log.warn({ records }, LOSS_ADVICE['crash']);
+      lose(ledger, 'crash', records);
+      log.warn({ records }, LOSS_REASONS.crash.advice);
     }
     // Should this run be killed before it spools anything, the next one must not count them again.
     deliveries.mark({ ...position, held: 0 });

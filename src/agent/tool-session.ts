@@ -9,7 +9,7 @@ import type { SingleEventKind } from '../event/tcp-event.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import { removeStaleInstances } from '../source/ftrace/instance.ts';
 import { openTracefs } from '../source/ftrace/tracefs.ts';
-import type { LossReason, RecordHandler, Source } from '../source/source.ts';
+import type { RecordHandler, Source, SourceLoss } from '../source/source.ts';
 import type { Facts, View } from '../tool/view.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
 import { watchReader } from './pipe-reader.ts';
@@ -41,7 +41,7 @@ export type ToolEnd =
 const MAX_PENDING_BYTES = 1 << 20;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-const LOSS_WORDS: Readonly<Record<LossReason, string>> = {
+const LOSS_WORDS: Readonly<Record<SourceLoss, string>> = {
   kernel_overrun: 'overwritten before they were read: ask for less, or write into a file',
   kernel_dropped: 'the kernel had no room for them',
   probe_missed: 'missed by a probe of tcp_trace.ko (ktc module status)',

@@ -1,4 +1,5 @@
 /** Which connections and processes the operator does not want to see. */
+import type { FilterReason } from '../ledger/reasons.ts';
 import type { TcpRecord } from '../source/decode/record.ts';
 import { inRange, type Range } from './address.ts';
 
@@ -11,7 +12,7 @@ export interface Exclusions {
 export const NO_EXCLUSIONS: Exclusions = { ranges: [], ports: new Set(), comms: new Set() };
 
 /** The ledger's reason to leave out the connection of a record, or null. Either endpoint may match. */
-export function flowExclusion(exclusions: Exclusions, record: TcpRecord): string | null {
+export function flowExclusion(exclusions: Exclusions, record: TcpRecord): FilterReason | null {
   const { ports, ranges } = exclusions;
   if (ports.has(record.localPort) || ports.has(record.remotePort)) return 'excluded_port';
   const { bytes, localAddress, remoteAddress, addressLength } = record;

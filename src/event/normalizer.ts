@@ -1,5 +1,15 @@
 /** Turns kernel records into events: what each means, what follows from it, what is not wanted, and the account. */
-import { count, type Ledger } from '../ledger/ledger.ts';
+import {
+  derive as countDerived,
+  emit as countEmitted,
+  countRecord,
+  filter,
+  hold,
+  release,
+  suppress,
+} from '../ledger/booking.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { FilterReason } from '../ledger/reasons.ts';
 import { ABSENT, IPPROTO_TCP, type TcpRecord } from '../source/decode/record.ts';
 import type { ExistingConnection } from '../source/host/sockets.ts';
 import type { Task, TaskLookup } from '../source/host/tasks.ts';
@@ -102,14 +112,14 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     takeExisting: (record) => existing.take(record),
     onFlow: decideExclusion,
     onRelease(connection, held) {
-      ledger.held--;
+      release(ledger);
       giveStateChange(connection, held);
       if (!isBusy) options.onSettled();
     },
   });
 
   const summaries = createRetransmitSummaries(options.summaries, (summary, time, intervalNs) => {
-    ledger.derived++;
+    countDerived(ledger);
     draft.summary = summary;
     draft.intervalUs = Math.round(intervalNs / 1000);
     send('tcp_retransmit_summary', time, summary.cpu);
@@ -135,7 +145,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   }
 
   /** The ledger's reason to leave out a connection, or null. */
-  function exclusionOf({ exclusion, owner }: Connection): string | null {
+  function exclusionOf({ exclusion, owner }: Connection): FilterReason | null {
     if (exclusion !== null) return exclusion;
     // Whatever merely ran on the CPU has nothing to do with the connection.
     const name = owner?.comm ?? null;
@@ -152,11 +162,11 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   ): boolean {
     const reason = events.has(kind) ? exclusionOf(connection) : 'event_disabled';
     if (reason !== null) {
-      count(ledger.filtered, reason);
+      filter(ledger, reason);
       return false;
     }
     if (!limits.admits(kind, time)) {
-      count(ledger.suppressed, kind);
+      suppress(ledger, kind);
       return false;
     }
     draft.connection = connection;
@@ -174,14 +184,14 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     const ordinal = ordinals[cpu] ?? 0;
     ordinals[cpu] = ordinal + 1;
     draft.ordinal = ordinal;
-    ledger.emitted++;
+    countEmitted(ledger);
     emit(draft);
   }
 
   function acceptState(record: TcpRecord, task: Task): void {
     const { oldState, newState } = record;
     // close(2) after shutdown(2) sets the state that the socket has already (net/ipv4/tcp.c, `new_state`).
-    if (oldState === newState) return count(ledger.filtered, 'state_unchanged');
+    if (oldState === newState) return filter(ledger, 'state_unchanged');
     if (oldState === STATE.CLOSE && newState === STATE.SYN_SENT) {
       const connection = tracker.begin(record, 'active');
       connection.lossesBefore = losses;
@@ -209,7 +219,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   }
 
   function holdState(connection: Connection, record: TcpRecord, task: Task): void {
-    ledger.held++;
+    hold(ledger);
     tracker.hold(connection, record, task);
   }
 
@@ -235,7 +245,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
   }
 
   function derive(kind: SingleEventKind, connection: Connection, { time, cpu, task }: HeldRecord): void {
-    ledger.derived++;
+    countDerived(ledger);
     give(kind, connection, time, cpu, task);
   }
 
@@ -295,7 +305,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
 
   function acceptRetransmit(record: TcpRecord, task: Task): void {
     const connection = tracker.connectionOf(record, record.socket, 'unknown');
-    if (NOT_TRANSMITTED.has(record.error)) return count(ledger.filtered, 'not_transmitted');
+    if (NOT_TRANSMITTED.has(record.error)) return filter(ledger, 'not_transmitted');
     const state = record.newState === ABSENT ? connection.state : record.newState;
     draft.retransmitKind = retransmitKind(record, state);
     giveRetransmit(connection, record, task, state);
@@ -303,7 +313,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
 
   function acceptLossProbe(record: TcpRecord, task: Task): void {
     const connection = tracker.connectionOf(record, record.socket, 'unknown');
-    if (record.newData === 1) return count(ledger.filtered, 'new_data');
+    if (record.newData === 1) return filter(ledger, 'new_data');
     draft.retransmitKind = 'tlp';
     giveRetransmit(connection, record, task, record.newState);
   }
@@ -366,9 +376,8 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     },
     accept(record) {
       summaries.advance(record.time);
-      ledger.read++;
-      ledger.decoded++;
-      if (record.protocol !== IPPROTO_TCP) return count(ledger.filtered, 'not_tcp');
+      countRecord(ledger);
+      if (record.protocol !== IPPROTO_TCP) return filter(ledger, 'not_tcp');
       isBusy = true;
       acceptTcp(record);
       isBusy = false;

@@ -5,38 +5,44 @@
  *     decoded + derived   = emitted + filtered + suppressed + held                          (events)
  *     emitted + recovered = delivered + rejected + dropped + queued + spooled + in_flight   (events, for each sink)
  *
- * A decoded record gives one event of its own kind; connection tracking derives more from it (connect,
- * accept, latency, life, summaries). `held` waits in connection tracking for the record that completes it. What the
- * kernel itself could not keep is counted beside them in `lost`.
+ * A decoded record makes one event of its own kind; connection tracking derives more from it (connect, accept, latency,
+ * life, summaries). `held` events wait in connection tracking for the record that completes them. What the kernel itself
+ * could not keep is counted beside the equations, in `lost`.
+ *
+ * Everybody may read the numbers; only the verbs of booking.ts change them, and each keeps the equations.
  */
+import type { DropReason, FilterReason, LossReason, RejectReason } from './reasons.ts';
+
+/** Numbers by name. A name that was never counted is absent. */
+export type Counts<Name extends string> = { readonly [Key in Name]?: number };
 
 export interface SinkAccount {
-  delivered: number;
-  rejected: Record<string, number>;
-  dropped: Record<string, number>;
+  readonly delivered: number;
+  readonly rejected: Counts<RejectReason>;
+  readonly dropped: Counts<DropReason>;
   /** Events of earlier runs that were in the spool at the start. */
-  recovered: number;
-  /** Waits in memory. */
-  queued: number;
-  /** Waits on disk, and outlives the agent. */
-  spooled: number;
-  in_flight: number;
+  readonly recovered: number;
+  /** Events that wait in memory. */
+  readonly queued: number;
+  /** Events that wait on disk, and outlive the agent. */
+  readonly spooled: number;
+  /** Events that were sent and are not acknowledged yet. */
+  readonly in_flight: number;
 }
 
 export interface Ledger {
-  read: number;
-  malformed: number;
-  decoded: number;
-  derived: number;
-  emitted: number;
-  held: number;
-  /** By reason: `event_disabled`, `excluded_address`, `excluded_port`, `excluded_comm`, `own_traffic`, … */
-  filtered: Record<string, number>;
+  readonly read: number;
+  readonly malformed: number;
+  readonly decoded: number;
+  readonly derived: number;
+  readonly emitted: number;
+  readonly held: number;
+  readonly filtered: Counts<FilterReason>;
   /** By kind of event: more came than `limits.events_per_second` lets through. */
-  suppressed: Record<string, number>;
-  /** By reason; `kernel_overrun` is counted in records, `malformed_page` in pages, `settings_changed` in times. */
-  lost: Record<string, number>;
-  sinks: Record<string, SinkAccount>;
+  readonly suppressed: Readonly<Record<string, number>>;
+  /** The unit depends on the reason, see `LOSS_REASONS`. */
+  readonly lost: Counts<LossReason>;
+  readonly sinks: Readonly<Record<string, SinkAccount>>;
 }
 
 export function createLedger(sinkNames: readonly string[]): Ledger {
@@ -59,15 +65,15 @@ export function createLedger(sinkNames: readonly string[]): Ledger {
   };
 }
 
-/** Adds to a counter kept by reason. */
-export function count(by: Record<string, number>, reason: string, amount = 1): void {
-  by[reason] = (by[reason] ?? 0) + amount;
+export function total(counts: Readonly<Record<string, number>>): number {
+  let sum = 0;
+  for (const amount of Object.values(counts)) sum += amount;
+  return sum;
 }
 
-export function total(by: Readonly<Record<string, number>>): number {
-  let sum = 0;
-  for (const amount of Object.values(by)) sum += amount;
-  return sum;
+/** Events that the sink has not settled yet. */
+export function waiting({ queued, spooled, in_flight }: SinkAccount): number {
+  return queued + spooled + in_flight;
 }
 
 /** The equations that do not hold, each as one readable line; empty when all do. */
@@ -88,12 +94,7 @@ export function imbalances(ledger: Ledger): string[] {
       'emitted + recovered',
       ledger.emitted + sink.recovered,
       `${name}: delivered + rejected + dropped + queued + spooled + in_flight`,
-      sink.delivered +
-        total(sink.rejected) +
-        total(sink.dropped) +
-        sink.queued +
-        sink.spooled +
-        sink.in_flight,
+      sink.delivered + total(sink.rejected) + total(sink.dropped) + waiting(sink),
     );
   }
   return found;

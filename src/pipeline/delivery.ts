@@ -1,5 +1,7 @@
 /** Brings one sink's batches to it: bounded in flight, tried again for as long as it takes, every event accounted. */
-import { count, type SinkAccount } from '../ledger/ledger.ts';
+import { acknowledge, reject } from '../ledger/booking.ts';
+import { type SinkAccount, waiting } from '../ledger/ledger.ts';
+import type { RejectReason } from '../ledger/reasons.ts';
 import { type Batch, selectEvents } from '../sink/batch.ts';
 import type { Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
 import type { SpoolReader, TakeLimits } from './spool/reader.ts';
@@ -65,7 +67,7 @@ function remainder(batch: Batch, { refused, retry }: SendResult): Batch | null {
 }
 
 /** Where the destination does not say which events it has refused, each that it may have. */
-function suspects(batch: Batch, { refused, retry }: SendResult, reason: string): Refusal[] {
+function suspects(batch: Batch, { refused, retry }: SendResult, reason: RejectReason): Refusal[] {
   const others = new Set(refused.map(({ index }) => index));
   if (retry !== null && retry.events !== 'rest') for (const index of retry.events) others.add(index);
   return Array.from({ length: batch.count }, (_, index) => ({ index, reason })).filter(
@@ -167,12 +169,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const rest = remainder(batch, result);
     const unnamed = result.refusedUnnamed;
     const acknowledged = batch.count - result.refused.length - (unnamed?.count ?? 0) - (rest?.count ?? 0);
-    for (const { reason } of result.refused) count(account.rejected, reason);
-    if (unnamed) count(account.rejected, unnamed.reason, unnamed.count);
+    for (const { reason } of result.refused) reject(account, reason, 1);
+    if (unnamed) reject(account, unnamed.reason, unnamed.count);
     const refused = unnamed ? result.refused.concat(suspects(batch, result, unnamed.reason)) : result.refused;
     if (refused.length > 0) options.onRefused(batch, refused);
-    account.delivered += acknowledged;
-    account.in_flight -= batch.count - (rest?.count ?? 0);
+    acknowledge(account, acknowledged);
     if (acknowledged > 0) {
       batchesSent++;
       lastAcknowledged = Date.now();
@@ -183,7 +184,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   /** There is nothing left that can be delivered. */
   function isDone(): boolean {
-    return state === 'failed' || account.queued + account.spooled + account.in_flight === 0;
+    return state === 'failed' || waiting(account) === 0;
   }
 
   function becomeReady(): void {

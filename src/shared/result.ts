@@ -1,5 +1,26 @@
-/** The result of an operation that the world may refuse. */
+/**
+ * The result of an operation that the world may refuse: a missing file, a broker that does not answer, a wrong
+ * setting. A mistake in our own code is no result, it throws.
+ */
 
-export type Opened<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly problem: string; readonly permission?: boolean };
+/**
+ * `problem` is one line for the user: what happened, where, and what to do. `Details` are further facts about the
+ * refusal, such as whether it is a matter of permission.
+ */
+export type Result<Value = void, Details extends object = object> =
+  | { readonly ok: true; readonly value: Value }
+  | ({ readonly ok: false; readonly problem: string } & Readonly<Details>);
+
+/** The result of an operation that succeeded and has nothing to give. */
+export const DONE: Result<void, never> = { ok: true, value: undefined };
+
+export function success<Value>(value: Value): { readonly ok: true; readonly value: Value } {
+  return { ok: true, value };
+}
+
+export function refusal(problem: string): { readonly ok: false; readonly problem: string } {
+  return { ok: false, problem };
+}
+
+/** Where the problem may be a matter of permission, which has an exit code of its own. */
+export type Opened<Value> = Result<Value, { permission?: boolean }>;

@@ -1,12 +1,12 @@
 /** The one interface between the pipeline and every destination of events. */
+import type { RejectReason } from '../ledger/reasons.ts';
 import type { Batch } from './batch.ts';
 
 /** An event that the destination will never take. */
 export interface Refusal {
   /** The event's place in the batch. */
   readonly index: number;
-  /** A short name for the ledger and the metrics, such as `message_too_large`. */
-  readonly reason: string;
+  readonly reason: RejectReason;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Refusal {
 export interface SendResult {
   readonly refused: readonly Refusal[];
   /** So many more of the events that are not to be retried, refused by a destination that does not say which. */
-  readonly refusedUnnamed?: { readonly count: number; readonly reason: string };
+  readonly refusedUnnamed?: { readonly count: number; readonly reason: RejectReason };
   readonly retry: Retry | null;
 }
 

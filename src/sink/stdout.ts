@@ -16,9 +16,6 @@ export interface StdoutSinkOptions {
   readonly onClosed?: (reason: string) => void;
 }
 
-/** The reason with which events are refused once the stream has closed. */
-export const STDOUT_CLOSED = 'stdout_closed';
-
 /**
  * Acknowledged means that the stream has handed the bytes to the kernel; a slow reader holds `send` back. A
  * stream that failed once stays failed: all later events are refused as `stdout_closed`.
@@ -66,7 +63,10 @@ export function createStdoutSink({ format, stream, onClosed }: StdoutSinkOptions
     },
     async send(batch): Promise<SendResult> {
       if (!closed && (await write(render(batch)))) return ACKNOWLEDGED;
-      const refused = Array.from({ length: batch.count }, (_, index) => ({ index, reason: STDOUT_CLOSED }));
+      const refused = Array.from({ length: batch.count }, (_, index) => ({
+        index,
+        reason: 'stdout_closed' as const,
+      }));
       return { refused, retry: null };
     },
     // The listener stays: an error of bytes still under way must not end the process. The stream is not ours to end.

@@ -1,4 +1,5 @@
 /** What every source of kernel records looks like to the agent. */
+import type { LossReason } from '../ledger/reasons.ts';
 import type { TraceClock } from './clock.ts';
 import type { TcpRecord } from './decode/record.ts';
 import type { KernelIdentity } from './host/identity.ts';
@@ -19,24 +20,13 @@ export interface RecordHandler {
   /** A page whose rest could not be read. */
   malformedPage(): void;
   /** Records that the kernel could not keep, by reason; `detail` says in words where that helps. */
-  lost(reason: LossReason, records: number, detail?: string): void;
+  lost(reason: SourceLoss, records: number, detail?: string): void;
   /** Every record up to this trace time has been given. */
   advance(time: number): void;
 }
 
-/**
- * `kernel_overrun`: overwritten before they were read. `probe_missed`: calls that a probe of the module could not see. `kernel_dropped`: no room in the buffer at that moment.
- * `while_down`: overwritten in a taken-over instance before this agent started. `left_in_kernel`: still unread when
- * the agent stopped, because nothing could take it any more. `settings_changed`, in times: somebody else had changed
- * the instance; what the kernel did not record until it was put back is not known.
- */
-export type LossReason =
-  | 'kernel_overrun'
-  | 'kernel_dropped'
-  | 'probe_missed'
-  | 'while_down'
-  | 'left_in_kernel'
-  | 'settings_changed';
+/** What a source can lose. */
+export type SourceLoss = Exclude<LossReason, 'crash' | 'malformed_page'>;
 
 /** One CPU's ring buffer. */
 export interface CpuStatus {

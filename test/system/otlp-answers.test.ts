@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status as code } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { emit } from '../../src/ledger/booking.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { createDelivery } from '../../src/pipeline/delivery.ts';
 import { systemFiles } from '../../src/pipeline/spool/disk/files.ts';
@@ -170,7 +171,7 @@ describe('an HTTP answer', () => {
       onDelivered() {},
     });
     expect(await delivery.open()).toBeNull();
-    account.queued += 10;
+    for (let event = 0; event < 10; event++) emit(ledger);
     spool.append(ten(), null);
     delivery.pump();
     await until(() => account.delivered === 10, 'the batch to be delivered', 5_000);

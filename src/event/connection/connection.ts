@@ -1,4 +1,5 @@
 /** What is known of one connection. */
+import type { FilterReason } from '../../ledger/reasons.ts';
 import { ABSENT, type TcpRecord } from '../../source/decode/record.ts';
 import type { Task } from '../../source/host/tasks.ts';
 import { formatIpv4, formatIpv6 } from '../address.ts';
@@ -44,7 +45,7 @@ export interface Connection {
   lossesBefore: number;
   held: HeldRecord | null;
   /** Why its events are left out, decided for one generation of the exclusions. */
-  exclusion: string | null;
+  exclusion: FilterReason | null;
   exclusionGeneration: number;
   /** Where its retransmits are counted. */
   summary: PeerSummary | null;

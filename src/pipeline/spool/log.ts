@@ -1,5 +1,4 @@
 /** What the readers of the spool see of its log. */
-import type { SinkAccount } from '../../ledger/ledger.ts';
 import type { NewBatch } from '../../sink/batch.ts';
 import type { SpoolMark } from './disk/frame.ts';
 import type { Segment } from './disk/segments.ts';
@@ -30,6 +29,3 @@ export interface SpoolLog {
   /** A reader's cursor has moved. */
   release(): void;
 }
-
-/** The part of a sink's account that the spool moves. */
-export type WaitingAccount = Pick<SinkAccount, 'queued' | 'spooled' | 'in_flight' | 'dropped' | 'recovered'>;

@@ -1,6 +1,7 @@
 /** Opens the spool of a configuration, on disk or in memory, with one reader for each sink. */
 import { constants } from 'node:fs';
 import type { Server } from 'node:net';
+import { recover } from '../../ledger/booking.ts';
 import type { SinkAccount } from '../../ledger/ledger.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { explainFault, startProblem } from './advice.ts';
@@ -138,8 +139,7 @@ function openLocked(options: DiskSpoolOptions, lock: Server): OpenedSpool {
   const readers: ReadonlyMap<string, SpoolReader> = new Map(
     Object.entries(options.accounts).map(([name, account]) => {
       const cursor = cursors.get(name) ?? firstOrdinal;
-      account.recovered = pending(storage.segments, cursor);
-      account.spooled = account.recovered;
+      recover(account, pending(storage.segments, cursor));
       return [name, spool.reader({ cursor, account, files, onDamage: say.damage })];
     }),
   );

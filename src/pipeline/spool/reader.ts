@@ -1,13 +1,15 @@
 /** One sink's way through the spool: takes batches in order, from memory or from disk, over damage. */
 import { constants } from 'node:fs';
-import { count } from '../../ledger/ledger.ts';
+import { close, drop, spool, take } from '../../ledger/booking.ts';
+import type { SinkAccount } from '../../ledger/ledger.ts';
+import type { DropReason } from '../../ledger/reasons.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Batch, batchOf, mergeBatches, type NewBatch } from '../../sink/batch.ts';
 import type { SpoolFiles } from './disk/files.ts';
 import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, readPayload } from './disk/scan.ts';
 import type { Segment } from './disk/segments.ts';
-import type { LogEntry, SpoolLog, WaitingAccount } from './log.ts';
+import type { LogEntry, SpoolLog } from './log.ts';
 
 export interface TakeLimits {
   readonly maxEvents: number;
@@ -17,7 +19,7 @@ export interface TakeLimits {
 export interface ReaderOptions {
   /** Every event before it is settled. */
   readonly cursor: number;
-  readonly account: WaitingAccount;
+  readonly account: SinkAccount;
   readonly files: SpoolFiles;
   /** Damage was found; the events are counted as dropped. */
   readonly onDamage: (problem: string, events: number) => void;
@@ -36,9 +38,9 @@ export interface SpoolReader {
   // For the spool only:
   isBusyIn(segment: Segment): boolean;
   /** The spool gives the segment up. */
-  drop(segment: Segment, reason: string): void;
+  drop(segment: Segment, reason: DropReason): void;
   /** The spool does not take a batch of so many events. */
-  refuse(events: number, reason: string): void;
+  refuse(events: number, reason: DropReason): void;
   /** What was in memory only is on disk now. */
   onStored(entry: LogEntry): void;
 }
@@ -90,8 +92,7 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
     const events = ordinal - next;
     if (events <= 0) return;
     next = ordinal;
-    account.spooled -= events;
-    count(account.dropped, 'spool_damaged', events);
+    drop(account, 'spooled', 'spool_damaged', events);
     options.onDamage(`${segment.path}: ${problem}`, events);
   }
 
@@ -170,10 +171,8 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
       const [first] = pieces;
       if (first === undefined) return null;
       const volatile = pieces.flatMap(({ entry }) => (entry === null || entry.place !== null ? [] : [entry]));
-      const fromMemory = eventsOf(volatile);
-      account.queued -= fromMemory;
-      account.spooled -= events - fromMemory;
-      account.in_flight += events;
+      const queued = eventsOf(volatile);
+      take(account, { queued, spooled: events - queued });
       taken.push({ start: first.start, end: next, volatile });
       return { ...mergeBatches(pieces.map(({ batch }) => batch)), id: first.start };
     },
@@ -187,12 +186,7 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
       log.persist();
       letGo();
       ahead = null;
-      const lost =
-        account.queued + Math.min(account.in_flight, eventsOf(taken.flatMap(({ volatile }) => volatile)));
-      account.spooled += account.queued + account.in_flight - lost;
-      account.queued = 0;
-      account.in_flight = 0;
-      if (lost > 0) count(account.dropped, 'shutdown', lost);
+      close(account, eventsOf(taken.flatMap(({ volatile }) => volatile)));
     },
     isBusyIn: (segment) => taken.some(({ start, end }) => start < segment.end && end > segment.first),
     drop(segment, reason) {
@@ -200,20 +194,17 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
       const from = Math.max(next, segment.first);
       if (from >= segment.end) return;
       if (ahead !== null && ahead.start >= segment.first && ahead.start < segment.end) ahead = null;
-      account.spooled -= segment.end - from;
-      count(account.dropped, reason, segment.end - from);
+      drop(account, 'spooled', reason, segment.end - from);
       if (next >= segment.first) next = segment.end;
     },
     refuse(events, reason) {
-      account.queued -= events;
-      count(account.dropped, reason, events);
+      drop(account, 'queued', reason, events);
     },
     onStored(entry) {
       const holder = taken.find(({ start, end }) => start <= entry.start && entry.start < end);
       if (holder !== undefined) holder.volatile = holder.volatile.filter((other) => other !== entry);
       if (entry.start < next) return;
-      account.queued -= entry.batch.count;
-      account.spooled += entry.batch.count;
+      spool(account, entry.batch.count);
     },
   };
 }

@@ -1,11 +1,11 @@
 /** Counts what the kernel could not keep, to the unit. */
-import type { CpuStatus, LossReason } from '../source.ts';
+import type { CpuStatus, SourceLoss } from '../source.ts';
 import type { Instance } from './instance.ts';
 import type { StatsFiles } from './stats.ts';
 
 export interface LossCounter {
   /** Reads every CPU's counters and tells what was lost since the last time; gives the kernel's count of records read. */
-  read(onLoss: (reason: LossReason, records: number) => void): number;
+  read(onLoss: (reason: SourceLoss, records: number) => void): number;
   /** Every CPU's buffer at this moment. */
   status(): CpuStatus[];
 }

@@ -15,7 +15,7 @@ import type { KernelIdentity } from '../host/identity.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
 import type { Task } from '../host/tasks.ts';
 import type { ProbeName } from '../probes.ts';
-import type { LossReason } from '../source.ts';
+import type { SourceLoss } from '../source.ts';
 
 export const RECORDING_VERSION = 1;
 
@@ -56,7 +56,7 @@ export interface GiveFrame {
   readonly watermark: number | null;
 }
 export interface LostFrame {
-  readonly reason: LossReason;
+  readonly reason: SourceLoss;
   readonly records: number;
 }
 
@@ -71,7 +71,7 @@ export interface RecordingWriter {
   clock(clock: TraceClock): void;
   task(thread: number, task: Task): void;
   give(watermark: number): void;
-  lost(reason: LossReason, records: number): void;
+  lost(reason: SourceLoss, records: number): void;
   /** Writes what is left. */
   close(): RecordingResult;
 }

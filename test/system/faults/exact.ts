@@ -1,6 +1,6 @@
 /** The account that a row on a stage ends with, and the line that tells it. */
 import { expect } from 'vitest';
-import { count, imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
+import { imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
 import { tellRow } from './row.ts';
 import type { Ending } from './stage.ts';
 
@@ -18,7 +18,7 @@ function lossesOf({ ledgers, crashes }: Ending): Record<string, number> {
     const { crash: _, ...lost } = ledger.lost;
     const { dropped, rejected } = sinkOf(ledger);
     for (const [reason, amount] of Object.entries({ ...lost, ...dropped, ...rejected }))
-      if (amount > 0) count(losses, reason, amount);
+      if (amount > 0) losses[reason] = (losses[reason] ?? 0) + amount;
   }
   const crashed = crashes.reduce((sum, records) => sum + records, 0);
   if (crashed > 0) losses['crash'] = crashed;

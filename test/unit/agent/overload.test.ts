@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { watchSuppression } from '../../../src/agent/overload.ts';
-import { count, createLedger } from '../../../src/ledger/ledger.ts';
+import { suppress } from '../../../src/ledger/booking.ts';
+import { createLedger } from '../../../src/ledger/ledger.ts';
 import { rateLimited } from '../../../src/telemetry/fault-log.ts';
 import { collectLines } from '../telemetry/log-lines.ts';
 
@@ -14,7 +15,7 @@ test('suppression is said once a minute for each kind, with its count and the ke
   report();
   expect(lines.all()).toEqual([]);
 
-  count(ledger.suppressed, 'tcp_state', 17);
+  for (let event = 0; event < 17; event++) suppress(ledger, 'tcp_state');
   report();
   report();
   expect(lines.all()).toMatchObject([
@@ -27,8 +28,8 @@ test('suppression is said once a minute for each kind, with its count and the ke
   ]);
 
   now = 30_000;
-  count(ledger.suppressed, 'tcp_state', 3);
-  count(ledger.suppressed, 'tcp_retransmit');
+  for (let event = 0; event < 3; event++) suppress(ledger, 'tcp_state');
+  suppress(ledger, 'tcp_retransmit');
   report();
   expect(lines.messages()).toEqual([
     expect.stringContaining('tcp_state'),

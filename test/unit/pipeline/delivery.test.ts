@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { total } from '../../../src/ledger/ledger.ts';
-import { ACKNOWLEDGED, retryAll, type SendResult } from '../../../src/sink/sink.ts';
+import { ACKNOWLEDGED, type Refusal, retryAll, type SendResult } from '../../../src/sink/sink.ts';
 import { createDeliveryBench, type DeliveryBench, settle } from './scripted-sink.ts';
 
 beforeEach(() => {
@@ -114,7 +114,7 @@ describe('sending', () => {
   test('counts what is refused by its reason', async () => {
     const bench = await openBench();
     await bench.append('a', 'b', 'c');
-    const refused = [
+    const refused: Refusal[] = [
       { index: 0, reason: 'message_too_large' },
       { index: 2, reason: 'invalid_record' },
     ];
@@ -151,8 +151,8 @@ describe('sending', () => {
   test('counts what is refused without saying which, and delivers the others', async () => {
     const bench = await openBench();
     await bench.append('a', 'b', 'c', 'd', 'e');
-    const refusedUnnamed = { count: 2, reason: 'partial_success' };
-    const refused = [{ index: 4, reason: 'invalid_record' }];
+    const refusedUnnamed = { count: 2, reason: 'partial_success' as const };
+    const refused = [{ index: 4, reason: 'invalid_record' as const }];
     await bench
       .sending()
       .answer({ refused, refusedUnnamed, retry: { events: [3], afterMs: 5, reason: 'leader moved' } });
@@ -173,7 +173,7 @@ describe('sending', () => {
   test('sends again the rest, which is what was not refused, and nothing when that is nothing', async () => {
     const bench = await openBench();
     await bench.append('a', 'b', 'c');
-    const refuse = (index: number) => ({ index, reason: 'invalid_record' });
+    const refuse = (index: number) => ({ index, reason: 'invalid_record' as const });
     await bench.sending().answer({
       refused: [refuse(1)],
       retry: { events: 'rest', afterMs: 1, reason: 'timeout' },
@@ -378,7 +378,10 @@ describe('whatever the sink answers', () => {
     const refused = places.filter((index) => shares[index] === 'refuse');
     const retry = places.filter((index) => shares[index] === 'retry');
     return {
-      refused: refused.map((index) => ({ index, reason: `reason_${index % 2}` })),
+      refused: refused.map((index) => ({
+        index,
+        reason: index % 2 === 0 ? 'invalid_record' : 'bad_request',
+      })),
       retry: rest
         ? { events: 'rest', afterMs, reason: 'all again' }
         : retry.length === 0

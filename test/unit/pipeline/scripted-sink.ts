@@ -1,5 +1,7 @@
 /** A destination that does as it is told: the outside world of the delivery, and what it may rely on. */
+
 import { expect } from 'vitest';
+import { countRecord, emit } from '../../../src/ledger/booking.ts';
 import { createLedger, imbalances, type Ledger, type SinkAccount } from '../../../src/ledger/ledger.ts';
 import { createDelivery, type Delivery, type DeliveryOptions } from '../../../src/pipeline/delivery.ts';
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
@@ -138,10 +140,10 @@ export function createDeliveryBench(
     faults,
     latencies,
     append(...texts) {
-      ledger.read += texts.length;
-      ledger.decoded += texts.length;
-      ledger.emitted += texts.length;
-      account.queued += texts.length;
+      for (const _ of texts) {
+        countRecord(ledger);
+        emit(ledger);
+      }
       spool.append(batchOfTexts(texts), null);
       delivery.pump();
       expectBalance();

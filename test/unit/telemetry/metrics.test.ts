@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { METRICS } from '../../../src/telemetry/metric-table.ts';
 import { createMetrics, DELIVERY_LATENCY, type Metrics } from '../../../src/telemetry/metrics.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
+import { openLedger } from '../../support/open-ledger.ts';
 import { readPrometheusText } from './prometheus-text.ts';
 import { healthySnapshot } from './snapshots.ts';
 
@@ -43,7 +44,7 @@ test('every number of the snapshot is scraped, each under its own name', async (
     'ktc_sink_events_delivered_total{sink="kafka"}': 120_000,
     'ktc_sink_events_delivered_total{sink="file"}': 122_999,
     'ktc_sink_events_rejected_total{reason="message_too_large",sink="kafka"}': 2,
-    'ktc_sink_events_dropped_total{reason="queue_full",sink="kafka"}': 98,
+    'ktc_sink_events_dropped_total{reason="spool_full",sink="kafka"}': 98,
     'ktc_sink_events_queued{sink="kafka"}': 400,
     'ktc_sink_events_queued{sink="file"}': 1,
     'ktc_sink_events_in_flight{sink="kafka"}': 500,
@@ -93,9 +94,9 @@ test('a scrape shows the state of its moment, however much happened between two'
   const snapshot = healthySnapshot();
   const metrics = metricsOf(() => snapshot);
   await metrics.prometheus();
-  snapshot.ledger.read += 1_000_000;
-  snapshot.ledger.filtered['excluded_port'] = 3;
-  snapshot.ledger.held = 5;
+  openLedger(snapshot.ledger).read += 1_000_000;
+  openLedger(snapshot.ledger).filtered['excluded_port'] = 3;
+  openLedger(snapshot.ledger).held = 5;
   const samples = await samplesOf(metrics);
   expect(samples['ktc_records_read_total']).toBe(1_123_471);
   expect(samples['ktc_events_filtered_total{reason="excluded_port"}']).toBe(3);
@@ -149,7 +150,8 @@ test('delivery latency is a histogram in seconds for each sink', async () => {
 
 test('names of sinks and reasons with quotes, backslashes and newlines stay one valid sample', async () => {
   const snapshot = healthySnapshot();
-  snapshot.ledger.filtered = { 'a"b\\c\nd': 9 };
+  Object.assign(snapshot.ledger.filtered, { 'a"b\\c\nd': 9 });
+  Object.assign(snapshot.ledger.filtered, { event_disabled: 0, own_traffic: 0 });
   const samples = await samplesOf(metricsOf(() => snapshot));
   expect(samples['ktc_events_filtered_total{reason="a\\"b\\\\c\\nd"}']).toBe(9);
 });

@@ -1,9 +1,10 @@
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
+import { openLedger } from '../../support/open-ledger.ts';
 
 /** A healthy agent with a different number in every place, so that a mix-up of two shows; the equations hold. */
 export function healthySnapshot(): TelemetrySnapshot {
-  const ledger = createLedger(['kafka', 'file']);
+  const ledger = openLedger(createLedger(['kafka', 'file']));
   ledger.read = 123_471;
   ledger.malformed = 4;
   ledger.decoded = 123_467;
@@ -17,7 +18,7 @@ export function healthySnapshot(): TelemetrySnapshot {
     kafka: {
       delivered: 120_000,
       rejected: { message_too_large: 2 },
-      dropped: { queue_full: 98 },
+      dropped: { spool_full: 98 },
       recovered: 0,
       queued: 400,
       spooled: 2_000,

@@ -9,6 +9,7 @@ import { imbalances } from '../../../src/ledger/ledger.ts';
 import { serveTelemetry } from '../../../src/telemetry/http.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
 import { statusLines } from '../../../src/telemetry/status-page.ts';
+import { openLedger } from '../../support/open-ledger.ts';
 import { healthySnapshot } from './snapshots.ts';
 
 const PAGE = `\
@@ -28,7 +29,7 @@ file      emitted 123,000 = delivered 122,999 + rejected 0 + dropped 0 + queued 
 filtered  event_disabled 433, own_traffic 50
 suppressed tcp_state 6, tcp_life 5
 kafka     rejected: message_too_large 2
-kafka     dropped: queue_full 98
+kafka     dropped: spool_full 98
 lost      kernel_overrun 12,345
 
 spool     /var/lib/ktc/spool, 2 files, 1.5 MiB of 1 GiB
@@ -89,7 +90,7 @@ test('--json prints the raw answer', async () => {
 
 test('an equation that does not hold is marked with its difference and exits with 1', async () => {
   const snapshot = healthySnapshot();
-  snapshot.ledger.read += 1_500;
+  openLedger(snapshot.ledger).read += 1_500;
   const { code, out } = await statusOf({ ...snapshot, imbalances: imbalances(snapshot.ledger) });
   expect(code).toBe(1);
   expect(out.split('\n').filter((line) => line.includes('DIFFERS'))).toEqual([
@@ -98,7 +99,7 @@ test('an equation that does not hold is marked with its difference and exits wit
 });
 
 test('the page marks an equation exactly where the ledger finds an imbalance', () => {
-  const places: ((ledger: TelemetrySnapshot['ledger']) => void)[] = [
+  const places: ((ledger: ReturnType<typeof openLedger>) => void)[] = [
     (ledger) => ledger.malformed++,
     (ledger) => ledger.derived++,
     (ledger) => ledger.held--,
@@ -115,7 +116,7 @@ test('the page marks an equation exactly where the ledger finds an imbalance', (
   ];
   for (const unbalance of places) {
     const { ledger } = healthySnapshot();
-    unbalance(ledger);
+    unbalance(openLedger(ledger));
     const marked = accountLines(ledger).filter((line) => line.includes('!='));
     expect(marked.length).toBeGreaterThan(0);
     expect(marked).toHaveLength(imbalances(ledger).length);
@@ -143,7 +144,7 @@ test('an agent that is not ready exits with 1 and says why', async () => {
 
 test('what nobody lost is said as nothing', () => {
   const snapshot = healthySnapshot();
-  snapshot.ledger.lost = { kernel_overrun: 0, malformed_page: 0 };
+  openLedger(snapshot.ledger).lost = { kernel_overrun: 0, malformed_page: 0 };
   expect(accountLines(snapshot.ledger).at(-1)).toBe('lost      nothing');
 });
 

@@ -1,4 +1,5 @@
 /** What a failure of kafkajs means for the events, decided by Kafka's own error names. */
+import type { RejectReason } from '../../../ledger/reasons.ts';
 import { isTlsSetting } from '../../tls-files.ts';
 import { fromKafkajs } from './broker-address.ts';
 
@@ -6,7 +7,7 @@ export type KafkaVerdict =
   /** The broker has the events. */
   | { readonly kind: 'delivered' }
   /** At least one record of the request will never be taken: halve it to find out which. */
-  | { readonly kind: 'split'; readonly reason: 'message_too_large' | 'invalid_record' }
+  | { readonly kind: 'split'; readonly reason: RejectReason }
   /** Nothing is lost; `mayPass` is false for what only an operator can mend. `reason` is one line. */
   | { readonly kind: 'retry'; readonly reason: string; readonly mayPass: boolean }
   /** A mistake in the program: to be thrown, never to be retried. */

@@ -1,4 +1,5 @@
 /** What the answer to a request means for its events, whatever the protocol. */
+import type { RejectReason } from '../../../ledger/reasons.ts';
 
 export type Verdict =
   /** The receiver has all events but so many, which it has refused without saying which. */
@@ -7,7 +8,12 @@ export type Verdict =
    * It will never take these events, and says why: `reason` is for the ledger, `message` for the log. `isOtlp` is false
    * where the answer is none that a receiver of OTLP gives.
    */
-  | { readonly kind: 'refused'; readonly reason: string; readonly message: string; readonly isOtlp: boolean }
+  | {
+      readonly kind: 'refused';
+      readonly reason: RejectReason;
+      readonly message: string;
+      readonly isOtlp: boolean;
+    }
   /** The request is larger than the receiver takes: smaller ones may pass. */
   | { readonly kind: 'too_large'; readonly message: string }
   /** Nothing is lost; `mayPass` is false for what only an operator can mend. */

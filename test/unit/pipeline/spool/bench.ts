@@ -1,9 +1,11 @@
 /** A spool on a real disk, with what is in the way of it, and a sink that settles by hand. */
+
 import * as fs from 'node:fs';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { acknowledge, emit } from '../../../../src/ledger/booking.ts';
 import { createLedger, type SinkAccount } from '../../../../src/ledger/ledger.ts';
 import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import type { SpoolMark } from '../../../../src/pipeline/spool/disk/frame.ts';
@@ -123,14 +125,12 @@ export async function openBench(directory: string, options: SpoolBenchOptions = 
     reader,
     takeAll,
     append(texts: readonly string[], mark: SpoolMark | null = null) {
-      for (const sink of sinks) account(sink).queued += texts.length;
-      ledger.emitted += texts.length;
+      for (const _ of texts) emit(ledger);
       spool.append(batchOfTexts(texts), mark);
     },
     deliverAll(sink = 'one') {
       return takeAll(sink).flatMap((batch) => {
-        account(sink).in_flight -= batch.count;
-        account(sink).delivered += batch.count;
+        acknowledge(account(sink), batch.count);
         reader(sink).settle(batch);
         return textsOf(batch);
       });

@@ -1,8 +1,10 @@
 /** Random lives of a spool, each beside a model that says what every sink must get, may get again, and must not. */
+
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { acknowledge } from '../../../../src/ledger/booking.ts';
 import { type SinkAccount, total } from '../../../../src/ledger/ledger.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
@@ -169,9 +171,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
     const model = modelOf(sink);
     const [taken] = model.inFlight.splice(place % Math.max(1, model.inFlight.length), 1);
     if (taken === undefined) return;
-    const account = bench.account(sink);
-    account.in_flight -= taken.batch.count;
-    account.delivered += taken.batch.count;
+    acknowledge(bench.account(sink), taken.batch.count);
     bench.reader(sink).settle(taken.batch);
     for (const event of taken.events) {
       model.settled.add(event);

@@ -1,0 +1,55 @@
+/** The tables of the documentation that come from tables in the code. */
+import { DROP_REASONS, FILTER_REASONS, LOSS_REASONS, REJECT_REASONS } from '../src/ledger/reasons.ts';
+
+interface DocTable {
+  /** Below docs/. */
+  readonly page: string;
+  /** The table stands between `<!-- NAME: begin … -->` and `<!-- NAME: end -->`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+  return `${line(header)}|${'---|'.repeat(header.length)}\n${rows.map(line).join('')}`;
+}
+
+function reasonTable(reasons: Readonly<Record<string, string>>): string {
+  return tableOf(
+    ['reason', 'meaning'],
+    Object.entries(reasons).map(([reason, meaning]) => [`\`${reason}\``, meaning]),
+  );
+}
+
+const losses = Object.entries(LOSS_REASONS);
+
+export const DOC_TABLES: readonly DocTable[] = [
+  { page: 'pipeline.md', name: 'filtered', text: reasonTable(FILTER_REASONS) },
+  { page: 'pipeline.md', name: 'rejected', text: reasonTable(REJECT_REASONS) },
+  { page: 'pipeline.md', name: 'dropped', text: reasonTable(DROP_REASONS) },
+  {
+    page: 'pipeline.md',
+    name: 'lost',
+    text: tableOf(
+      ['reason', 'counts', 'meaning'],
+      losses.map(([reason, { unit, meaning }]) => [`\`${reason}\``, unit, meaning]),
+    ),
+  },
+  {
+    page: 'telemetry.md',
+    name: 'losses',
+    text: tableOf(
+      ['`fault`', '`msg`'],
+      losses.map(([reason, { advice }]) => [`\`${reason}\``, advice]),
+    ),
+  },
+];
+
+/** The page with the table in its place. Throws where the page has no place for it. */
+export function placeTable(page: string, { name, text }: Pick<DocTable, 'name' | 'text'>): string {
+  const begin = page.indexOf(`<!-- ${name}: begin`);
+  const start = page.indexOf('\n', begin) + 1;
+  const end = page.indexOf(`<!-- ${name}: end -->`);
+  if (begin < 0 || end < start) throw new Error(`the page has no place for the table ${name}`);
+  return `${page.slice(0, start)}\n${text}\n${page.slice(end)}`;
+}
