@@ -2,8 +2,9 @@
 import { expect } from 'vitest';
 import type { PeerSummary } from '../../src/event/connection/peer-summary.ts';
 import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
+import type { OwnSocket } from '../../src/event/gate.ts';
 import { type Limits, NO_LIMITS } from '../../src/event/limits.ts';
-import { createNormalizer, type Normalizer, type OwnSocket } from '../../src/event/normalizer.ts';
+import { createNormalizer, type Normalizer } from '../../src/event/normalizer.ts';
 import { NO_SUMMARIES, type SummarySettings } from '../../src/event/retransmit-summaries.ts';
 import {
   SINGLE_EVENT_KINDS,

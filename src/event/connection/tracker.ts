@@ -1,9 +1,11 @@
-/** Follows connections from record to record: who opened them, which records belong together, what must wait. */
+/** Follows connections from record to record: who opened each, which records belong to it, which changes must wait. */
 import type { TcpRecord } from '../../source/decode/record.ts';
 import type { ExistingConnection } from '../../source/host/sockets.ts';
 import type { Task } from '../../source/host/tasks.ts';
 import type { Direction } from '../tcp-event.ts';
 import { type Connection, createConnection, type HeldRecord, isSameFlow, setFlow } from './connection.ts';
+import { createRecentlyClosed } from './recently-closed.ts';
+import { createRequests } from './requests.ts';
 import { createConnectionTable } from './table.ts';
 
 /**
@@ -12,17 +14,11 @@ import { createConnectionTable } from './table.ts';
  */
 const HOLD_NS = 1_300_000_000;
 
-/** How long a request lives after its last SYN-ACK: at most TCP_RTO_MAX, 120 s (include/net/tcp.h). */
-const REQUEST_LIFE_NS = 120_000_000_000;
-
-/** An abort closes the socket first and sends its reset some 10 µs later (`tcp_disconnect`, `__tcp_close`). */
-const CLOSED_REMEMBERED = 256;
-
 export interface TrackerOptions {
   /** Part of every connection id. */
   readonly session: string;
   readonly maxConnections: number;
-  /** What is known of a connection that is older than the agent, or null. */
+  /** What is known of a record's connection that is older than the agent, or null. */
   readonly takeExisting: (record: TcpRecord) => ExistingConnection | null;
   /** Hears of every flow that has become known, before anything of it is given. */
   readonly onFlow: (connection: Connection, record: TcpRecord) => void;
@@ -41,83 +37,27 @@ export interface Tracker {
   noteRequest(connection: Connection, time: number): void;
   /** Keeps a state change until the connection's next record completes the flow. */
   hold(connection: Connection, record: TcpRecord, task: Task): void;
-  /** Releases what has waited too long at this trace time. */
-  expire(time: number): void;
+  /** Releases one state change that has waited too long at this trace time; false where there is none. */
+  expireOne(time: number): boolean;
   /** Ends a connection; only a reset that it sends on its way out still finds it. */
   close(connection: Connection): void;
   readonly connections: number;
   readonly evicted: number;
 }
 
-function flowKey({ flow }: Connection): string {
-  return flow === null
-    ? ''
-    : `${flow.remoteAddress} ${flow.remotePort} ${flow.localAddress} ${flow.localPort}`;
+/** A connection whose beginning was not seen may be older than the agent. */
+function recallExisting(connection: Connection, existing: ExistingConnection | null): void {
+  if (existing === null || connection.direction !== 'unknown') return;
+  connection.direction = existing.direction;
+  connection.owner = existing.owner;
 }
 
 export function createTracker(options: TrackerOptions): Tracker {
   const { session, onFlow, onRelease } = options;
   /** In the order of their time, because records come in that order. */
   const waiting = new Set<Connection>();
-  /** Connections known only by a retransmitted SYN-ACK. */
-  const requests = new Map<string, Connection>();
-  /** The last that were closed, by socket, oldest first. */
-  const closed = new Map<number, Connection>();
-  const table = createConnectionTable(options.maxConnections, (connection) => {
-    release(connection);
-    forgetRequest(connection);
-  });
-  let begun = 0;
-
-  function newConnection(key: number, direction: Direction, { netns }: TcpRecord): Connection {
-    return createConnection(key, `${session}-${(begun++).toString(36)}`, direction, netns);
-  }
-
-  /** Whose beginning was not seen may be older than the agent; what is new at the same ends is another connection. */
-  function recallExisting(connection: Connection, record: TcpRecord): void {
-    const existing = options.takeExisting(record);
-    if (existing === null || connection.direction !== 'unknown') return;
-    connection.direction = existing.direction;
-    connection.owner = existing.owner;
-  }
-
-  function replace(connection: Connection): void {
-    const before = table.find(connection.key);
-    if (before !== undefined) {
-      release(before);
-      forgetRequest(before);
-    }
-    table.add(connection);
-  }
-
-  function completeFlow(connection: Connection, record: TcpRecord): void {
-    if (connection.flowComplete) return;
-    setFlow(connection, record);
-    connection.flowComplete = true;
-    recallExisting(connection, record);
-    adoptRequest(connection, record.time);
-    onFlow(connection, record);
-    release(connection);
-  }
-
-  /** The socket that comes of a request goes on under the identifier of its retransmitted SYN-ACKs. */
-  function adoptRequest(connection: Connection, time: number): void {
-    if (requests.size === 0 || connection.direction !== 'passive') return;
-    const request = requests.get(flowKey(connection));
-    if (request === undefined || request === connection) return;
-    if (time - request.stateSince < REQUEST_LIFE_NS) {
-      connection.id = request.id;
-      connection.retransmits += request.retransmits;
-    }
-    table.remove(request);
-    forgetRequest(request);
-  }
-
-  function forgetRequest(connection: Connection): void {
-    if (requests.size === 0) return;
-    const key = flowKey(connection);
-    if (requests.get(key) === connection) requests.delete(key);
-  }
+  const requests = createRequests();
+  const closed = createRecentlyClosed();
 
   function release(connection: Connection): void {
     const { held } = connection;
@@ -127,35 +67,60 @@ export function createTracker(options: TrackerOptions): Tracker {
     onRelease(connection, held);
   }
 
+  /** Another connection takes the place of this one. */
+  function discard(connection: Connection): void {
+    release(connection);
+    requests.forget(connection);
+  }
+
+  const table = createConnectionTable(options.maxConnections, discard);
+  let begun = 0;
+
+  function newConnection(key: number, direction: Direction, { netns }: TcpRecord): Connection {
+    return createConnection(key, `${session}-${(begun++).toString(36)}`, direction, netns);
+  }
+
+  function begin(key: number, direction: Direction, record: TcpRecord): Connection {
+    const before = table.find(key);
+    if (before !== undefined) discard(before);
+    const connection = newConnection(key, direction, record);
+    table.add(connection);
+    return connection;
+  }
+
+  function completeFlow(connection: Connection, record: TcpRecord): void {
+    if (connection.flowComplete) return;
+    setFlow(connection, record);
+    connection.flowComplete = true;
+    // Taken in any case: a new connection between the same ends is not the old one.
+    recallExisting(connection, options.takeExisting(record));
+    const request = requests.adopt(connection, record.time);
+    if (request !== null) table.remove(request);
+    onFlow(connection, record);
+    release(connection);
+  }
+
   return {
-    begin(record, direction) {
-      const connection = newConnection(record.socket, direction, record);
-      replace(connection);
-      return connection;
-    },
+    begin: (record, direction) => begin(record.socket, direction, record),
     connectionOf(record, key, direction) {
       const found = table.find(key);
       if (found !== undefined && isSameFlow(found, record)) {
         completeFlow(found, record);
         return found;
       }
-      const connection = newConnection(key, direction, record);
-      replace(connection);
+      const connection = begin(key, direction, record);
       completeFlow(connection, record);
       return connection;
     },
     connectionOrPassing(record) {
       const { socket } = record;
-      const found = socket === 0 ? undefined : (table.find(socket) ?? closed.get(socket));
+      const found = socket === 0 ? undefined : (table.find(socket) ?? closed.find(socket));
       const connection =
         found !== undefined && isSameFlow(found, record) ? found : newConnection(socket, 'unknown', record);
       completeFlow(connection, record);
       return connection;
     },
-    noteRequest(connection, time) {
-      connection.stateSince = time;
-      requests.set(flowKey(connection), connection);
-    },
+    noteRequest: requests.note,
     hold(connection, record, task) {
       const { time, cpu, oldState, newState } = record;
       // As much as is known, should nothing more come.
@@ -164,19 +129,18 @@ export function createTracker(options: TrackerOptions): Tracker {
       connection.held = { time, cpu, task, oldState, newState };
       waiting.add(connection);
     },
-    expire(time) {
+    expireOne(time) {
       for (const connection of waiting) {
-        if (connection.held !== null && connection.held.time > time - HOLD_NS) return;
+        if (connection.held === null || connection.held.time > time - HOLD_NS) return false;
         release(connection);
+        return true;
       }
+      return false;
     },
     close(connection) {
       table.remove(connection);
-      forgetRequest(connection);
-      closed.delete(connection.key);
-      closed.set(connection.key, connection);
-      const oldest = closed.keys().next();
-      if (closed.size > CLOSED_REMEMBERED && oldest.done !== true) closed.delete(oldest.value);
+      requests.forget(connection);
+      closed.add(connection);
     },
     get connections() {
       return table.size;
