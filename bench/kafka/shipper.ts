@@ -5,7 +5,8 @@ import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { peakMemory } from '../../test/support/agent.ts';
-import { type Broker, until } from '../../test/support/kafka.ts';
+import type { Broker } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/wait.ts';
 import { cpuSeconds, cpuWhenQuiet } from '../process.ts';
 import { feed } from './feed.ts';
 import { topicSize } from './topic.ts';
@@ -81,7 +82,7 @@ export const startRsyslog: StartShipper = async (broker, topic) => {
     },
   });
   const exit = once(child, 'exit');
-  await until(() => existsSync(pidFile), 'rsyslogd to start', 10_000);
+  await until(() => existsSync(pidFile), 'rsyslogd to start');
   return {
     process: child,
     write: async (piece) => appendFileSync(file, piece),

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { bootGuest, type GuestKernel, type GuestResult, guestUnavailable } from '../support/guest.ts';
+import { shared } from '../support/shared.ts';
 
 const kernels: GuestKernel[] = ['6.1', '6.12'];
 const largeBytes = 20_000_000;
@@ -19,8 +20,8 @@ for (const kernel of kernels) {
   describe.skipIf(unavailable !== undefined)(`guest with Linux ${kernel}`, () => {
     let guest: GuestResult;
 
-    beforeAll(async () => {
-      guest = await bootGuest({
+    const boot = shared(() =>
+      bootGuest({
         kernel,
         node: true,
         programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/sbin/nft'],
@@ -41,8 +42,10 @@ for (const kernel of kernels) {
           nft list ruleset > /out/ruleset
           exit 7
         `,
-        timeoutMs: 90_000,
-      });
+      }),
+    );
+    beforeEach(async (context) => {
+      guest = await boot(context);
     });
 
     const output = (name: string): string => guest.outputs.get(name)?.toString() ?? '';
@@ -87,7 +90,6 @@ describe.skipIf(guestUnavailable('6.1') !== undefined)('guest that does not end 
     const guest = bootGuest({
       kernel: '6.1',
       script: 'echo c > /proc/sysrq-trigger',
-      timeoutMs: 25_000,
     });
     await expect(guest).rejects.toThrow(/ended without a result[\s\S]*Kernel panic/);
   });
@@ -98,7 +100,7 @@ describe.skipIf(guestUnavailable('6.1') !== undefined)('guest that does not end 
   });
 
   test('a module the kernel has not is an error before the boot', async () => {
-    const guest = bootGuest({ kernel: '6.1', script: '', modules: ['no_such_module'], timeoutMs: 25_000 });
+    const guest = bootGuest({ kernel: '6.1', script: '', modules: ['no_such_module'] });
     await expect(guest).rejects.toThrow('has no module no_such_module');
   });
 });

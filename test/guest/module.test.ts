@@ -1,7 +1,7 @@
 /** tcp_trace.ko on real kernels: each event against what the kernel's counters, ss and the programs themselves say. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { LifeEvent, RetransmitEvent, StateEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances, type Ledger } from '../../src/ledger/ledger.ts';
 import type { ModuleStatus } from '../../src/source/module/status.ts';
@@ -10,6 +10,7 @@ import { buildGuestModule } from '../support/guest/module.ts';
 import { bootGuest, type GuestKernel, type GuestResult, guestUnavailable } from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { createEventValidator } from '../support/schema.ts';
+import { shared } from '../support/shared.ts';
 import { walkProblem } from '../support/tcp-walk.ts';
 import { type ConnectionRecord, compile, parseRecords } from '../support/traffic/traffic.ts';
 
@@ -49,9 +50,9 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
     /** Of the connections that lost packets. */
     const logged = () => [...parseRecords(output('client')), ...parseRecords(output('server'))];
 
-    beforeAll(async () => {
+    const boot = shared(async () => {
       const module = buildGuestModule(kernel);
-      guest = await bootGuest({
+      const booted = await bootGuest({
         kernel,
         node: true,
         programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/bin/ss', '/usr/bin/nstat'],
@@ -66,24 +67,27 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
         },
         script: `sh /module-agent.sh ${CONNECTIONS}`,
         emulation: 'serial',
-        timeoutMs: 400_000,
       });
-      expect(guest.exitCode, guest.console + output('agent.log')).toBe(0);
-      events = output('events')
+      const out = (name: string): string => booted.outputs.get(name)?.toString() ?? '';
+      expect(booted.exitCode, booted.console + out('agent.log')).toBe(0);
+      const traced = out('events')
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as TcpEvent);
       const countersOf = (when: string) =>
-        sumCounters(['a', 'b'].map((name) => parseCounters(output(`nstat-${name}-${when}`))));
-      counted = countersSince(countersOf('before'), countersOf('after'));
-      const last = output('agent.log').trim().split('\n').at(-1) ?? '';
-      ledger = (JSON.parse(last) as { ledger: Ledger }).ledger;
-      const kinds = Object.entries(Object.groupBy(events, ({ event }) => event));
+        sumCounters(['a', 'b'].map((name) => parseCounters(out(`nstat-${name}-${when}`))));
+      const counts = countersSince(countersOf('before'), countersOf('after'));
+      const last = out('agent.log').trim().split('\n').at(-1) ?? '';
+      const kinds = Object.entries(Object.groupBy(traced, ({ event }) => event));
       console.log(
-        `${kernel}: ${events.length} events (${kinds.map(([kind, of]) => `${kind} ${of?.length}`).join(', ')}), ` +
-          `kernel counted ${counted.TcpRetransSegs} retransmits`,
+        `${kernel}: ${traced.length} events (${kinds.map(([kind, of]) => `${kind} ${of?.length}`).join(', ')}), ` +
+          `kernel counted ${counts.TcpRetransSegs} retransmits`,
       );
-    }, 450_000);
+      return { guest: booted, events: traced, counted: counts, ...(JSON.parse(last) as { ledger: Ledger }) };
+    });
+    beforeEach(async (context) => {
+      ({ guest, events, counted, ledger } = await boot(context));
+    });
 
     test('loses nothing, and the account balances', () => {
       expect(imbalances(ledger)).toEqual([]);

@@ -1,13 +1,14 @@
 /** The six tools with tcp_trace.ko on a real kernel: every column, against what the programs and the kernel counted. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { TCP_STATES } from '../../src/event/tcp-event.ts';
 import { TOOL_NAMES } from '../../src/tool/tool.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
 import { bootGuest, type GuestResult, guestUnavailable } from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
+import { shared } from '../support/shared.ts';
 import { parseCsv, type Row } from '../support/tool.ts';
 import { type HeldRecord, requestBytes } from '../support/traffic/held.ts';
 import { type ConnectionRecord, compile, parseRecords } from '../support/traffic/traffic.ts';
@@ -49,12 +50,12 @@ function median(values: readonly number[]): number {
 }
 
 describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => {
-  let guest: GuestResult;
+  let guest: GuestResult | null = null;
   let counted: Counters;
   let clients: ConnectionRecord[];
   let servers: ConnectionRecord[];
   let held: HeldRecord[];
-  const output = (name: string): string => guest.outputs.get(name)?.toString() ?? '';
+  const output = (name: string): string => guest?.outputs.get(name)?.toString() ?? '';
   const parsed = new Map<string, Row[]>();
   const rows = (tool: string): Row[] => {
     const known = parsed.get(tool) ?? parseCsv(output(tool));
@@ -82,8 +83,8 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
     return [...sockets.values()].flat();
   };
 
-  beforeAll(async () => {
-    guest = await bootGuest({
+  const boot = shared(async () => {
+    const booted = await bootGuest({
       kernel: '6.1',
       node: true,
       programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/bin/ss', '/usr/bin/nstat'],
@@ -96,9 +97,15 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
         '/connections': await compile('connections'),
       },
       script: `sh /tools.sh ${CONNECTIONS} ${DELAY_MS}`,
-      timeoutMs: 280_000,
     });
-    expect(guest.exitCode, guest.console).toBe(0);
+    expect(booted.exitCode, booted.console).toBe(0);
+    return booted;
+  });
+  beforeEach(async (context) => {
+    const booted = await boot(context);
+    if (booted === guest) return;
+    guest = booted;
+    parsed.clear();
     const countersOf = (when: string) =>
       sumCounters(['a', 'b'].map((name) => parseCounters(output(`nstat-${name}-${when}`))));
     counted = countersSince(countersOf('before'), countersOf('after'));
@@ -110,7 +117,7 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
         .filter((line) => line.includes('"side"'))
         .map((line) => JSON.parse(line) as HeldRecord),
     );
-  }, 300_000);
+  });
 
   test('end with 0, have nothing to add, and leave nothing behind', () => {
     expect(output('failed')).toBe('');

@@ -13,16 +13,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ledger } from '../../src/ledger/ledger.ts';
-import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
 import type { TelemetrySnapshot } from '../../src/telemetry/snapshot.ts';
-import { freePorts, until } from './kafka.ts';
+import { noTracefsReason } from './tracefs.ts';
+import { freePorts, until } from './wait.ts';
 
 export const KTC = join(import.meta.dirname, '../../bin/ktc');
 
 /** Why the agent cannot read kernel events here, in one line; null when it can, and tracefs is mounted. */
 export function whyNoAgent(): string | null {
-  const tracefs = openTracefs();
-  if (!tracefs.ok) return tracefs.problem;
+  if (noTracefsReason !== null) return noTracefsReason;
   return existsSync(KTC) ? null : `${KTC} is not built: run make build`;
 }
 
@@ -125,14 +124,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     },
   };
   if (options.awaitReady !== false) {
-    await until(
-      async () => {
-        if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
-        return (await get('/readyz').catch(() => null))?.status === 200;
-      },
-      'the agent to be ready',
-      30_000,
-    );
+    await until(async () => {
+      if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
+      return (await get('/readyz').catch(() => null))?.status === 200;
+    }, 'the agent to be ready');
   }
   return agent;
 }

@@ -17,10 +17,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Account, openAccount } from './event-account.ts';
-import { freePorts, until } from './kafka.ts';
+import { freePorts, until } from './wait.ts';
 
 const COLLECTOR = join(import.meta.dirname, '../../.cache/collector/collector');
-const DEADLINE_MS = 20_000;
 const UID = /"log\.record\.uid","value":\{"stringValue":"([^"]*)"/;
 
 /** Why no collector can be run here, in one line; null when one can. */
@@ -64,6 +63,8 @@ export interface Collector {
   /** SIGSTOP and SIGCONT. */
   pause(): void;
   resume(): void;
+  /** Runs and answers again, whatever was done to it: what a test that has failed leaves behind. */
+  restore(): Promise<void>;
   /** Everything in its file so far, in order. */
   records(): CollectedRecord[];
   /** Of its records, all but the time they were sent, read as a stream. */
@@ -97,7 +98,7 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
         throw new Error(`the collector ended:\n${readFileSync(logFile, 'utf8')}`);
       return (await isListening(httpPort)) && (await isListening(grpcPort));
     };
-    await until(isUp, 'the collector to listen', DEADLINE_MS);
+    await until(isUp, 'the collector to listen');
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -120,6 +121,10 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     kill: () => end('SIGKILL'),
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
+    async restore() {
+      child?.kill('SIGCONT');
+      if (child === null) await start();
+    },
     records: () => (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').flatMap(recordsOf),
     async account() {
       const account = openAccount();

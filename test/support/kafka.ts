@@ -32,7 +32,6 @@ export {
   startRemoteCluster,
 } from './kafka/cluster.ts';
 export type { ConsumedRecord } from './kafka/topics.ts';
-export { freePorts, until } from './kafka/wait.ts';
 
 /** Why no broker can be run here, in one line; null when one can. */
 export function whyNoKafka(): string | null {

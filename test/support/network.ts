@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createLossyLink, type LossyLink, type LossyLinkOptions } from '../../src/demo/network.ts';
 import { type Counters, readCounters, sumCounters } from './nstat.ts';
+import { DEADLINE_MS } from './wait.ts';
 
 /** Why this machine cannot make a link; null when it can. For `skip`. */
 export const noNetworkReason: string | null =
@@ -47,14 +48,13 @@ async function countBusySockets(namespace: string): Promise<number> {
  * Waits until no socket of the link can retransmit any more, so that the kernel's counters and its events
  * are final: the kernel goes on with the last segments after the programs have ended.
  */
-export async function waitUntilQuiet(link: LossyLink, timeoutMs = 60_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+export async function waitUntilQuiet(link: LossyLink): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
   for (;;) {
     const busy = (await countBusySockets(link.a.namespace)) + (await countBusySockets(link.b.namespace));
     if (busy === 0) return;
     await delay(100);
-    await delay(100);
-    if (Date.now() > deadline)
-      throw new Error(`${busy} sockets of the link still busy after ${timeoutMs} ms`);
+    if (performance.now() > deadline)
+      throw new Error(`${busy} sockets of the link still busy after ${DEADLINE_MS} ms`);
   }
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LossyLink } from '../../src/demo/network.ts';
 import { KTC } from './agent.ts';
-import { until } from './kafka.ts';
+import { INSTANCES } from './tracefs.ts';
 import type { HeldRecord } from './traffic/held.ts';
+import { until } from './wait.ts';
 
-const INSTANCES = '/sys/kernel/tracing/instances';
 const HELD = join(import.meta.dirname, 'traffic/held.ts');
 
 export interface RunningTool {
@@ -46,7 +46,7 @@ export async function startTool(...words: string[]): Promise<RunningTool> {
   if (!['--json', '-c', '--once'].some((silent) => words.includes(silent))) {
     await Promise.race([once(child.stdout, 'data'), closed]);
   } else {
-    await until(() => isTracing(child.pid ?? 0), `${words[0]} to trace`, 10_000);
+    await until(() => isTracing(child.pid ?? 0), `${words[0]} to trace`);
   }
   return {
     process: child,

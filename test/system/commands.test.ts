@@ -6,18 +6,25 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { asNobody, KTC, startAgent, whyNoAgent } from '../support/agent.ts';
-import { until } from '../support/kafka.ts';
 import { createEventValidator } from '../support/schema.ts';
+import { INSTANCES } from '../support/tracefs.ts';
+import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: commands on a live kernel: ${missing}`);
 
-const INSTANCES = '/sys/kernel/tracing/instances';
-const directory = mkdtempSync(join(tmpdir(), 'ktc-commands-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'ktc-commands-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Of an ftrace instance; a try that fails may leave one behind. */
+let named = 0;
+const newInstance = (what: string) => `ktc-test-${what}-${process.pid}-${named++}`;
 
 interface Result {
   readonly code: number | null;
@@ -78,12 +85,12 @@ describe.skipIf(missing)('ktc', () => {
       child.stdout?.on('data', (data: Buffer) => {
         shown += data.toString();
       });
-      await until(() => shown.includes('retrans '), 'the demo to show a retransmit', 20_000);
+      await until(() => shown.includes('retrans '), 'the demo to show a retransmit');
       expect(leftovers(child.pid ?? 0).length).toBeGreaterThan(2);
       child.kill(signal);
       const result = await end;
       expect(signal === 'SIGKILL' ? result.signal : result.code).toBe(signal === 'SIGKILL' ? 'SIGKILL' : 0);
-      await until(() => leftovers(child.pid ?? 0).length === 0, 'everything to be removed', 10_000);
+      await until(() => leftovers(child.pid ?? 0).length === 0, 'everything to be removed');
     },
   );
 
@@ -96,14 +103,15 @@ describe.skipIf(missing)('ktc', () => {
   });
 
   it('run --local shows a table and keeps the same events as NDJSON', async () => {
-    const { child, end } = start(['run', '--local', '--set', 'source.instance=ktc-test-local']);
+    const instance = newInstance('local');
+    const { child, end } = start(['run', '--local', '--set', `source.instance=${instance}`]);
     let shown = '';
     child.stdout?.on('data', (data: Buffer) => {
       shown += data.toString();
     });
-    await until(() => shown.includes('TIME '), 'the header', 10_000);
+    await until(() => shown.includes('TIME '), 'the header');
     const port = await connectOnce();
-    await until(() => shown.includes(`127.0.0.1:${port}`), 'the connection in the table', 5_000);
+    await until(() => shown.includes(`127.0.0.1:${port}`), 'the connection in the table');
     child.kill('SIGINT');
     expect(await end).toMatchObject({ code: 0 });
     const file = join(directory, 'ktc-events.ndjson');
@@ -114,18 +122,17 @@ describe.skipIf(missing)('ktc', () => {
     );
     expect(shown.trimEnd().split('\n').length - 1).toBe(events.length);
     expect(statSync(file).mode & 0o777).toBe(0o640);
-    expect(existsSync(`${INSTANCES}/ktc-test-local`)).toBe(false);
+    expect(existsSync(`${INSTANCES}/${instance}`)).toBe(false);
   });
 
   it('record and replay give the same events', async () => {
     const file = join(directory, 'short.ktcrec');
-    const { child, end } = start(['record', '--output', file, '--set', 'source.instance=ktc-test-record']);
-    await until(() => existsSync(`${INSTANCES}/ktc-test-record/events`), 'recording to begin', 10_000);
+    const instance = newInstance('record');
+    const { child, end } = start(['record', '--output', file, '--set', `source.instance=${instance}`]);
+    await until(() => existsSync(`${INSTANCES}/${instance}/events`), 'recording to begin');
     await until(
-      () =>
-        readFileSync(`${INSTANCES}/ktc-test-record/events/sock/inet_sock_set_state/enable`, 'utf8') !== '0\n',
+      () => readFileSync(`${INSTANCES}/${instance}/events/sock/inet_sock_set_state/enable`, 'utf8') !== '0\n',
       'the probe to be on',
-      10_000,
     );
     const port = await connectOnce();
     child.kill('SIGINT');
@@ -145,12 +152,11 @@ describe.skipIf(missing)('ktc', () => {
     ['run', '--set', 'sink.file.enabled=true', '--set', 'sink.file.path=early.ndjson'],
     ['record', '--output', 'early.ktcrec'],
   ])('%s that is stopped while it starts leaves nothing behind', async (...words) => {
-    const instance = `ktc-test-early-${process.pid}`;
+    const instance = newInstance('early');
     const set = [`source.instance=${instance}`, 'telemetry.http.enabled=false', 'spool.enabled=false'];
     const { child, end } = start([...words, ...set.flatMap((each) => ['--set', each])]);
-    const deadline = performance.now() + 10_000;
-    // Not by `until`, which gives the program time to get further than its first step.
-    while (!existsSync(`${INSTANCES}/${instance}`)) expect(performance.now()).toBeLessThan(deadline);
+    // Without a pause, which would give the program time to get further than its first step.
+    await until(() => existsSync(`${INSTANCES}/${instance}`), 'the instance', { pauseMs: 0 });
     child.kill('SIGTERM');
     expect(await end).toMatchObject({ code: 0 });
     expect(existsSync(`${INSTANCES}/${instance}`)).toBe(false);
@@ -220,7 +226,7 @@ describe.skipIf(missing)('ktc', () => {
     });
     const bad = await ktc(
       ...['check', '--set', 'sink.kafka.enabled=true', '--set', 'sink.kafka.brokers=["127.0.0.1:1"]'],
-      ...['--set', 'sink.kafka.request_timeout_ms=1000', '--set', 'telemetry.http.port=0'],
+      ...['--set', 'sink.kafka.request_timeout_ms=10000', '--set', 'telemetry.http.port=0'],
     );
     expect(bad.code).toBe(1);
     expect(bad.stdout).toMatch(/^sink kafka +FAILED +Kafka at 127\.0\.0\.1:1: .*ECONNREFUSED/m);
@@ -240,17 +246,18 @@ describe.skipIf(missing)('ktc', () => {
   });
 
   it('refuses an instance that another agent uses, and names that agent', async () => {
+    const instance = newInstance('twice');
     const agent = await startAgent({
       config: { sink: { file: { enabled: true, path: join(directory, 'first.ndjson') } } },
-      instance: 'ktc-test-twice',
+      instance,
     });
     try {
       const second = await ktc(
         ...['run', '--set', 'sink.stdout.enabled=true', '--set', 'telemetry.http.enabled=false'],
-        ...['--set', 'source.instance=ktc-test-twice', '--set', 'spool.enabled=false'],
+        ...['--set', `source.instance=${instance}`, '--set', 'spool.enabled=false'],
       );
       expect(second.code).toBe(69);
-      expect(second.stderr).toContain(`the ftrace instance ktc-test-twice is in use by`);
+      expect(second.stderr).toContain(`the ftrace instance ${instance} is in use by`);
       expect(second.stderr).toContain(`(pid ${agent.pid})`);
     } finally {
       await agent.stop();
@@ -259,13 +266,14 @@ describe.skipIf(missing)('ktc', () => {
 
   it('run takes over what a killed run left, with the records that came meanwhile', async () => {
     const config = { sink: { file: { enabled: true, path: join(directory, 'killed.ndjson') } } };
-    const killed = await startAgent({ config, instance: 'ktc-test-killed' });
+    const instance = newInstance('killed');
+    const killed = await startAgent({ config, instance });
     await killed.stop('SIGKILL');
-    expect(readdirSync(INSTANCES)).toContain('ktc-test-killed');
+    expect(readdirSync(INSTANCES)).toContain(instance);
     const port = await connectOnce();
-    const next = await startAgent({ config, instance: 'ktc-test-killed' });
+    const next = await startAgent({ config, instance });
     expect(await next.stop()).toBe(0);
-    expect(readdirSync(INSTANCES)).not.toContain('ktc-test-killed');
+    expect(readdirSync(INSTANCES)).not.toContain(instance);
     const events = parse(readFileSync(join(directory, 'killed.ndjson'), 'utf8'));
     expect(events.some(({ event, remote_port }) => event === 'tcp_connect' && remote_port === port)).toBe(
       true,
@@ -279,7 +287,7 @@ describe.skipIf(missing)('ktc', () => {
     const reload = async (config: object, said: string) => {
       agent.configure(config);
       agent.process.kill('SIGHUP');
-      await until(() => agent.log().includes(said), `the log to say ${said}`, 5_000);
+      await until(() => agent.log().includes(said), `the log to say ${said}`);
     };
     try {
       await reload({ sink, events: { tcp_state: false } }, 'the configuration was reloaded');

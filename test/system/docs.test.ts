@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { whyNoAgent } from '../support/agent.ts';
+import { DEADLINE_MS } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const missing = whyNoAgent();
@@ -29,7 +30,7 @@ describe.skipIf(missing)('the examples', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: directory,
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: DEADLINE_MS,
       env: { ...process.env, KTC: ROOT, PATH: `${ROOT}/bin:${process.env['PATH']}` },
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

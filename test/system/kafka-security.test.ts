@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
 import { makeCertificates, type TestCertificates } from '../support/certificates.ts';
-import { type Broker, startBroker, until, whyNoKafka } from '../support/kafka.ts';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { sinkOptions } from '../support/kafka-sink.ts';
+import { until } from '../support/wait.ts';
 
 const missing = whyNoKafka();
 if (missing) console.warn(`skipped: security of the Kafka sink: ${missing}`);
@@ -32,8 +33,10 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
       },
     });
   });
+  afterEach(async () => {
+    await Promise.all(sinks.splice(0).map((sink) => sink.close()));
+  });
   afterAll(async () => {
-    await Promise.all(sinks.map((sink) => sink.close()));
     await broker?.stop();
     rmSync(directory, { recursive: true });
   });
@@ -142,6 +145,7 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
 
     it('says which right is missing, one after the other, and delivers when all are granted', async () => {
       await broker.createTopic('guarded', 1);
+      await broker.allow('limited', 'guarded', []);
       const sink = create('guarded', limited());
       const reason = async () => (await sink.open())?.problem ?? null;
       expect(await sink.open()).toEqual({
@@ -149,11 +153,7 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
         mayPass: false,
       });
       await broker.allow('limited', 'guarded', ['DESCRIBE']);
-      await until(
-        async () => (await reason())?.includes('idempotently') ?? false,
-        'the right to show',
-        10_000,
-      );
+      await until(async () => (await reason())?.includes('idempotently') ?? false, 'the right to show');
       expect(await sink.open()).toEqual({
         problem:
           `${where('guarded')} may not write idempotently; grant it IdempotentWrite on the cluster or set ` +
@@ -161,7 +161,7 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
         mayPass: false,
       });
       await broker.allow('limited', 'guarded', ['DESCRIBE', 'WRITE']);
-      await until(async () => (await reason()) === null, 'the sink to open', 10_000);
+      await until(async () => (await reason()) === null, 'the sink to open');
       expect(await sink.send(batchOf(sampleEvents(5, 'guarded')))).toEqual(ACKNOWLEDGED);
     });
 
@@ -169,25 +169,21 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
       await broker.createTopic('revoked', 1);
       await broker.allow('limited', 'revoked', ['DESCRIBE', 'WRITE']);
       const sink = create('revoked', { ...limited(), idempotent: false });
-      await until(async () => (await sink.open()) === null, 'the sink to open', 10_000);
+      await until(async () => (await sink.open()) === null, 'the sink to open');
       const sent = [batchOf(sampleEvents(5, 'early'))];
       expect(await sink.send(sent[0] ?? batchOf([]))).toEqual(ACKNOWLEDGED);
       await broker.allow('limited', 'revoked', ['DESCRIBE']);
       let refused: string | undefined;
-      await until(
-        async () => {
-          const batch = batchOf(sampleEvents(1, `try-${sent.length}`));
-          refused = (await sink.send(batch)).retry?.reason;
-          sent.push(batch);
-          return refused !== undefined;
-        },
-        'the right to be gone',
-        10_000,
-      );
+      await until(async () => {
+        const batch = batchOf(sampleEvents(1, `try-${sent.length}`));
+        refused = (await sink.send(batch)).retry?.reason;
+        sent.push(batch);
+        return refused !== undefined;
+      }, 'the right to be gone');
       expect(refused).toBe(`${where('revoked')} may not write; grant it Write and Describe on the topic`);
       await broker.allow('limited', 'revoked', ['DESCRIBE', 'WRITE']);
       const held = sent.at(-1) ?? batchOf([]);
-      await until(async () => (await sink.send(held)).retry === null, 'the right to be back', 10_000);
+      await until(async () => (await sink.send(held)).retry === null, 'the right to be back');
       const account = await broker.account('revoked');
       const count = sent.reduce((sum, batch) => sum + batch.count, 0);
       expect(account).toMatchObject({ events: count, doubled: 0, changed: [] });

@@ -6,11 +6,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { RetransmitSummaryEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances } from '../../src/ledger/ledger.ts';
 import { startAgent, whyNoAgent } from '../support/agent.ts';
-import { until } from '../support/kafka.ts';
 import { noNetworkReason, readLinkCounters, waitUntilQuiet, withLossyLink } from '../support/network.ts';
 import { countersSince } from '../support/nstat.ts';
 import { createEventValidator } from '../support/schema.ts';
 import { runConnections } from '../support/traffic/traffic.ts';
+import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent() ?? noNetworkReason;
 if (missing) console.warn(`skipped: limits: ${missing}`);
@@ -50,7 +50,7 @@ describe.skipIf(missing)('limits', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-limits-'));
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  it('hold for real events, whose retransmits are all in the summaries', { timeout: 120_000 }, async () => {
+  it('hold for real events, whose retransmits are all in the summaries', async () => {
     const path = join(directory, 'events.ndjson');
     const config = {
       source: { buffer_kb: 16_384 },
@@ -76,7 +76,7 @@ describe.skipIf(missing)('limits', () => {
         const emittedLimited = (await agent.status()).ledger.emitted;
         agent.configure(config);
         process.kill(agent.pid, 'SIGHUP');
-        await until(() => agent.log().includes('the configuration was reloaded'), 'the reload', 10_000);
+        await until(() => agent.log().includes('the configuration was reloaded'), 'the reload');
         const suppressedAtReload = (await agent.status()).ledger.suppressed;
         await runConnections(link, { family: 'ipv6', connections: 50 });
         await waitUntilQuiet(link);

@@ -1,4 +1,4 @@
-/** A broker that is gone for half a minute under load: nothing lost, nothing doubled, memory bounded. */
+/** A broker that is gone for half a minute under load: nothing lost, nothing doubled. Its memory: bench/outage.ts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances } from '../../src/ledger/ledger.ts';
 import { peakMemory, startAgent, whyNoAgent } from '../support/agent.ts';
-import { type Broker, startBroker, until, whyNoKafka } from '../support/kafka.ts';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { noNetworkReason, withLossyLink } from '../support/network.ts';
-import { runSteady } from '../support/traffic/traffic.ts';
+import { startSteady } from '../support/traffic/traffic.ts';
+import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent() ?? whyNoKafka() ?? noNetworkReason;
 if (missing) console.warn(`skipped: broker outage: ${missing}`);
@@ -16,24 +17,22 @@ if (missing) console.warn(`skipped: broker outage: ${missing}`);
 const OUTAGE_MS = 30_000;
 /** About 3,000 events a second: some 60 MB during the outage, four times what the agent's queue holds. */
 const CONNECTIONS_PER_SECOND = 200;
-const SECONDS = 40;
-const RSS_LIMIT = 200 * 2 ** 20;
+const LONGEST_TRAFFIC_S = 600;
 
 describe.skipIf(missing)('an outage of the broker', () => {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'ktc-outage-'));
   let broker: Broker;
   beforeAll(async () => {
     broker = await startBroker({ dataDirectory });
-    await broker.createTopic('outage', 3);
   });
   afterAll(async () => {
     await broker?.stop();
     rmSync(dataDirectory, { recursive: true });
   });
 
-  it('of 30 s under load loses nothing, doubles nothing and stays in bounded memory', {
-    timeout: 180_000,
-  }, async () => {
+  it('of 30 s under load loses nothing and doubles nothing', async () => {
+    await broker.restore();
+    await broker.createTopic('outage', 3);
     const agent = await startAgent({
       config: {
         source: { buffer_kb: 16_384 },
@@ -42,38 +41,32 @@ describe.skipIf(missing)('an outage of the broker', () => {
     });
     try {
       const traffic = await withLossyLink({ lossPercent: 0 }, async (link) => {
-        const running = runSteady({
+        const running = await startSteady({
           perSecond: CONNECTIONS_PER_SECOND,
-          seconds: SECONDS,
+          seconds: LONGEST_TRAFFIC_S,
           namespace: link.a.namespace,
         });
         await until(
           async () => ((await agent.status()).ledger.sinks['kafka']?.delivered ?? 0) > 5_000,
           'events to be delivered before the outage',
-          20_000,
         );
         await broker.stop();
-        const stoppedAt = Date.now();
+        const stoppedAt = performance.now();
         await until(
           async () => (await agent.status()).source.paused,
           'reading to pause while the broker is away',
-          OUTAGE_MS,
         );
         const during = await agent.status();
         expect(during.imbalances).toEqual([]);
         expect((await agent.get('/healthz')).status).toBe(200);
-        await until(() => Date.now() - stoppedAt >= OUTAGE_MS, 'the outage to last', OUTAGE_MS + 5_000);
+        await until(() => performance.now() - stoppedAt >= OUTAGE_MS, 'the outage to last');
         await broker.start();
-        return running;
+        return running.stop();
       });
-      await until(
-        async () => {
-          const { paused, cpus } = (await agent.status()).source;
-          return !paused && cpus.every(({ unread_bytes }) => unread_bytes === 0);
-        },
-        'everything that the kernel kept during the outage to be read',
-        90_000,
-      );
+      await until(async () => {
+        const { paused, cpus } = (await agent.status()).source;
+        return !paused && cpus.every(({ unread_bytes }) => unread_bytes === 0);
+      }, 'everything that the kernel kept during the outage to be read');
       const memory = peakMemory(agent.pid);
       expect(await agent.stop()).toBe(0);
       const ledger = agent.finalLedger();
@@ -87,7 +80,6 @@ describe.skipIf(missing)('an outage of the broker', () => {
       expect(ledger.lost).toEqual({ kernel_overrun: 0, malformed_page: 0 });
       expect(ledger.sinks['kafka']?.delivered).toBe(ledger.emitted);
       expect(lines.length).toBe(ledger.emitted);
-      expect(memory).toBeLessThan(RSS_LIMIT);
 
       const events = lines.map((line) => JSON.parse(line) as TcpEvent);
       expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(lines.length);

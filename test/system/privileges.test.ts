@@ -16,27 +16,34 @@ import {
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/agent/check/finding.ts';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances } from '../../src/ledger/ledger.ts';
-import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
 import { ACCOUNT, withAccount } from '../support/accounts.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { makeCertificates } from '../support/certificates.ts';
-import { until } from '../support/kafka.ts';
+import { INSTANCES } from '../support/tracefs.ts';
+import { DEADLINE_MS, until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: giving root up: ${missing}`);
 
 const CONNECTIONS = 40;
-const DEADLINE_MS = 15_000;
+
+/** An instance that somebody has open stays. */
+function removeIfFree(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+  }
+}
 
 describe.skipIf(missing)('an agent with process.user', () => {
   let directory = '';
   let prefix: string[] = [];
   let events = '';
-  let instances = '';
   let server: Server;
   let port = 0;
   const running = new Set<RunningAgent>();
@@ -45,9 +52,6 @@ describe.skipIf(missing)('an agent with process.user', () => {
     directory = mkdtempSync(join(tmpdir(), 'ktc-privileges-'));
     chmodSync(directory, 0o755);
     prefix = withAccount(directory);
-    const tracefs = openTracefs();
-    if (!tracefs.ok) throw new Error(tracefs.problem);
-    instances = `${tracefs.path}/instances`;
     const log = join(directory, 'log');
     mkdirSync(log, { mode: 0o750 });
     chownSync(log, ACCOUNT.uid, ACCOUNT.gid);
@@ -57,12 +61,18 @@ describe.skipIf(missing)('an agent with process.user', () => {
     const address = server.address();
     port = typeof address === 'object' && address !== null ? address.port : 0;
   });
-  afterAll(async () => {
+  afterEach(async () => {
     for (const agent of running) await agent.stop('SIGKILL');
+    running.clear();
+    // A keeper outlives its agent for a moment.
+    const left = () => readdirSync(INSTANCES).filter((name) => name.startsWith(nameOf('')));
+    await until(() => {
+      for (const name of left()) removeIfFree(`${INSTANCES}/${name}`);
+      return left().length === 0;
+    }, 'the instances to be removed');
+  });
+  afterAll(() => {
     server.close();
-    for (const name of readdirSync(instances)) {
-      if (name.startsWith(`ktc-drop-${process.pid}`)) rmdirSync(`${instances}/${name}`);
-    }
     rmSync(directory, { recursive: true });
   });
 
@@ -100,14 +110,10 @@ describe.skipIf(missing)('an agent with process.user', () => {
     rmSync(events, { force: true });
     const before = (await agent.status()).ledger.read;
     await makeConnections();
-    await until(
-      async () => {
-        const { ledger } = await agent.status();
-        return ledger.read - before >= CONNECTIONS * 8 && ledger.sinks['file']?.delivered === ledger.emitted;
-      },
-      'the events to be delivered',
-      DEADLINE_MS,
-    );
+    await until(async () => {
+      const { ledger } = await agent.status();
+      return ledger.read - before >= CONNECTIONS * 8 && ledger.sinks['file']?.delivered === ledger.emitted;
+    }, 'the events to be delivered');
     return readEvents();
   }
 
@@ -127,7 +133,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
     return keepers[0] ?? 0;
   }
 
-  const isThere = (what: string) => readdirSync(instances).includes(nameOf(what));
+  const isThere = (what: string) => readdirSync(INSTANCES).includes(nameOf(what));
   const isAlive = (pid: number) => readdirSync('/proc').includes(String(pid));
   const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8).padStart(4, '0');
 
@@ -175,16 +181,9 @@ describe.skipIf(missing)('an agent with process.user', () => {
     ]);
   });
 
-  it('has a keeper of little cost, which the signals to the agent do not end', async () => {
+  it('has a keeper, which the signals to the agent do not end', async () => {
     const agent = await start('signals');
     const keeper = keeperOf(agent.pid);
-    const memory = /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${keeper}/smaps_rollup`, 'utf8'))?.[1];
-    const [utime, stime] =
-      readFileSync(`/proc/${keeper}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13) ?? [];
-    console.log(
-      `keeper: ${statusOf(keeper)['VmRSS']} resident, ${memory} kB of its own, ${Number(utime) + Number(stime)} ticks of CPU`,
-    );
-    expect(Number(memory)).toBeLessThan(1024);
     expect(statusOf(keeper)['Uid']).toBe('0\t0\t0\t0');
     // Its environment is not the agent's, and it holds none of its files.
     expect(readFileSync(`/proc/${keeper}/environ`, 'utf8').split('\0').filter(Boolean)).toEqual([
@@ -203,7 +202,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
     const keeper = keeperOf(first.pid);
     await trace(first);
     await first.stop('SIGKILL');
-    await until(() => !isAlive(keeper), 'the keeper to end', DEADLINE_MS);
+    await until(() => !isAlive(keeper), 'the keeper to end');
     expect(isThere('killed')).toBe(true);
     await makeConnections();
     rmSync(events, { force: true });
@@ -211,7 +210,6 @@ describe.skipIf(missing)('an agent with process.user', () => {
     await until(
       async () => ((await second.status()).ledger.sinks['file']?.delivered ?? 0) > CONNECTIONS * 8,
       'the records',
-      DEADLINE_MS,
     );
     expect(await second.stop()).toBe(0);
     expect(isThere('killed')).toBe(false);
@@ -225,19 +223,17 @@ describe.skipIf(missing)('an agent with process.user', () => {
     expect(await first.stop()).toBe(0);
     expect(isThere('orphan')).toBe(true);
     expect(first.log()).toContain(
-      `cannot remove the ftrace instance ${instances}/${nameOf('orphan')}: its keeper was ended by SIGKILL; the next start takes it over`,
+      `cannot remove the ftrace instance ${INSTANCES}/${nameOf('orphan')}: its keeper was ended by SIGKILL; the next start takes it over`,
     );
-    expect(readFileSync(`${instances}/${nameOf('orphan')}/events/enable`, 'utf8')).toBe('0\n');
+    expect(readFileSync(`${INSTANCES}/${nameOf('orphan')}/events/enable`, 'utf8')).toBe('0\n');
     const second = await start('orphan');
     expect(await second.stop()).toBe(0);
     expect(isThere('orphan')).toBe(false);
   });
 
-  it('puts its instance back when others have changed or would remove it, and counts that', {
-    timeout: 60_000,
-  }, async () => {
+  it('puts its instance back when others have changed or would remove it, and counts that', async () => {
     const agent = await start('changed');
-    const path = `${instances}/${nameOf('changed')}`;
+    const path = `${INSTANCES}/${nameOf('changed')}`;
     expect(() => rmdirSync(path)).toThrow('EBUSY');
     const event = `${path}/events/sock/inet_sock_set_state`;
     const settings = [
@@ -253,11 +249,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
     writeFileSync(`${event}/filter`, 'dport == 1');
     writeFileSync(`${path}/events/enable`, '0');
     expect(look()).not.toEqual(before);
-    await until(
-      () => JSON.stringify(look()) === JSON.stringify(before),
-      'the settings to be put back',
-      DEADLINE_MS,
-    );
+    await until(() => JSON.stringify(look()) === JSON.stringify(before), 'the settings to be put back');
     expect(await trace(agent)).not.toHaveLength(0);
     await agent.stop();
     expect(agent.finalLedger().lost['settings_changed']).toBe(1);
@@ -267,11 +259,13 @@ describe.skipIf(missing)('an agent with process.user', () => {
 
   it('spools as that user, into files that nobody else can read', async () => {
     const spool = join(directory, 'spool');
+    // Of a try that has failed.
+    rmSync(spool, { recursive: true, force: true });
     mkdirSync(spool, { mode: 0o700 });
     chownSync(spool, ACCOUNT.uid, ACCOUNT.gid);
     const agent = await start('spool', { spool: { enabled: true, directory: spool, fsync_interval_ms: 10 } });
     expect(await trace(agent)).not.toHaveLength(0);
-    await until(() => readdirSync(spool).includes('cursor.file'), 'the cursor to be saved', DEADLINE_MS);
+    await until(() => readdirSync(spool).includes('cursor.file'), 'the cursor to be saved');
     const files = readdirSync(spool).filter((name) => !name.endsWith('.new'));
     expect(files.some((name) => name.endsWith('.open'))).toBe(true);
     for (const name of files) {
@@ -294,7 +288,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
     };
     writeFileSync(file, JSON.stringify(config));
     const [program = '', ...args] = [...prefix, ...before, KTC, ...command.split(' '), '--config', file];
-    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: DEADLINE_MS });
     expect(isThere('refused')).toBe(false);
     return { status, stdout, stderr };
   }
@@ -348,7 +342,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
 
   it('is checked as that user', () => {
     const secret = join(directory, 'root-directory');
-    mkdirSync(secret, { mode: 0o700 });
+    mkdirSync(secret, { mode: 0o700, recursive: true });
     const path = join(secret, 'events.ndjson');
     const { status, stdout } = run('check --json', {
       sink: { file: { enabled: true, path } },

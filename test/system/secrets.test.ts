@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KTC, startAgent, whyNoAgent } from '../support/agent.ts';
 import { makeCertificates, type TestCertificates } from '../support/certificates.ts';
-import { type Broker, freePorts, startBroker, until, whyNoKafka } from '../support/kafka.ts';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
+import { freePorts, until } from '../support/wait.ts';
 
 const missing = whyNoAgent() ?? whyNoKafka();
 if (missing) console.warn(`skipped: secrets: ${missing}`);
@@ -56,7 +57,9 @@ describe.skipIf(missing)('no secret is seen', () => {
     const sasl = { mechanism: 'plain', username: USER, password_file: join(directory, 'password') };
     return {
       source: { kind: 'tracepoints', probes: { tcp_set_state: { filter: 'dport == 1' } } },
-      sink: { kafka: { enabled: true, delivery_timeout_ms: 1500, request_timeout_ms: 1000, sasl, ...kafka } },
+      sink: {
+        kafka: { enabled: true, delivery_timeout_ms: 15_000, request_timeout_ms: 10_000, sasl, ...kafka },
+      },
       shutdown: { timeout_s: 1 },
       log: { level: 'trace' },
     };
@@ -74,7 +77,7 @@ describe.skipIf(missing)('no secret is seen', () => {
   it('where the broker refuses the login', async () => {
     const config = configOf({ brokers: [broker.saslAddress] });
     const agent = await startAgent({ config, awaitReady: false });
-    await until(() => agent.process.exitCode !== null, 'the agent to end', 20_000);
+    await until(() => agent.process.exitCode !== null, 'the agent to end');
     expect(agent.log()).toContain('refused the login');
     const checked = ktc('check --json', {
       ...config,
@@ -101,21 +104,17 @@ describe.skipIf(missing)('no secret is seen', () => {
     };
     const config = { ...rest, sink: { ...sink, otlp } };
     const agent = await startAgent({ config, awaitReady: false });
-    await until(
-      async () => {
-        const status = await agent.status().catch(() => null);
-        return status?.sinks['kafka']?.problem != null && status.sinks['otlp']?.problem != null;
-      },
-      'the sink to fail',
-      20_000,
-    );
+    await until(async () => {
+      const status = await agent.status().catch(() => null);
+      return status?.sinks['kafka']?.problem != null && status.sinks['otlp']?.problem != null;
+    }, 'the sink to fail');
     // A reload that is refused, with the secrets read again.
     agent.configure({
       ...config,
       sink: { ...config.sink, kafka: { ...config.sink.kafka, topic: 'another' } },
     });
     agent.process.kill('SIGHUP');
-    await until(() => agent.log().includes('was not reloaded'), 'the reload to be refused', 5_000);
+    await until(() => agent.log().includes('was not reloaded'), 'the reload to be refused');
     const pages = {
       status: await agent.get('/status'),
       ready: await agent.get('/readyz'),

@@ -12,18 +12,14 @@ import { type KernelSourceOptions, openKernelSource } from '../../src/source/ker
 import { type ProbeName, TRACEPOINTS } from '../../src/source/probes.ts';
 import type { RecordingWriter } from '../../src/source/recording/recording.ts';
 import type { Source } from '../../src/source/source.ts';
-import { until } from '../support/kafka.ts';
 import type { OwnerOptions, OwnerUsage } from '../support/source-owner.ts';
 import { runSteady } from '../support/traffic/traffic.ts';
+import { until } from '../support/wait.ts';
 
 const tracefs = process.getuid?.() === 0 ? openTracefs() : { ok: false as const, problem: 'needs root' };
 if (!tracefs.ok) process.stdout.write(`source tests skipped: ${tracefs.problem}\n`);
 const root = tracefs.ok ? tracefs.path : '';
 
-const LATENCY_LIMIT_MS = 50;
-const IDLE_CPU_LIMIT = 0.002;
-const IDLE_INTERVALS = 5;
-const IDLE_INTERVAL_MS = 2_000;
 const LARGE_KB = 4096;
 /** The least the kernel makes is two pages; a few hundred records fill these. */
 const SMALL_KB = 16;
@@ -48,7 +44,6 @@ function optionsFor(filter: string, changes: Partial<KernelSourceOptions> = {}):
 interface Listener {
   readonly source: Source;
   readonly options: KernelSourceOptions;
-  readonly latencies: number[];
   readonly lost: Map<string, number>;
   records: number;
   /** Trace time of the last record. */
@@ -68,7 +63,6 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
   const listener: Listener = {
     source,
     options,
-    latencies: [],
     lost: new Map(),
     records: 0,
     last: Number.NEGATIVE_INFINITY,
@@ -88,7 +82,6 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
       listener.records++;
       listener.ascending &&= time >= listener.last;
       listener.last = time;
-      listener.latencies.push((source.clock.now() - time) / 1e6);
     },
     malformedRecord: () => listener.malformed++,
     malformedPage: () => listener.malformed++,
@@ -99,19 +92,15 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
   return listener;
 }
 
-/** Waits until no more records come, or later ones that others cause: what the kernel had to say has arrived. */
+/** Waits until all that the kernel has recorded so far has arrived; others may go on making records. */
 async function settled(listener: Listener): Promise<void> {
   const now = listener.source.clock.now();
   let before = -1;
-  await until(
-    () => {
-      const same = listener.records === before;
-      before = listener.records;
-      return same || listener.last > now;
-    },
-    'the records to end',
-    10_000,
-  );
+  await until(() => {
+    const isSame = listener.records === before;
+    before = listener.records;
+    return listener.last > now || (isSame && readKernel(listener.options.instance, 'entries') === 0);
+  }, 'the records to end');
 }
 
 interface Owner {
@@ -174,18 +163,6 @@ function readKernel(instance: string, name: 'overrun' | 'entries' | 'read events
     .reduce((sum, stats) => sum + Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(stats)?.[1]), 0);
 }
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
-function report(what: string, latencies: readonly number[]): void {
-  const [median, high, highest] = [0.5, 0.99, 1].map((share) => percentile(latencies, share).toFixed(1));
-  process.stdout.write(
-    `${what}: ${latencies.length} records, kernel to handler p50 ${median} ms, p99 ${high} ms, max ${highest} ms\n`,
-  );
-}
-
 describe.skipIf(!tracefs.ok)('the live source', () => {
   beforeAll(async () => {
     server = createServer((socket) => socket.end());
@@ -199,53 +176,20 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     server.close();
   });
 
-  it(`has a record ${LATENCY_LIMIT_MS} ms after the kernel, at rest`, async () => {
-    const listener = listen(optionsFor(portFilter));
-    for (let round = 0; round < 12; round++) {
+  it('wakes up for a record after a rest, and reads a busy kernel in order, with nothing lost', async () => {
+    const listener = listen(optionsFor(''));
+    for (let round = 0; round < 3; round++) {
       // Longer than it polls after the last record, so that each round finds it waiting.
       await delay(300);
       const before = listener.records;
       await connections(1);
-      await until(() => listener.records > before, 'a record', 1_000);
+      await until(() => listener.records > before, 'a record');
     }
-    await listener.stop();
-    report('at rest', listener.latencies);
-    expect(listener.latencies.length).toBeGreaterThan(12 * 5);
-    expect(percentile(listener.latencies, 0.95)).toBeLessThan(LATENCY_LIMIT_MS);
-    expect([listener.ascending, listener.malformed, listener.lost.size]).toEqual([true, 0, 0]);
-  });
-
-  it(`has a record ${LATENCY_LIMIT_MS} ms after the kernel, at 10,000 a second`, async () => {
-    const listener = listen(optionsFor(''));
     const { connections: made } = await runSteady({ perSecond: 1_000, seconds: 3 });
     await settled(listener);
     await listener.stop();
-    report('under load', listener.latencies);
     expect(listener.records).toBeGreaterThan(made * 8);
-    expect(percentile(listener.latencies, 0.99)).toBeLessThan(LATENCY_LIMIT_MS);
     expect([listener.ascending, listener.malformed, listener.lost.size]).toEqual([true, 0, 0]);
-  });
-
-  it(`costs less than ${IDLE_CPU_LIMIT * 100} % of a core at rest`, { timeout: 60_000 }, async () => {
-    const owner = await startOwner(optionsFor('dport == 1'));
-    // V8 collects garbage twice, some 8 s after a program has become quiet (MemoryReducer), or later: that is no rest.
-    await delay(12_000);
-    const shares: number[] = [];
-    let before = await owner.usage();
-    const recordsBefore = before.records;
-    for (let interval = 0; interval < IDLE_INTERVALS; interval++) {
-      await delay(IDLE_INTERVAL_MS);
-      const after = await owner.usage();
-      shares.push((after.cpuMs - before.cpuMs) / IDLE_INTERVAL_MS);
-      before = after;
-    }
-    await owner.stop();
-    const share = percentile(shares, 0.5);
-    process.stdout.write(
-      `at rest: ${shares.map((each) => (each * 100).toFixed(3)).join(', ')} % of a core\n`,
-    );
-    expect(before.records).toBe(recordsBefore);
-    expect(share).toBeLessThan(IDLE_CPU_LIMIT);
   });
 
   it('counts what the kernel overwrote to the unit, as the kernel and as its pages do', async () => {
@@ -267,11 +211,7 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     expect(slow.source.status().paused).toBe(true);
     const overrun = readKernel(slow.options.instance, 'overrun');
     slow.ready = true;
-    await until(
-      () => readKernel(slow.options.instance, 'entries') === 0,
-      'the kernel to have nothing',
-      5_000,
-    );
+    await until(() => readKernel(slow.options.instance, 'entries') === 0, 'the kernel to have nothing');
     await slow.stop();
     await witness.stop();
 
@@ -327,11 +267,7 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     const owner = await startOwner(options);
     await connections(10);
     await settled(witness);
-    await until(
-      async () => (await owner.usage()).records === witness.records,
-      'the owner to have read',
-      5_000,
-    );
+    await until(async () => (await owner.usage()).records === witness.records, 'the owner to have read');
     const before = witness.records;
     await owner.kill();
     await connections(300);
@@ -417,20 +353,15 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     await settled(listener);
     writeFileSync(`${root}/instances/${instance}/trace`, '');
     expect(readKernel(instance, 'read events')).toBe(0);
-    await until(
-      async () => {
-        await connections(1);
-        return listener.lost.has('settings_changed');
-      },
-      'the loss to be told',
-      5_000,
-    );
+    await until(async () => {
+      await connections(1);
+      return listener.lost.has('settings_changed');
+    }, 'the loss to be told');
     await settled(listener);
     expect([...listener.lost]).toEqual([['settings_changed', 1]]);
     await until(
       () => listener.source.position()?.records === readKernel(instance, 'read events'),
       'the count to follow',
-      2_000,
     );
     expect(readKernel(instance, 'read events')).toBeLessThan(listener.records);
     await listener.stop();
@@ -441,7 +372,7 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     const path = `${root}/instances/${listener.options.instance}`;
     expect(() => rmdirSync(path)).toThrow('EBUSY');
     await connections(1);
-    await until(() => listener.records > 0, 'a record', 1_000);
+    await until(() => listener.records > 0, 'a record');
     await listener.stop();
     expect(existsSync(path)).toBe(false);
   });

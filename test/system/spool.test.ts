@@ -20,7 +20,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCOUNT, withAccount } from '../support/accounts.ts';
 import { asNobody, KTC, whyNoAgent } from '../support/agent.ts';
-import { until } from '../support/kafka.ts';
+import { DEADLINE_MS, until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: ktc spool: ${missing}`);
@@ -35,7 +35,7 @@ describe.skipIf(missing)('ktc spool', () => {
   const run = (words: readonly string[], before: readonly string[] = []) => runAs([...before, KTC], words);
   const runAs = ([program = '', ...before]: readonly string[], words: readonly string[]) => {
     const args = [...before, 'spool', ...words];
-    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: DEADLINE_MS });
     return { status, stdout, stderr };
   };
 
@@ -60,6 +60,8 @@ describe.skipIf(missing)('ktc spool', () => {
 
   function copy(name: string): string {
     const directory = join(root, name);
+    // Of a try that has failed.
+    for (const left of [directory, `${directory}.ndjson`]) rmSync(left, { recursive: true, force: true });
     cpSync(filled, directory, { recursive: true });
     return directory;
   }
@@ -155,7 +157,7 @@ describe.skipIf(missing)('ktc spool', () => {
 
   it('drain ends with 1 when its time is over, says what is in the way, and leaves the rest', () => {
     const directory = copy('late');
-    const { status, stderr } = run(['drain', '--timeout', '0.5', '--config', configure('late', 'gone')]);
+    const { status, stderr } = run(['drain', '--timeout', '2', '--config', configure('late', 'gone')]);
     expect(status).toBe(1);
     expect(stderr).toContain(`ktc: sink otlp: ${total} events are left in the spool: `);
     expect(stderr).toContain('ECONNREFUSED');
@@ -173,11 +175,7 @@ describe.skipIf(missing)('ktc spool', () => {
       });
       const end = Promise.all([text(child.stderr), once(child, 'close')]);
       const lock = `@ktc-spool-${statSync(directory).dev}-${statSync(directory).ino}\n`;
-      await until(
-        () => readFileSync('/proc/net/unix', 'latin1').includes(lock),
-        'it to have the spool',
-        10_000,
-      );
+      await until(() => readFileSync('/proc/net/unix', 'latin1').includes(lock), 'it to have the spool');
       expect(run(['drain', '--config', config]).stderr).toBe(
         `ktc: ${directory} is in use by another agent, which delivers what is in it: stop that one first, or give each its own spool.directory\n`,
       );
@@ -195,6 +193,7 @@ describe.skipIf(missing)('ktc spool', () => {
     chownSync(directory, uid, gid);
     for (const name of readdirSync(directory)) chownSync(join(directory, name), uid, gid);
     const log = join(root, 'log');
+    rmSync(log, { recursive: true, force: true });
     mkdirSync(log, { mode: 0o750 });
     chownSync(log, uid, gid);
     const path = join(log, 'events.ndjson');

@@ -1,9 +1,10 @@
 /** The six tools on native tracepoints, on real traffic whose shape is known, against what the programs themselves saw. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LossyLink } from '../../src/demo/network.ts';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { startAgent, whyNoAgent } from '../support/agent.ts';
-import { openLossyLink, readLinkCounters } from '../support/network.ts';
+import { openLossyLink, readLinkCounters, waitUntilQuiet } from '../support/network.ts';
+import { shared } from '../support/shared.ts';
 import { instancesOf, parseCsv, type Row, runHeld, startTool, stopTools } from '../support/tool.ts';
 import type { HeldRecord } from '../support/traffic/held.ts';
 
@@ -16,20 +17,28 @@ const PORT = 5023;
 const NAMES = ['tcpaccept', 'tcpconnect', 'tcpconnlat', 'tcplife', 'tcpretrans', 'tcpstates'] as const;
 type Name = (typeof NAMES)[number];
 
+interface Traced {
+  readonly records: readonly HeldRecord[];
+  readonly notes: ReadonlyMap<Name, string>;
+  readonly rows: ReadonlyMap<Name, Row[]>;
+  readonly agentCode: number | null;
+  /** Retransmits. */
+  readonly counted: number;
+  readonly pids: readonly number[];
+}
+
 describe.skipIf(missing)('the tools, side by side with each other and the agent', () => {
   let link: LossyLink;
-  let records: HeldRecord[];
-  let notes: Map<Name, string>;
-  let rows: Map<Name, Row[]>;
-  let agentCode: number | null;
-  let counted: number;
-  let pids: number[];
+  let traced: Traced;
 
-  const clients = () => records.filter(({ side }) => side === 'client');
-  const servers = () => records.filter(({ side }) => side === 'server');
-  const of = (name: Name): Row[] => rows.get(name) ?? [];
+  const clients = () => traced.records.filter(({ side }) => side === 'client');
+  const servers = () => traced.records.filter(({ side }) => side === 'server');
+  const of = (name: Name): Row[] => traced.rows.get(name) ?? [];
 
-  beforeAll(async () => {
+  const trace = shared(async (): Promise<Traced> => {
+    // Of a first try that failed.
+    await stopTools();
+    await link?.close();
     link = await openLossyLink({ lossPercent: 0 });
     const agent = await startAgent({
       config: { sink: { file: { enabled: true, path: '/dev/null' } }, telemetry: { http: { port: 0 } } },
@@ -38,26 +47,30 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
     const tools = await Promise.all(
       NAMES.map(async (name) => [name, await startTool(name, '--csv', '--source', 'tracepoints')] as const),
     );
-    records = await runHeld(link, PORT, CONNECTIONS);
-    counted = (await readLinkCounters(link)).TcpRetransSegs;
+    const records = await runHeld(link, PORT, CONNECTIONS);
+    await waitUntilQuiet(link);
+    const counted = (await readLinkCounters(link)).TcpRetransSegs;
     const codes = await Promise.all(tools.map(([, tool]) => tool.stop()));
     expect(codes).toEqual(NAMES.map(() => 0));
-    agentCode = await agent.stop();
-    pids = tools.map(([, tool]) => tool.pid);
+    const agentCode = await agent.stop();
     const addresses = [link.a.ipv4, link.b.ipv4];
-    rows = new Map(
+    const rows = new Map(
       tools.map(([name, tool]) => [
         name,
         parseCsv(tool.stdout()).filter((row) => Object.values(row).some((cell) => addresses.includes(cell))),
       ]),
     );
-    notes = new Map(tools.map(([name, tool]) => [name, tool.stderr()]));
+    const notes = new Map(tools.map(([name, tool]) => [name, tool.stderr()]));
+    return { records, notes, rows, agentCode, counted, pids: tools.map(([, tool]) => tool.pid) };
+  });
+  beforeEach(async (context) => {
+    traced = await trace(context);
   });
   afterAll(() => link?.close());
 
   it('leave nothing behind, and disturb nobody', () => {
-    expect(agentCode).toBe(0);
-    for (const pid of pids) expect(instancesOf(pid)).toEqual([]);
+    expect(traced.agentCode).toBe(0);
+    for (const pid of traced.pids) expect(instancesOf(pid)).toEqual([]);
   });
 
   it('the traffic is what it should be', () => {
@@ -78,7 +91,7 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
       DPORT: String(PORT),
     }));
     expect(inOrder(of('tcpconnect'))).toEqual(inOrder(truth));
-    expect(notes.get('tcpconnect')).toBe('');
+    expect(traced.notes.get('tcpconnect')).toBe('');
   });
 
   it('tcpaccept: every column, but for the process, which it says it cannot know', () => {
@@ -94,7 +107,9 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
     const byPeer = (list: readonly Row[]) =>
       [...list].sort((a, b) => Number(a['RPORT']) - Number(b['RPORT']));
     expect(byPeer(of('tcpaccept'))).toEqual(byPeer(truth));
-    expect(notes.get('tcpaccept')).toMatch(/^ktc: PID, COMM: unknown to the native tracepoints; [^\n]*\n$/);
+    expect(traced.notes.get('tcpaccept')).toMatch(
+      /^ktc: PID, COMM: unknown to the native tracepoints; [^\n]*\n$/,
+    );
   });
 
   it('tcpconnlat: every column, and the latency that the client measured', () => {
@@ -108,7 +123,7 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
   });
 
   it('tcplife: every column, and how long each lived, from both ends', () => {
-    for (const record of records) {
+    for (const record of traced.records) {
       const row = of('tcplife').find(
         ({ LPORT, RPORT }) => LPORT === String(record.local_port) && RPORT === String(record.remote_port),
       );
@@ -131,7 +146,9 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
       expect(ms).toBeLessThanOrEqual((client?.total_ms ?? Number.NaN) * 1.2 + 20);
     }
     expect(of('tcplife').length).toBe(CONNECTIONS * 2);
-    expect(notes.get('tcplife')).toMatch(/^ktc: TX_KB, RX_KB: unknown to the native tracepoints; [^\n]*\n$/);
+    expect(traced.notes.get('tcplife')).toMatch(
+      /^ktc: TX_KB, RX_KB: unknown to the native tracepoints; [^\n]*\n$/,
+    );
   });
 
   it('tcpstates: every walk from first to last state, and its durations sum up to the life', () => {
@@ -151,7 +168,7 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
       const sum = sinceEstablished.reduce((total, row) => total + Number(row['MS']), 0);
       // Each is rounded down to a microsecond; the instances of two tools take their own times of a record.
       expect(Math.abs(sum - Number(life?.['MS']))).toBeLessThan(1);
-      const owner = records.find(
+      const owner = traced.records.find(
         (record) => String(record.local_port) === LPORT && String(record.remote_port) === RPORT,
       );
       // Where the owner closes it itself, it is on the CPU.
@@ -161,8 +178,8 @@ describe.skipIf(missing)('the tools, side by side with each other and the agent'
   });
 
   it('tcpretrans: what the kernel counted, which on a link without loss is only loss probes of a busy machine', () => {
-    expect(of('tcpretrans').length).toBe(counted);
-    expect(notes.get('tcpretrans')).toBe('');
+    expect(of('tcpretrans').length).toBe(traced.counted);
+    expect(traced.notes.get('tcpretrans')).toBe('');
   });
 });
 

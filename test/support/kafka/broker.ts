@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../wait.ts';
 import { createNode, type KafkaNode, runTool, SCRAM, SHA_512 } from './node.ts';
 import { createTopics, type Topics } from './topics.ts';
-import { freePorts } from './wait.ts';
 
 export interface BrokerOptions {
   /** Of the plain listener; a free one unless given. */

@@ -4,14 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openPlace, type Place } from '../namespace.ts';
+import { freePorts, until } from '../wait.ts';
 import { createNode, type KafkaNode } from './node.ts';
 import { createTopics, type Topics } from './topics.ts';
-import { freePorts, until } from './wait.ts';
 
 export const NODE_IDS = [1, 2, 3] as const;
 export type NodeId = (typeof NODE_IDS)[number];
-
-const DEADLINE_MS = 60_000;
 
 export interface Cluster extends Topics {
   /** `<address>:<port>` of every broker, by id - 1. */
@@ -21,6 +19,8 @@ export interface Cluster extends Topics {
   leaderOf(topic: string, partition: number): Promise<NodeId>;
   /** Makes another node the leader, without stopping any, and resolves when it leads. */
   moveLeader(topic: string, partition: number, to: NodeId): Promise<void>;
+  /** All of it runs and answers again: what a test that has failed leaves behind. */
+  restore(): Promise<void>;
   /** Waits until all three replicas of a partition are in sync again. */
   inSync(topic: string, partition: number): Promise<void>;
   stop(): Promise<void>;
@@ -95,6 +95,10 @@ export async function startCluster({ place }: ClusterOptions = {}): Promise<Clus
       node.resume();
       answering.add(id);
     },
+    async restore() {
+      await node.restore();
+      answering.add(id);
+    },
   });
   const nodes = Object.fromEntries(
     created.map((node, index) => [index + 1, watched((index + 1) as NodeId, node)]),
@@ -104,14 +108,10 @@ export async function startCluster({ place }: ClusterOptions = {}): Promise<Clus
 
   const leaderOf = async (topic: string, partition: number): Promise<NodeId> => {
     let leader: number | null = null;
-    await until(
-      async () => {
-        leader = await topics.leader(topic, partition).catch(() => null);
-        return leader !== null;
-      },
-      `a leader of ${topic}-${partition}`,
-      DEADLINE_MS,
-    );
+    await until(async () => {
+      leader = await topics.leader(topic, partition).catch(() => null);
+      return leader !== null;
+    }, `a leader of ${topic}-${partition}`);
     return (leader ?? 0) as NodeId;
   };
 
@@ -127,7 +127,6 @@ export async function startCluster({ place }: ClusterOptions = {}): Promise<Clus
     until(
       async () => (await topics.inSyncReplicas(topic, partition)).length === NODE_IDS.length,
       `three replicas of ${topic}-${partition} in sync`,
-      DEADLINE_MS,
     );
 
   return {
@@ -143,17 +142,14 @@ export async function startCluster({ place }: ClusterOptions = {}): Promise<Clus
       // A leader that is no replica any more has to give way; then it may come back as a follower.
       if (from !== to) {
         await topics.reassign(topic, partition, [to, ...others.filter((id) => id !== from)]);
-        await until(
-          async () => (await leaderOf(topic, partition)) !== from,
-          `node ${from} to give way`,
-          DEADLINE_MS,
-        );
+        await until(async () => (await leaderOf(topic, partition)) !== from, `node ${from} to give way`);
       }
       if ((await leaderOf(topic, partition)) !== to) throw new Error(`node ${to} does not lead ${topic}`);
       await topics.reassign(topic, partition, [to, ...others]);
       await inSync(topic, partition);
     },
     inSync,
+    restore: async () => void (await Promise.all(NODE_IDS.map((id) => nodes[id].restore()))),
     async stop() {
       // A farewell takes seconds, and nobody reads the data again.
       await all((node) => node.kill());
@@ -174,6 +170,10 @@ export async function startRemoteCluster(): Promise<RemoteCluster> {
     return {
       ...cluster,
       place,
+      async restore() {
+        await place.heal();
+        await cluster.restore();
+      },
       async stop() {
         await cluster.stop();
         await place.close();

@@ -2,9 +2,10 @@
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDemo } from '../../../src/demo/demo.ts';
+import { INSTANCES } from '../tracefs.ts';
 
 const traceInstance = `ktc-test-${process.pid}`;
-const instance = join('/sys/kernel/tracing/instances', traceInstance);
+const instance = join(INSTANCES, traceInstance);
 mkdirSync(instance);
 // An open file keeps an instance from being removed until this process is gone.
 openSync(join(instance, 'trace_pipe'), 'r');

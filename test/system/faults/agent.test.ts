@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { whyNoAgent } from '../../support/agent.ts';
-import { until } from '../../support/kafka.ts';
 import { noNetworkReason } from '../../support/network.ts';
+import { until } from '../../support/wait.ts';
 import { openDisk } from './disk.ts';
 import { expectExact } from './exact.ts';
 import { FULL } from './row.ts';
@@ -27,7 +27,6 @@ const LINGER_MS = 200;
  */
 const RECORDS_A_ROUND = 2_500;
 const STOPPED_MS = FULL ? 30_000 : 4_000;
-const TIMEOUT_MS = 120_000;
 /** The least that is allowed, some 800 records a CPU: a third of a second. */
 const SMALL_BUFFER_KB = 64;
 
@@ -72,7 +71,7 @@ describe.skipIf(missing)('what a killed agent has not spooled is counted to the 
 });
 
 describe.skipIf(missing)('nothing is lost when the agent', () => {
-  it('is ended under load while its sink takes nothing', { timeout: TIMEOUT_MS }, async () => {
+  it('is ended under load while its sink takes nothing', async () => {
     const disk = openDisk(128);
     try {
       await onStage({ sinkPath: join(disk.path, 'events.ndjson'), shutdownSeconds: 1 }, async (stage) => {
@@ -98,7 +97,7 @@ describe.skipIf(missing)('nothing is lost when the agent', () => {
     }
   });
 
-  it('has no file descriptors left', { timeout: TIMEOUT_MS }, () =>
+  it('has no file descriptors left', () =>
     // Files of 1 MiB: another one twice a second.
     onStage({ spool: { max_bytes: 16 * 2 ** 20 } }, async (stage) => {
       const { pid } = await stage.start();
@@ -106,24 +105,19 @@ describe.skipIf(missing)('nothing is lost when the agent', () => {
       await stage.delivers(1_000);
       const limitFiles = (most: number) =>
         execFileSync('prlimit', ['--pid', String(pid), `--nofile=${most}:4096`]);
-      await until(
-        () => {
-          // Again and again: what it has open for a moment only leaves its number free.
-          limitFiles(lowestFreeDescriptor(pid));
-          return stage.log().includes('too many open files');
-        },
-        'the agent to have too many open files',
-        20_000,
-      );
+      await until(() => {
+        // Again and again: what it has open for a moment only leaves its number free.
+        limitFiles(lowestFreeDescriptor(pid));
+        return stage.log().includes('too many open files');
+      }, 'the agent to have too many open files');
       await delay(FULL ? 10_000 : 1_000);
       limitFiles(4096);
       await stage.delivers(10_000);
       const ending = await stage.finish();
       expectExact('no file descriptors left for a while', ending);
-    }),
-  );
+    }));
 
-  it('was stopped, and the kernel overwrites what it does not read', { timeout: TIMEOUT_MS }, () =>
+  it('was stopped, and the kernel overwrites what it does not read', () =>
     onStage({ source: { buffer_kb: SMALL_BUFFER_KB } }, async (stage) => {
       const { process: child } = await stage.start();
       await stage.traffic();
@@ -141,8 +135,7 @@ describe.skipIf(missing)('nothing is lost when the agent', () => {
         },
       );
       expect(losses['kernel_overrun']).toBeGreaterThan(1_000);
-    }),
-  );
+    }));
 });
 
 const MEMORY_GROUPS = '/sys/fs/cgroup/memory';
@@ -152,7 +145,7 @@ const noMemoryLimit = noMemoryGroup();
 if (noMemoryLimit) console.warn(`skipped: the agent out of memory: ${noMemoryLimit}`);
 
 describe.skipIf(missing ?? noMemoryLimit)('an agent that the kernel kills', () => {
-  it('for want of memory is as one that is killed', { timeout: TIMEOUT_MS }, async () => {
+  it('for want of memory is as one that is killed', async () => {
     const group = join(MEMORY_GROUPS, `ktc-test-${process.pid}`);
     mkdirSync(group);
     const enter = ['sh', '-c', 'echo $$ >"$0/cgroup.procs"; exec "$@"', group];
@@ -174,7 +167,7 @@ describe.skipIf(missing ?? noMemoryLimit)('an agent that the kernel kills', () =
         ];
         const hog = spawn(command, words, { stdio: 'ignore' });
         const hogEnded = once(hog, 'exit');
-        await until(() => victim.process.signalCode !== null, 'the kernel to kill the agent', 20_000);
+        await until(() => victim.process.signalCode !== null, 'the kernel to kill the agent');
         await hogEnded;
         expect(victim.process.signalCode).toBe('SIGKILL');
         await stage.stop();

@@ -11,7 +11,6 @@ import { FULL } from './row.ts';
 const missing = FULL ? (whyNoAgent() ?? whyNoKafka()) : 'make test-faults does it';
 if (missing && FULL) console.warn(`skipped: faults of Kafka's credentials: ${missing}`);
 
-const TIMEOUT_MS = 180_000;
 const USER = 'agent';
 const PASSWORD = 'right';
 /** How soon the broker wants to see the password again; kafkajs shows it 10 s earlier. */
@@ -54,30 +53,27 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     expectExact(name, 'kafka', await broker.account(topic), ending);
   };
 
-  it('the login is taken away and given back', { timeout: TIMEOUT_MS }, () =>
+  it('the login is taken away and given back', () =>
     row('login', 'login revoked and given back (SCRAM-SHA-512)', async (load) => {
       await broker.setPassword(USER, null);
       await load.problem('kafka', /refused the login of "agent"/);
       await load.standstill('kafka');
       await broker.setPassword(USER, PASSWORD);
-    }),
-  );
+    }));
 
-  it('the password is another for a while', { timeout: TIMEOUT_MS }, () =>
+  it('the password is another for a while', () =>
     row('password', 'password changed and changed back', async (load) => {
       await broker.setPassword(USER, 'another');
       await load.problem('kafka', /refused the login of "agent"/);
       await load.standstill('kafka');
       await broker.setPassword(USER, PASSWORD);
-    }),
-  );
+    }));
 
-  it('the right to write is taken away and given back', { timeout: TIMEOUT_MS }, () =>
+  it('the right to write is taken away and given back', () =>
     row('rights', 'right to write revoked and given back', async (load) => {
       await broker.allow(USER, 'rights', ['DESCRIBE']);
       await load.problem('kafka', /may not write/);
       await load.standstill('kafka');
       await broker.allow(USER, 'rights', ['DESCRIBE', 'WRITE']);
-    }),
-  );
+    }));
 });

@@ -2,8 +2,8 @@
 import { rmdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { whyNoAgent } from '../../support/agent.ts';
-import { until } from '../../support/kafka.ts';
 import { noNetworkReason } from '../../support/network.ts';
+import { until } from '../../support/wait.ts';
 import { expectExact } from './exact.ts';
 import { FULL } from './row.ts';
 import { onStage } from './stage.ts';
@@ -15,7 +15,7 @@ if (missing) console.warn(`skipped: faults of the host: ${missing}`);
 const SETTINGS = ['tracing_on', ...(FULL ? ['events/sock/inet_sock_set_state/enable'] : [])];
 
 describe.skipIf(missing)('an ftrace instance under load', () => {
-  it('cannot be removed, and finds its settings put back', { timeout: 60_000 }, () =>
+  it('cannot be removed, and finds its settings put back', () =>
     onStage({}, async (stage) => {
       await stage.start();
       await stage.traffic();
@@ -27,7 +27,6 @@ describe.skipIf(missing)('an ftrace instance under load', () => {
         await until(
           async () => ((await stage.agent.status()).ledger.lost['settings_changed'] ?? 0) > before,
           `${setting} to be put back`,
-          20_000,
         );
         await stage.delivers(2_000);
       }
@@ -35,6 +34,5 @@ describe.skipIf(missing)('an ftrace instance under load', () => {
         reasons: ['settings_changed'],
       });
       expect(losses['settings_changed']).toBe(SETTINGS.length);
-    }),
-  );
+    }));
 });

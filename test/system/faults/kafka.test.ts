@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { whyNoAgent } from '../../support/agent.ts';
 import { startCollector, whyNoCollector } from '../../support/collector.ts';
 import { accountOfFile } from '../../support/event-account.ts';
@@ -12,10 +12,10 @@ import {
   type NodeId,
   type RemoteCluster,
   startRemoteCluster,
-  until,
   whyNoKafka,
 } from '../../support/kafka.ts';
 import { noNetworkReason } from '../../support/network.ts';
+import { until } from '../../support/wait.ts';
 import { expectExact, type Load, underLoad } from './load.ts';
 import { FULL, tellRow } from './row.ts';
 
@@ -24,7 +24,6 @@ if (missing) console.warn(`skipped: faults of Kafka: ${missing}`);
 
 /** Rows that only `make test-faults` has time for. */
 const fullOnly = it.skipIf(!FULL);
-const TIMEOUT_MS = 240_000;
 /** Short, so that a row sees them pass. */
 const KAFKA = { enabled: true, request_timeout_ms: 2_000, delivery_timeout_ms: 20_000 } as const;
 
@@ -34,6 +33,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
   beforeAll(async () => {
     cluster = await startRemoteCluster();
   });
+  beforeEach(() => cluster.restore());
   afterAll(async () => {
     await cluster?.stop();
     rmSync(directory, { recursive: true });
@@ -61,7 +61,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     return { account, ending };
   };
 
-  it('the leader is killed -9', { timeout: TIMEOUT_MS }, async () => {
+  it('the leader is killed -9', async () => {
     const { account } = await row('killed', 'one of three brokers killed -9', async (load, topic) => {
       const leader = await cluster.leaderOf(topic, 0);
       await cluster.nodes[leader].kill();
@@ -86,7 +86,6 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
         await until(
           async () => (await load.ledgerOf('kafka')).spooled < during.spooled / 2,
           'the spool to empty',
-          TIMEOUT_MS,
         );
       },
       kafka,
@@ -94,9 +93,8 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
   };
 
   const outageS = FULL ? 60 : 8;
-  it(`all brokers are killed for ${outageS} s`, { timeout: TIMEOUT_MS }, () =>
-    outage('outage', `all brokers killed for ${outageS} s`, outageS * 1_000),
-  );
+  it(`all brokers are killed for ${outageS} s`, () =>
+    outage('outage', `all brokers killed for ${outageS} s`, outageS * 1_000));
 
   fullOnly(
     'all brokers are killed for 12 minutes, longer than every default of the sink',
@@ -110,14 +108,14 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
       }),
   );
 
-  it('the leader moves', { timeout: TIMEOUT_MS }, async () => {
+  it('the leader moves', async () => {
     const { account } = await row('moved', 'leader moved', async (_, topic) => {
       await cluster.moveLeader(topic, 0, otherThan(await cluster.leaderOf(topic, 0)));
     });
     expect(account.doubled).toBe(0);
   });
 
-  it('the leader accepts and never answers', { timeout: TIMEOUT_MS }, async () => {
+  it('the leader accepts and never answers', async () => {
     await row('hanging', 'leader accepts and never answers (SIGSTOP)', async (load, topic) => {
       const leader = await cluster.leaderOf(topic, 0);
       await cluster.nodes[leader].pause();
@@ -127,7 +125,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     });
   });
 
-  it('the first broker of its list never answers from the start', { timeout: TIMEOUT_MS }, async () => {
+  it('the first broker of its list never answers from the start', async () => {
     const topic = 'first-hangs';
     await cluster.create(topic, 1);
     await cluster.nodes[1].pause();
@@ -143,7 +141,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     }
   });
 
-  fullOnly('all brokers accept and never answer', { timeout: TIMEOUT_MS }, async () => {
+  fullOnly('all brokers accept and never answer', async () => {
     await row('all-hanging', 'all brokers accept and never answer (SIGSTOP), 30 s', async (load) => {
       await all((node) => node.pause());
       await load.standstill('kafka');
@@ -153,7 +151,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
   });
 
   const partitionS = FULL ? 30 : 6;
-  it(`the network drops every packet for ${partitionS} s`, { timeout: TIMEOUT_MS }, async () => {
+  it(`the network drops every packet for ${partitionS} s`, async () => {
     await row('partition', `partition (nftables drop), ${partitionS} s`, async (load) => {
       await cluster.place.cut();
       try {
@@ -165,7 +163,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     });
   });
 
-  fullOnly('the link is slow', { timeout: TIMEOUT_MS }, async () => {
+  fullOnly('the link is slow', async () => {
     await row(
       'slow',
       'link of 200 kB/s for 1.5 MB/s of events, 30 s',
@@ -182,14 +180,13 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     );
   });
 
-  it('too few replicas are in sync', { timeout: TIMEOUT_MS }, async () => {
+  it('too few replicas are in sync', async () => {
     const { account } = await row('too-few', '`min.insync.replicas` not met', async (load, topic) => {
       const follower = otherThan(await cluster.leaderOf(topic, 0));
       await cluster.nodes[follower].kill();
       await until(
         async () => (await cluster.inSyncReplicas(topic, 0)).length === 2,
         'the replica to be out of sync',
-        30_000,
       );
       await cluster.configure(topic, { 'min.insync.replicas': '3' });
       await load.standstill('kafka');
@@ -201,9 +198,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     expect(account.doubled).toBe(0);
   });
 
-  it('the topic is deleted: what was acknowledged is gone with it, and nothing else', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  it('the topic is deleted: what was acknowledged is gone with it, and nothing else', async () => {
     const topic = 'deleted';
     let gone = 0;
     await cluster.create(topic, 1);
@@ -233,9 +228,6 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
 
   it.skipIf(whyNoCollector() !== null)(
     'it is one of three sinks and goes, and then another one does',
-    {
-      timeout: TIMEOUT_MS,
-    },
     async () => {
       const topic = 'side-by-side';
       await cluster.create(topic, 1);
@@ -274,9 +266,7 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
     },
   );
 
-  it('records are too large for a while: these are refused, counted, and kept as dead letters', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  it('records are too large for a while: these are refused, counted, and kept as dead letters', async () => {
     const { ending } = await row(
       'too-large',
       'records too large for a while',
@@ -286,7 +276,6 @@ describe.skipIf(missing)('nothing is lost when, in Kafka,', () => {
         await until(
           async () => ((await load.ledgerOf('kafka')).rejected['message_too_large'] ?? 0) > 20,
           'events to be refused',
-          30_000,
         );
         await cluster.configure(topic, {});
       },

@@ -7,8 +7,8 @@ import { expect } from 'vitest';
 import { imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
 import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
 import type { Account } from '../../support/event-account.ts';
-import { until } from '../../support/kafka.ts';
 import { startSteady } from '../../support/traffic/traffic.ts';
+import { until } from '../../support/wait.ts';
 import { tellRow } from './row.ts';
 
 /** Ten changes of state, and what follows from them: connect, its latency, and the end of either side. */
@@ -16,7 +16,6 @@ const EVENTS_A_CONNECTION = 14;
 /** 2,500 events a second. */
 const CONNECTIONS_PER_SECOND = 180;
 const LONGEST_TRAFFIC_S = 7_200;
-const DEADLINE_MS = 60_000;
 
 let started = 0;
 
@@ -27,9 +26,9 @@ export interface Load {
   restart(): Promise<void>;
   ledgerOf(sink: string): Promise<SinkAccount>;
   /** Waits until a sink has acknowledged `events` more. */
-  more(sink: string, events: number, deadlineMs?: number): Promise<void>;
+  more(sink: string, events: number): Promise<void>;
   /** Waits until a sink's problem tells this. */
-  problem(sink: string, expected: RegExp, deadlineMs?: number): Promise<void>;
+  problem(sink: string, expected: RegExp): Promise<void>;
   /** Waits until nothing is acknowledged for a second; how much was until then. */
   standstill(sink: string): Promise<number>;
   /** Ends the traffic, lets the agent deliver everything, and stops it. */
@@ -88,13 +87,9 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     if (found === undefined) throw new Error(`the agent has no sink ${sink}`);
     return found;
   };
-  const more = async (sink: string, events: number, deadlineMs = DEADLINE_MS) => {
+  const more = async (sink: string, events: number) => {
     const wanted = (await ledgerOf(sink)).delivered + events;
-    await until(
-      async () => (await ledgerOf(sink)).delivered >= wanted,
-      `${events} more events delivered`,
-      deadlineMs,
-    );
+    await until(async () => (await ledgerOf(sink)).delivered >= wanted, `${events} more events delivered`);
   };
   return {
     get agent() {
@@ -106,25 +101,20 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     },
     ledgerOf,
     more,
-    problem: (sink, expected, deadlineMs = DEADLINE_MS) =>
+    problem: (sink, expected) =>
       until(
         async () => expected.test((await agent.status()).sinks[sink]?.problem ?? ''),
         `sink ${sink} to have the problem ${expected}`,
-        deadlineMs,
       ),
     async standstill(sink) {
       let before = -1;
-      await until(
-        async () => {
-          const { delivered } = await ledgerOf(sink);
-          const stands = delivered === before;
-          before = delivered;
-          if (!stands) await delay(1_000);
-          return stands;
-        },
-        'nothing to be delivered any more',
-        DEADLINE_MS,
-      );
+      await until(async () => {
+        const { delivered } = await ledgerOf(sink);
+        const stands = delivered === before;
+        before = delivered;
+        if (!stands) await delay(1_000);
+        return stands;
+      }, 'nothing to be delivered any more');
       return before;
     },
     async finish() {

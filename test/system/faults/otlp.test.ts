@@ -8,7 +8,6 @@ import { whyNoAgent } from '../../support/agent.ts';
 import { makeCertificates, makeExpiredCertificate } from '../../support/certificates.ts';
 import { type Collector, startCollector, whyNoCollector } from '../../support/collector.ts';
 import { type OpenAccount, openAccount } from '../../support/event-account.ts';
-import { until } from '../../support/kafka.ts';
 import {
   type GrpcScript,
   type HttpScript,
@@ -16,6 +15,7 @@ import {
   startHttpReceiver,
 } from '../../support/otlp-receiver.ts';
 import { partialSuccess, retryInfo, rpcStatus } from '../../support/rpc-status.ts';
+import { until } from '../../support/wait.ts';
 import { expectExact, type Load, underLoad } from './load.ts';
 import { FULL } from './row.ts';
 
@@ -23,7 +23,6 @@ const missing = whyNoAgent() ?? whyNoCollector();
 if (missing) console.warn(`skipped: faults of OTLP: ${missing}`);
 
 const fullOnly = it.skipIf(!FULL);
-const TIMEOUT_MS = 180_000;
 
 describe.skipIf(missing)('nothing is lost when the collector', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-faults-otlp-'));
@@ -51,7 +50,6 @@ describe.skipIf(missing)('nothing is lost when the collector', () => {
 
   it.each(FULL ? ['http/protobuf', 'http/json', 'grpc'] : ['http/protobuf'])(
     'is killed -9 and comes back, over %s',
-    { timeout: TIMEOUT_MS },
     (protocol) =>
       row(`collector killed -9, back after 5 s, ${protocol}`, protocol, async (load, collector) => {
         await collector.kill();
@@ -59,25 +57,21 @@ describe.skipIf(missing)('nothing is lost when the collector', () => {
         await until(
           async () => (await load.ledgerOf('otlp')).spooled > 10_000,
           'events to wait in the spool',
-          TIMEOUT_MS,
         );
         await collector.start();
       }),
   );
 
-  fullOnly.each(['http/protobuf', 'grpc'])(
-    'accepts and never answers, over %s',
-    { timeout: TIMEOUT_MS },
-    (protocol) =>
-      row(`collector hangs (SIGSTOP), ${protocol}`, protocol, async (load, collector) => {
-        collector.pause();
-        await load.problem('otlp', /no answer within 2000 ms/);
-        await load.standstill('otlp');
-        collector.resume();
-      }),
+  fullOnly.each(['http/protobuf', 'grpc'])('accepts and never answers, over %s', (protocol) =>
+    row(`collector hangs (SIGSTOP), ${protocol}`, protocol, async (load, collector) => {
+      collector.pause();
+      await load.problem('otlp', /no answer within 2000 ms/);
+      await load.standstill('otlp');
+      collector.resume();
+    }),
   );
 
-  it('has a certificate that has expired', { timeout: TIMEOUT_MS }, () =>
+  it('has a certificate that has expired', () =>
     row("collector's certificate expired", 'http/protobuf', async (load, collector) => {
       await collector.kill();
       copyFileSync(makeExpiredCertificate(directory, certificates), certificate);
@@ -87,8 +81,7 @@ describe.skipIf(missing)('nothing is lost when the collector', () => {
       await collector.kill();
       copyFileSync(certificates.broker.certificate, certificate);
       await collector.start();
-    }),
-  );
+    }));
 });
 
 /** How a receiver answers the next requests. */
@@ -150,7 +143,7 @@ describe.skipIf(missing)('nothing is lost when the receiver answers', () => {
         return 'reset';
       },
     ],
-  ])('%s', { timeout: TIMEOUT_MS }, async (name, requests, answer) => {
+  ])('%s', async (name, requests, answer) => {
     const account = openAccount();
     const script = createScript<HttpScript>({ status: 200 }, account);
     const receiver = await startHttpReceiver({ answer: script.answer });
@@ -158,7 +151,7 @@ describe.skipIf(missing)('nothing is lost when the receiver answers', () => {
     try {
       const ending = await underLoad({ sink }, async () => {
         script.begin({ requests, answer: (ids) => answer(ids, account) });
-        await until(script.isOver, `${requests} requests to be answered so`, TIMEOUT_MS);
+        await until(script.isOver, `${requests} requests to be answered so`);
       });
       expectExact(`receiver answers ${requests} requests: ${name}`, 'otlp', account, ending);
     } finally {
@@ -185,7 +178,7 @@ describe.skipIf(missing)('nothing is lost when the receiver answers', () => {
     ['INVALID_ARGUMENT', 3, () => ({ code: code.INVALID_ARGUMENT })],
     ['garbage', 3, () => ({ message: Buffer.from('<html>') })],
     ['nothing', 2, () => 'hang'],
-  ])('over gRPC %s', { timeout: TIMEOUT_MS }, async (name, requests, answer) => {
+  ])('over gRPC %s', async (name, requests, answer) => {
     const account = openAccount();
     const script = createScript<GrpcScript>({ message: Buffer.alloc(0) }, account);
     const receiver = await startGrpcReceiver(script.answer);
@@ -196,7 +189,7 @@ describe.skipIf(missing)('nothing is lost when the receiver answers', () => {
     try {
       const ending = await underLoad({ sink }, async () => {
         script.begin({ requests, answer: (ids) => answer(ids, account) });
-        await until(script.isOver, `${requests} requests to be answered so`, TIMEOUT_MS);
+        await until(script.isOver, `${requests} requests to be answered so`);
       });
       expectExact(`gRPC receiver answers ${requests} requests: ${name}`, 'otlp', account, ending);
     } finally {

@@ -14,8 +14,8 @@ import {
 import { openDiskSpool } from '../../../src/pipeline/spool/open.ts';
 import { peakMemory, whyNoAgent } from '../../support/agent.ts';
 import { batchOfTexts } from '../../support/batch.ts';
-import { until } from '../../support/kafka.ts';
 import { noNetworkReason } from '../../support/network.ts';
+import { until } from '../../support/wait.ts';
 import { type Disk, openDisk, openJournalledDisk } from './disk.ts';
 import { expectExact } from './exact.ts';
 import { FULL, tellRow } from './row.ts';
@@ -25,7 +25,6 @@ const missing = whyNoAgent() ?? noNetworkReason;
 if (missing) console.warn(`skipped: faults of the spool: ${missing}`);
 
 const fullOnly = it.skipIf(!FULL);
-const TIMEOUT_MS = 120_000;
 const FAULT_MS = FULL ? 10_000 : 1_000;
 const MIB = 2 ** 20;
 
@@ -48,7 +47,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
     ['drop_newest', ['spool_full']],
     // The kernel's buffer is as small as can be: what waits there is overwritten.
     ['block', ['kernel_overrun']],
-  ])('is full, %s loses what it says and counts it', { timeout: TIMEOUT_MS }, async (policy, reasons) => {
+  ])('is full, %s loses what it says and counts it', async (policy, reasons) => {
     const spoolDisk = openDisk(6);
     const options = {
       source: { buffer_kb: policy === 'block' ? 64 : 16_384 },
@@ -67,7 +66,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
           const { ledger } = await stage.agent.status();
           return (ledger.lost['kernel_overrun'] ?? 0) + (ledger.sinks['file']?.dropped['spool_full'] ?? 0);
         };
-        await until(async () => (await lost()) > 1_000, 'something to be lost', TIMEOUT_MS);
+        await until(async () => (await lost()) > 1_000, 'something to be lost');
         await delay(FAULT_MS);
         sinkDisk.free();
         await stage.delivers(10_000);
@@ -80,7 +79,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
     }
   });
 
-  it('becomes read-only, events go on from memory', { timeout: TIMEOUT_MS }, async () => {
+  it('becomes read-only, events go on from memory', async () => {
     const spoolDisk = openJournalledDisk(64);
     try {
       const spool = { when_full: 'block' };
@@ -102,7 +101,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
     }
   });
 
-  it('loses its directory, what only that had is counted', { timeout: TIMEOUT_MS }, () =>
+  it('loses its directory, what only that had is counted', () =>
     withSinkDisk(
       { queue: { max_bytes: 4 * MIB }, spool: { max_bytes: 64 * MIB } },
       async (stage, sinkDisk) => {
@@ -114,7 +113,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
         await stage.spools(15_000);
         rmSync(stage.spool, { recursive: true });
         await stage.says('the directory was removed');
-        await until(() => existsSync(stage.spool), 'the directory to be made again', 10_000);
+        await until(() => existsSync(stage.spool), 'the directory to be made again');
         await delay(FAULT_MS);
         sinkDisk.free();
         await stage.delivers(5_000);
@@ -124,8 +123,7 @@ describe.skipIf(missing)('when the disk of the spool', () => {
         });
         expect(losses['spool_damaged']).toBeGreaterThan(1_000);
       },
-    ),
-  );
+    ));
 });
 
 interface Frame {
@@ -182,7 +180,7 @@ async function leaveSpool(stage: Stage, sinkDisk: Disk): Promise<void> {
   sinkDisk.fill();
   await stage.spools(FULL ? 20_000 : 8_000);
   await stage.endTraffic();
-  await until(() => stage.kernel().entries === 0, 'the kernel to have nothing', 10_000);
+  await until(() => stage.kernel().entries === 0, 'the kernel to have nothing');
   expect(await stage.stop()).toBe(0);
   sinkDisk.free();
 }
@@ -198,7 +196,7 @@ describe.skipIf(missing)('damage to the files while no agent runs', () => {
       expect(losses['spool_damaged'] ?? 0).toBe(damaged);
     });
 
-  it('costs the frame that a flipped bit is in, whatever part of it', { timeout: TIMEOUT_MS }, () =>
+  it('costs the frame that a flipped bit is in, whatever part of it', () =>
     play('one bit flipped in each part of a frame, eleven frames', ['spool_damaged'], (spool) => {
       const frames = framesOf(spool);
       const step = Math.floor(frames.length / (Object.keys(PARTS).length + 1));
@@ -209,10 +207,9 @@ describe.skipIf(missing)('damage to the files while no agent runs', () => {
         flipBit(frame.path, frame.at + place);
         return events + frame.events;
       }, 0);
-    }),
-  );
+    }));
 
-  fullOnly('costs what was cut off', { timeout: TIMEOUT_MS }, () =>
+  fullOnly('costs what was cut off', () =>
     play('file of the spool truncated', ['spool_damaged'], (spool) => {
       const frames = framesOf(spool);
       const kept = Math.floor(frames.length / 2);
@@ -224,7 +221,7 @@ describe.skipIf(missing)('damage to the files while no agent runs', () => {
     }),
   );
 
-  fullOnly('costs nothing where it is the cursor', { timeout: TIMEOUT_MS }, () =>
+  fullOnly('costs nothing where it is the cursor', () =>
     play('cursor is garbage', [], (spool) => {
       writeFileSync(join(spool, 'cursor.file'), 'ktc-cursor 1 garbage');
       return 0;
@@ -267,9 +264,7 @@ async function fillSpool(directory: string): Promise<number> {
 }
 
 describe.skipIf(missing)('a start', () => {
-  it('takes as much memory and time with very much in the spool as with nothing', {
-    timeout: 2 * TIMEOUT_MS,
-  }, async () => {
+  it('takes as much memory and time with very much in the spool as with nothing', async () => {
     const sinkDisk = openDisk((2 * LARGE_BYTES) / MIB);
     const options = { sinkPath: join(sinkDisk.path, 'events.ndjson'), spool: { max_bytes: 2 * LARGE_BYTES } };
     try {

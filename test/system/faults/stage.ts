@@ -10,16 +10,15 @@ import { bufferCpus, removeInstance } from '../../../src/source/ftrace/instance.
 import { openStats } from '../../../src/source/ftrace/stats.ts';
 import { openTracefs } from '../../../src/source/ftrace/tracefs.ts';
 import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
-import { until } from '../../support/kafka.ts';
 import { openPlace } from '../../support/namespace.ts';
 import { type SteadyTraffic, startSteady } from '../../support/traffic/traffic.ts';
+import { until } from '../../support/wait.ts';
 import { type Found, findEvents } from './found.ts';
 
 /** A connection makes ten kernel records, and fourteen events: 2,300 records and 3,200 events a second. */
 const CONNECTIONS_PER_SECOND = 230;
 export const RECORDS_A_SECOND = 10 * CONNECTIONS_PER_SECOND;
 const LONGEST_TRAFFIC_S = 7_200;
-const DEADLINE_MS = 60_000;
 /** Below the ports that the kernel chooses, so that no other program's connection has it. */
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
@@ -73,7 +72,7 @@ export interface Stage {
   /** Waits until so many wait in the spool. */
   spools(events: number): Promise<void>;
   /** Waits until the agent has said this. */
-  says(text: string, deadlineMs?: number): Promise<void>;
+  says(text: string): Promise<void>;
   /** Waits until the kernel has nothing more and everything is delivered. */
   settle(): Promise<void>;
   /** Ends traffic and agent in order, and gives the account of all runs. */
@@ -188,18 +187,14 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
 
   async function settle(): Promise<void> {
     let before = -1;
-    await until(
-      async () => {
-        const { ledger } = await current().status();
-        const { queued = 0, spooled = 0, in_flight = 0 } = ledger.sinks['file'] ?? {};
-        const isEmpty = kernel().entries + ledger.held + queued + spooled + in_flight === 0;
-        const isSame = ledger.read === before;
-        before = ledger.read;
-        return isEmpty && isSame;
-      },
-      'everything to be read and delivered',
-      DEADLINE_MS,
-    );
+    await until(async () => {
+      const { ledger } = await current().status();
+      const { queued = 0, spooled = 0, in_flight = 0 } = ledger.sinks['file'] ?? {};
+      const isEmpty = kernel().entries + ledger.held + queued + spooled + in_flight === 0;
+      const isSame = ledger.read === before;
+      before = ledger.read;
+      return isEmpty && isSame;
+    }, 'everything to be read and delivered');
   }
 
   return {
@@ -231,12 +226,11 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     async delivers(events) {
       const wanted = (await account()).delivered + events;
       const what = `${events} more events to be delivered`;
-      await until(async () => (await account()).delivered >= wanted, what, DEADLINE_MS);
+      await until(async () => (await account()).delivered >= wanted, what);
     },
     spools: (events) =>
-      until(async () => (await account()).spooled >= events, `${events} events in the spool`, DEADLINE_MS),
-    says: (text, deadlineMs = DEADLINE_MS) =>
-      until(() => current().log().includes(text), `the agent to say: ${text}`, deadlineMs),
+      until(async () => (await account()).spooled >= events, `${events} events in the spool`),
+    says: (text) => until(() => current().log().includes(text), `the agent to say: ${text}`),
     settle,
     async finish() {
       await endTraffic();

@@ -155,9 +155,7 @@ const clock: fc.Arbitrary<TraceClock> = fc.record({
 const validate = createEventValidator();
 
 describe('the serializer', () => {
-  test(`writes exactly what JSON.stringify writes of the described event (${RUNS} runs)`, {
-    timeout: 120_000,
-  }, () => {
+  test(`writes exactly what JSON.stringify writes of the described event (${RUNS} runs)`, () => {
     fc.assert(
       fc.property(
         facts,

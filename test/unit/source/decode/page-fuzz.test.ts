@@ -156,7 +156,7 @@ function decode(page: Buffer, cursor: ReturnType<typeof createCursor>): number {
   return digest * 2 + (cursor.malformed ? 1 : 0);
 }
 
-it(`decodes ${PAGES.toLocaleString('en')} mutated pages within their bounds`, { timeout: 120_000 }, () => {
+it(`decodes ${PAGES.toLocaleString('en')} mutated pages within their bounds`, () => {
   const random = createRandom(SEED);
   const pages = corpus(random);
   const cursor = createCursor(epochAt(0n));
@@ -194,7 +194,7 @@ it(`decodes ${PAGES.toLocaleString('en')} mutated pages within their bounds`, { 
   expect(slowestBatch).toBeLessThan(2_000);
 });
 
-it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`, { timeout: 120_000 }, () => {
+it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`, () => {
   const random = createRandom(SEED + 1);
   const pages = corpus(random);
   let records = 0;

@@ -1,0 +1,11 @@
+/** Where ftrace's files are on this host; mounts them where nobody has done so yet. */
+import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
+
+const tracefs = openTracefs();
+
+/** Why kernel events cannot be read here, in one line; null when they can. */
+export const noTracefsReason: string | null = tracefs.ok ? null : tracefs.problem;
+
+/** Nowhere, where kernel events cannot be read. */
+export const TRACING = tracefs.ok ? tracefs.path : '/nowhere';
+export const INSTANCES = `${TRACING}/instances`;
