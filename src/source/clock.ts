@@ -24,7 +24,20 @@ export function toWallMilliseconds(clock: TraceClock, time: number): number {
   return clock.wallSeconds * 1000 + (clock.wallNanoseconds + time) / 1e6;
 }
 
-/** A look at both clocks takes less than this, unless the CPU was taken away in between. */
+/** The clocks that every process of a host can read. */
+export interface HostClocks {
+  /** CLOCK_REALTIME, cut to whole milliseconds. */
+  wallMilliseconds(): number;
+  /** CLOCK_MONOTONIC. */
+  monotonicNanoseconds(): bigint;
+}
+
+const HOST_CLOCKS: HostClocks = {
+  wallMilliseconds: () => Date.now(),
+  monotonicNanoseconds: () => process.hrtime.bigint(),
+};
+
+/** Two looks at both clocks take less than this, unless the CPU was taken away in between. */
 const UNDISTURBED_NS = 20_000n;
 const MAX_EDGES = 5;
 
@@ -39,20 +52,23 @@ interface Edge {
  * so this looks at both clocks until the next one begins, 1 ms at most. Where the CPU was taken away meanwhile, it
  * waits for another, and takes the best of a few.
  */
-function wallClockEdge(): Edge {
+function wallClockEdge(host: HostClocks): Edge {
   let best: Edge | null = null;
-  let milliseconds = Date.now();
-  let before = process.hrtime.bigint();
+  let earlier = host.monotonicNanoseconds();
+  let milliseconds = host.wallMilliseconds();
+  let before = host.monotonicNanoseconds();
   for (let edges = 0; edges < MAX_EDGES; ) {
-    const next = Date.now();
-    const now = process.hrtime.bigint();
+    const next = host.wallMilliseconds();
+    const now = host.monotonicNanoseconds();
     if (next !== milliseconds) {
-      const edge = { milliseconds: next, monotonic: (before + now) / 2n, uncertainty: now - before };
+      // It began between two looks at the wall clock, each of which lies between two at the other clock.
+      const edge = { milliseconds: next, monotonic: (earlier + now) / 2n, uncertainty: now - earlier };
       if (edge.uncertainty < UNDISTURBED_NS) return edge;
       if (best === null || edge.uncertainty < best.uncertainty) best = edge;
       milliseconds = next;
       edges++;
     }
+    earlier = before;
     before = now;
   }
   return best ?? { milliseconds, monotonic: before, uncertainty: 0n };
@@ -64,16 +80,19 @@ function wallClockEdge(): Edge {
  * `readTraceClock` gives the trace clock's own time in nanoseconds where that is not CLOCK_MONOTONIC (`global` on
  * EL7); null says that it is: `mono` is ktime_get_mono_fast_ns, the clock of process.hrtime.
  */
-export function createLiveClock(readTraceClock: (() => bigint) | null): TraceClock {
+export function createLiveClock(
+  readTraceClock: (() => bigint) | null,
+  host: HostClocks = HOST_CLOCKS,
+): TraceClock {
   const traceMinusMonotonic = (): bigint => {
     if (readTraceClock === null) return 0n;
-    const before = process.hrtime.bigint();
+    const before = host.monotonicNanoseconds();
     const trace = readTraceClock();
-    return trace - (before + process.hrtime.bigint()) / 2n;
+    return trace - (before + host.monotonicNanoseconds()) / 2n;
   };
 
   let offset = traceMinusMonotonic();
-  const start = process.hrtime.bigint() + offset;
+  const start = host.monotonicNanoseconds() + offset;
   let offsetFromEpoch = Number(offset - start);
   let calibratedAt = 0;
 
@@ -82,11 +101,11 @@ export function createLiveClock(readTraceClock: (() => bigint) | null): TraceClo
     wallSeconds: 0,
     wallNanoseconds: 0,
     now() {
-      return Number(process.hrtime.bigint()) + offsetFromEpoch;
+      return Number(host.monotonicNanoseconds()) + offsetFromEpoch;
     },
     follow() {
       const now = clock.now();
-      const stepped = Math.abs(Date.now() - toWallMilliseconds(clock, now)) > STEP_MS;
+      const stepped = Math.abs(host.wallMilliseconds() - toWallMilliseconds(clock, now)) > STEP_MS;
       if (stepped || now - calibratedAt > CALIBRATION_INTERVAL_NS) calibrate();
     },
   };
@@ -94,7 +113,7 @@ export function createLiveClock(readTraceClock: (() => bigint) | null): TraceClo
   function calibrate(): void {
     offset = traceMinusMonotonic();
     offsetFromEpoch = Number(offset - start);
-    const { milliseconds, monotonic } = wallClockEdge();
+    const { milliseconds, monotonic } = wallClockEdge(host);
     const wallAtEpoch = BigInt(milliseconds) * 1_000_000n - (monotonic + offset - start);
     clock.wallSeconds = Number(wallAtEpoch / BigInt(SECOND_NS));
     clock.wallNanoseconds = Number(wallAtEpoch % BigInt(SECOND_NS));
