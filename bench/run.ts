@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [module]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [module]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -13,11 +13,16 @@ import { idle } from './idle.ts';
 import { kafka } from './kafka.ts';
 import { module } from './module.ts';
 import { otlp } from './otlp.ts';
+import { outage } from './outage.ts';
 import { pages } from './pages.ts';
 import { type Bar, type Bench, barsText, machine, tableText } from './report.ts';
+import { source } from './source.ts';
 import { spool } from './spool.ts';
+import { tools } from './tools.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { pages, kafka, spool, otlp, idle, module };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, module },
+};
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
 
 const { values, positionals } = parseArgs({

@@ -2,9 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { peakMemory, startAgent } from '../test/support/agent.ts';
+import { fillSpool } from '../test/support/fill-spool.ts';
 import { startBroker } from '../test/support/kafka.ts';
+import { until } from '../test/support/wait.ts';
 import { type AgentRun, runAgent } from './agent.ts';
-import { type Bench, median, spread } from './report.ts';
+import { probesOf } from './probes.ts';
+import { type Bench, figure, median, spread } from './report.ts';
 
 const PER_SECOND = 10_000;
 const PARTITIONS = 6;
@@ -13,6 +18,48 @@ type Way = (typeof WAYS)[number];
 
 const perEvent = ({ cpuSeconds, events }: AgentRun): number => (cpuSeconds * 1e6) / events;
 const mebibytes = ({ peakBytes }: AgentRun): number => peakBytes / 2 ** 20;
+
+const FULL_BYTES = 2 ** 28;
+
+interface Start {
+  readonly milliseconds: number;
+  readonly peakBytes: number;
+}
+
+/** Starts an agent whose sink is not there, and kills it a second later. */
+async function measureStart(directory: string): Promise<Start> {
+  const began = performance.now();
+  const agent = await startAgent({
+    awaitReady: false,
+    config: {
+      source: { probes: probesOf('steady') },
+      spool: { enabled: true, directory, max_bytes: 2 * FULL_BYTES },
+      sink: { otlp: { enabled: true, endpoint: 'http://127.0.0.1:1' } },
+    },
+  });
+  try {
+    // It is not ready without its sink; its endpoint is open when all the rest is.
+    await until(() => agent.log().includes('telemetry endpoint is open'), 'the agent to run', {
+      pauseMs: 10,
+    });
+    const milliseconds = performance.now() - began;
+    await delay(1_000);
+    return { milliseconds, peakBytes: peakMemory(agent.pid) };
+  } finally {
+    await agent.stop('SIGKILL');
+  }
+}
+
+async function measureStarts(): Promise<Readonly<Record<'empty' | 'full', Start>>> {
+  const directory = mkdtempSync(join(tmpdir(), 'ktc-bench-spool-'));
+  try {
+    const empty = await measureStart(directory);
+    await fillSpool({ directory, sink: 'otlp', bytes: FULL_BYTES });
+    return { empty, full: await measureStart(directory) };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 export const spool: Bench = async (quick) => {
   const [rounds, seconds] = quick ? [1, 2] : [3, 10];
@@ -36,6 +83,7 @@ export const spool: Bench = async (quick) => {
     await broker.stop();
     rmSync(data, { recursive: true });
   }
+  const { empty, full } = await measureStarts();
   const cost = (way: Way) => runs[way].map(perEvent);
   const all = [...runs.memory, ...runs.spool];
   const at = `at ${PER_SECOND.toLocaleString('en')} events/s`;
@@ -50,6 +98,7 @@ export const spool: Bench = async (quick) => {
           ['on disk', spread(cost('spool')), spread(runs.spool.map(mebibytes))],
         ],
         notes: [
+          `A start with ${FULL_BYTES / 2 ** 20} MiB in the spool takes ${figure(full.milliseconds)} ms and ${figure(full.peakBytes / 2 ** 20)} MiB, with an empty one ${figure(empty.milliseconds)} ms and ${figure(empty.peakBytes / 2 ** 20)} MiB.`,
           `The agent with its defaults, kernel to Kafka, ${at}, ${rounds} runs of ${seconds} s each, in turns; the spool on ${tmpdir()}, forced to the disk once a second.`,
         ],
       },
@@ -72,6 +121,18 @@ export const spool: Bench = async (quick) => {
         value: median(runs.spool.map(mebibytes)),
         limit: 120,
         unit: 'MiB',
+      },
+      {
+        what: 'start with 256 MiB in the spool, more memory than with none',
+        value: (full.peakBytes - empty.peakBytes) / 1e6,
+        limit: 20,
+        unit: 'MB',
+      },
+      {
+        what: 'start with 256 MiB in the spool, longer than with none',
+        value: full.milliseconds - empty.milliseconds,
+        limit: 2_000,
+        unit: 'ms',
       },
       {
         what: 'lost, with and without the spool',

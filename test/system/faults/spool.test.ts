@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createLedger } from '../../../src/ledger/ledger.ts';
 import { readCursor } from '../../../src/pipeline/spool/disk/cursor.ts';
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import {
@@ -11,9 +10,8 @@ import {
   FRAME_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
 } from '../../../src/pipeline/spool/disk/frame.ts';
-import { openDiskSpool } from '../../../src/pipeline/spool/open.ts';
 import { peakMemory, whyNoAgent } from '../../support/agent.ts';
-import { batchOfTexts } from '../../support/batch.ts';
+import { fillSpool } from '../../support/fill-spool.ts';
 import { noNetworkReason } from '../../support/network.ts';
 import { until } from '../../support/wait.ts';
 import { type Disk, openDisk, openJournalledDisk } from './disk.ts';
@@ -231,40 +229,9 @@ describe.skipIf(missing)('damage to the files while no agent runs', () => {
 
 /** What the spool holds before the agent starts. */
 const LARGE_BYTES = FULL ? 2 ** 31 : 2 ** 28;
-const MEMORY_LIMIT = 20 * 10 ** 6;
-const EVENTS_A_BATCH = 1_000;
-
-/** Fills a spool by its own means; how many events that took. */
-async function fillSpool(directory: string): Promise<number> {
-  const { sinks } = createLedger(['file']);
-  const opened = await openDiskSpool({
-    directory,
-    limits: { memoryBytes: 0, maxBytes: 2 * LARGE_BYTES, whenFull: 'block' },
-    fsyncIntervalMs: 60_000,
-    accounts: sinks,
-    files: systemFiles,
-    now: () => performance.now(),
-    say: { fault() {}, recovered() {}, damage() {}, note() {} },
-  });
-  if (!opened.ok) throw new Error(opened.problem);
-  const { spool, readers, close } = opened.value;
-  const padding = 'x'.repeat(900);
-  let events = 0;
-  while (spool.bytes < LARGE_BYTES) {
-    const texts = Array.from(
-      { length: EVENTS_A_BATCH },
-      (_, index) => `{"event_id":"spooled-${events + index}","event":"tcp_state","padding":"${padding}"}`,
-    );
-    spool.append(batchOfTexts(texts), null);
-    events += EVENTS_A_BATCH;
-  }
-  for (const reader of readers.values()) reader.close();
-  await close();
-  return events;
-}
 
 describe.skipIf(missing)('a start', () => {
-  it('takes as much memory and time with very much in the spool as with nothing', async () => {
+  it('with very much in the spool delivers all of it; its memory and time: bench/spool.ts', async () => {
     const sinkDisk = openDisk((2 * LARGE_BYTES) / MIB);
     const options = { sinkPath: join(sinkDisk.path, 'events.ndjson'), spool: { max_bytes: 2 * LARGE_BYTES } };
     try {
@@ -281,12 +248,11 @@ describe.skipIf(missing)('a start', () => {
         };
         const empty = await start();
         await stage.stop();
-        const events = await fillSpool(stage.spool);
+        const events = await fillSpool({ directory: stage.spool, sink: 'file', bytes: LARGE_BYTES });
         const full = await start();
         expect((await stage.account()).recovered).toBe(events);
         sinkDisk.free();
         const { found, peakMemory: draining } = await stage.finish();
-        const more = full.memory - empty.memory;
         const figures = (of: typeof full) =>
           `${Math.round(of.memory / MIB)} MB and ${(of.milliseconds / 1_000).toFixed(1)} s`;
         tellRow({
@@ -301,8 +267,6 @@ describe.skipIf(missing)('a start', () => {
         });
         expect(found.all.unique).toBe(events);
         expect(found.all.changed).toEqual([]);
-        expect(more).toBeLessThan(MEMORY_LIMIT);
-        expect(full.milliseconds).toBeLessThan(empty.milliseconds + 2_000);
       });
     } finally {
       sinkDisk.close();

@@ -9,6 +9,7 @@ import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../../src/pipeline/spool/open.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
+import { DEADLINE_MS } from '../../../support/wait.ts';
 import { textsOf } from '../scripted-sink.ts';
 import { copyAsAfterKill, events, makeDirectory, openBench, segmentNames, systemError } from './bench.ts';
 
@@ -19,7 +20,7 @@ const large = (from: number, count: number) =>
 const numbersOf = (texts: readonly string[]) =>
   texts.map((text) => (JSON.parse(text) as { event: number }).event);
 const until = (condition: () => boolean) =>
-  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 5_000 });
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: DEADLINE_MS });
 
 describe('in memory', () => {
   const openMemory = (maxBytes: number) => {

@@ -161,9 +161,7 @@ it(`decodes ${PAGES.toLocaleString('en')} mutated pages within their bounds`, ()
   const pages = corpus(random);
   const cursor = createCursor(epochAt(0n));
   let malformed = 0;
-  let slowestBatch = 0;
-  let batchFrom = performance.now();
-  const from = batchFrom;
+  const from = performance.now();
   for (let count = 0; count < PAGES; count++) {
     const length = mutate(pages[random(pages.length)] ?? alone, slot, random);
     const digest = decode(slot.subarray(0, length), cursor);
@@ -176,22 +174,15 @@ it(`decodes ${PAGES.toLocaleString('en')} mutated pages within their bounds`, ()
       const again = decode(alone.subarray(0, length), cursor);
       if (again !== digest) throw new Error(`page ${count} of seed ${SEED} depends on what is around it`);
     }
-    if (count % 1000 === 999) {
-      const now = performance.now();
-      slowestBatch = Math.max(slowestBatch, now - batchFrom);
-      batchFrom = now;
-    }
   }
   const seconds = (performance.now() - from) / 1000;
   process.stdout.write(
     `page fuzz: seed ${SEED}, ${Math.round(PAGES / seconds).toLocaleString('en')} pages/s, ` +
-      `${((malformed / PAGES) * 100).toFixed(1)} % malformed, slowest 1,000 pages ${slowestBatch.toFixed(1)} ms\n`,
+      `${((malformed / PAGES) * 100).toFixed(1)} % malformed\n`,
   );
   // Both kinds must be there, or the mutations prove nothing.
   expect(malformed / PAGES).toBeGreaterThan(0.1);
   expect(malformed / PAGES).toBeLessThan(0.9);
-  // A page that hung the decoder would take for ever; the rest is room for a busy machine.
-  expect(slowestBatch).toBeLessThan(2_000);
 });
 
 it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`, () => {
