@@ -118,14 +118,14 @@ export const idle: Bench = async (quick) => {
         {
           title: 'At rest',
           script: 'bench/idle.ts',
-          columns: ['', 'of a core', 'wake-ups a second'],
+          columns: ['', 'of a core', 'wake-ups per second'],
           rows: [
             row('main thread', main),
             row("Node.js' other threads", others),
             row(`for comparison: ${TIMER}`, timer),
           ],
           notes: [
-            `The whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it read ${records} records. Some 40 ms of it are one collection that V8 makes when it has become quiet. The comparison tells what this machine charges for a wake-up that does nothing. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
+            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event. In this time it read ${records} records. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
           ],
         },
       ],

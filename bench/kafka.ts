@@ -119,12 +119,17 @@ function barsOf({ perSecond, agents, others }: Result): Bar[] {
     const what = variant.name.replace('the same', 'agent').replace('KTC agent, kernel → Kafka', 'agent');
     const cost = perEvent(run.cpuSeconds, run.events);
     return [
-      { what: `${what}: kernel to Kafka, an event, ${at}`, value: cost, limit: variant.limit, unit: 'µs' },
+      {
+        what: `${what}: kernel to Kafka, CPU per event, ${at}`,
+        value: cost,
+        limit: variant.limit,
+        unit: 'µs',
+      },
       ...(rsyslog === undefined
         ? []
         : [
             {
-              what: `${what}: the same, of rsyslog, ${at}`,
+              what: `${what}: the same, relative to rsyslog, ${at}`,
               value: cost / perEvent(rsyslog.cpuSeconds, rsyslog.events),
               limit: 1,
               unit: '×',
@@ -134,7 +139,7 @@ function barsOf({ perSecond, agents, others }: Result): Bar[] {
         ? [{ what: `${what}: peak memory ${at}`, value: run.peakBytes / 1e6, limit: 120, unit: 'MB' }]
         : []),
       {
-        what: `${what}: kernel to Kafka, 99th percentile, ${at}`,
+        what: `${what}: 99th percentile of the delay, ${at}`,
         value: quantile(topic.latencies, 0.99),
         limit: 300,
         unit: 'ms',
@@ -161,16 +166,16 @@ export const kafka: Bench = async (quick) => {
             '',
             'events/s',
             'events acknowledged',
-            'CPU µs an event',
+            'CPU µs per event',
             'peak RSS MiB',
             'p50 / p99 ms',
             'lost',
           ],
           rows: results.flatMap(rowsOf),
           notes: [
-            `One broker of this machine, ${PARTITIONS} partitions, acks=all, gzip level 1 unless the row says zstd, linger 200 ms for all; packed is sink.kafka.format ndjson, up to 500 events a message. The agent runs with its defaults but for a kernel buffer of 16 MiB a CPU and a filter that leaves out other programs of this machine, traces real connections over loopback, and is measured for ${RATES.map((rate) => measuredSeconds(rate, quick)).join(', ')} s after 12 s of warm-up at 10,000 events/s, in which V8 compiles (an event costs twice as much in the first five); peak RSS includes the warm-up. rsyslog and kcat get the same events as lines, at the same rate, and do no more than bring them to Kafka.`,
-            "CPU is user and system time of the whole process until the last acknowledgement. The delay is that of every event, from the kernel's timestamp to the broker's append time, by kcat; the clock is the same. Lost is what the agent's ledger counts, and what kcat does not find in the topic.",
-            'At 1,000 events/s the agent mostly pays for waking up: some 30 times a second while records come, so that none waits longer than 50 ms in the kernel (what this machine charges for a wake-up: bench/idle.ts).',
+            `Setup: one broker on this machine, ${PARTITIONS} partitions, acks=all, gzip level 1 unless the row says zstd, linger 200 ms for all. "Packed" is sink.kafka.format ndjson, up to 500 events per message. The agent runs with its defaults, except for a kernel buffer of 16 MiB per CPU and a filter that leaves out other programs. It traces real connections over loopback. It is measured for ${RATES.map((rate) => measuredSeconds(rate, quick)).join(', ')} s (by rate), after 12 s of warm-up at 10,000 events/s, in which V8 compiles: in the first five seconds an event costs twice as much. Peak RSS includes the warm-up. rsyslog and kcat get the same events as lines, at the same rate, and only forward them to Kafka.`,
+            "CPU is user and system time of the whole process until the last acknowledgement. The delay (p50 / p99) is measured by kcat for every event, from the kernel's timestamp to the broker's append time, which come from the same clock. Lost is what the agent's ledger counts as lost plus what kcat does not find in the topic.",
+            'At 1,000 events/s most of the cost is waking up: about 30 times per second while records arrive, so that no record waits longer than 50 ms in the kernel. bench/idle.ts measures what a wake-up costs on this machine.',
           ],
         },
       ],

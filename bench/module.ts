@@ -83,7 +83,7 @@ function rowsOf(cost: Cost): string[][] {
 
 function barsOf(cost: Cost): Bar[] {
   const off = (state: State, what: string): Bar => ({
-    what: `tcp_trace.ko ${what}, off from no module, ${cost.kernel}`,
+    what: `tcp_trace.ko ${what}: difference from no module, ${cost.kernel}`,
     value: (Math.abs(added(cost, state)) / median(cost.instructions.absent)) * 100,
     limit: NOTHING_PERCENT,
     unit: '%',
@@ -92,7 +92,7 @@ function barsOf(cost: Cost): Bar[] {
     off('loaded', 'loaded, not enabled'),
     off('disabled', 'disabled again'),
     {
-      what: `what tcp_trace.ko adds, of what bpftrace adds, ${cost.kernel}`,
+      what: `instructions that tcp_trace.ko adds, relative to bpftrace, ${cost.kernel}`,
       value: added(cost, 'enabled') / added(cost, 'bpftrace'),
       limit: 1 / 2,
       unit: '×',
@@ -111,11 +111,11 @@ export const module: Bench = async (quick) => {
   const table: Table = {
     title: 'Kernel module, instructions',
     script: 'bench/module.ts',
-    columns: ['kernel', '', 'a connection', 'added', 'added an event'],
+    columns: ['kernel', '', 'per connection', 'added', 'added per event'],
     rows: costs.flatMap(rowsOf),
     notes: [
-      `Median (lowest–highest) of ${rounds} runs on Debian's cloud kernels, in QEMU with one CPU and \`-icount\`, where the clock counts instructions: CPU time of a program that makes connections over loopback, the kernel's work on its behalf included, by connections. Events a connection: ${each(({ eventsPerConnection }) => figure(eventsPerConnection))}.`,
-      `Reading is in no row: nobody reads the instance, and what bpftrace spends on printing is its own CPU time. That it is woken up is the traced program's. bpftrace printed ${each(({ printed }) => `${figure(printed * 100)} %`)} of the events.`,
+      `Each figure is the median (lowest–highest) of ${rounds} runs on Debian's cloud kernels, in QEMU with one CPU and \`-icount\`, where the clock counts instructions. It is the CPU time of a program that makes connections over loopback, including the kernel's work on its behalf, divided by the number of connections. Events per connection: ${each(({ eventsPerConnection }) => figure(eventsPerConnection))}.`,
+      `No row includes the cost of reading: no program reads the instance, and printing is CPU time of bpftrace itself. Waking bpftrace up is CPU time of the traced program. bpftrace printed ${each(({ printed }) => `${figure(printed * 100)} %`)} of the events.`,
     ],
   };
   return { tables: [table], bars: costs.flatMap(barsOf) };

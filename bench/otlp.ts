@@ -44,7 +44,7 @@ function measureAgent(protocol: string, perSecond: number, seconds: number): Pro
   });
 }
 
-/** CPU µs an event of each, in turns. */
+/** CPU µs per event of each, in turns. */
 async function measureShippers(rounds: number, copies: number): Promise<{ sink: number[]; sdk: number[] }> {
   const run = promisify(execFile);
   const directory = mkdtempSync('/dev/shm/ktc-bench-');
@@ -93,7 +93,7 @@ export const otlp: Bench = async (quick) => {
           'events/s asked',
           'events/s',
           'events acknowledged',
-          'CPU µs an event',
+          'CPU µs per event',
           'peak RSS MiB',
           'lost',
         ],
@@ -107,19 +107,19 @@ export const otlp: Bench = async (quick) => {
           lost(result).toLocaleString('en'),
         ]),
         notes: [
-          `The agent with its defaults, gzip level 1, as in bench/kafka.ts: real connections over loopback, as long, after the same warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly for waking up, as there.`,
+          `The agent runs with its defaults and gzip level 1. As in bench/kafka.ts, it traces real connections over loopback, for the same time, after the same warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly the cost of waking up.`,
         ],
       },
       {
-        title: "Events to OTLP, beside OpenTelemetry's SDK",
+        title: "Events to OTLP, compared with OpenTelemetry's SDK",
         script: 'bench/otlp.ts',
-        columns: ['', 'CPU µs an event'],
+        columns: ['', 'CPU µs per event'],
         rows: [
           ['OTLP sink of the agent', spread(sink)],
           ['OpenTelemetry SDK: logger, batch processor, protobuf exporter', spread(sdk)],
         ],
         notes: [
-          'The same recorded events in batches of 500, one batch at a time, over http/protobuf with gzip, to a collector. From lines of JSON to the acknowledgement; the SDK also pays for JSON.parse and for the mapping that http/json uses.',
+          'Both send the same recorded events to a collector over http/protobuf with gzip, in batches of 500, one batch at a time. CPU is measured from lines of JSON to the acknowledgement. The SDK also needs JSON.parse and the mapping that http/json uses.',
         ],
       },
     ],
@@ -127,7 +127,7 @@ export const otlp: Bench = async (quick) => {
       ...results
         .filter(({ protocol }) => protocol === 'http/protobuf')
         .map(({ perSecond, run }) => ({
-          what: `kernel to collector, http/protobuf, an event, at ${perSecond.toLocaleString('en')} events/s`,
+          what: `kernel to collector, http/protobuf, CPU per event, at ${perSecond.toLocaleString('en')} events/s`,
           value: perEvent(run.cpuSeconds, run.events),
           limit: 15,
           unit: 'µs',
@@ -139,7 +139,7 @@ export const otlp: Bench = async (quick) => {
         unit: 'events',
       })),
       {
-        what: "OTLP sink beside OpenTelemetry's SDK",
+        what: "OTLP sink, relative to OpenTelemetry's SDK",
         value: median(sink) / median(sdk),
         limit: 1,
         unit: '×',

@@ -13,7 +13,7 @@ type Round = Readonly<Record<'agent' | 'plain' | 'tuned' | 'bpftrace', ReaderRes
 /** Some 90 bytes a record, on whichever CPU. */
 const BUFFER_KB = 64 * 1024;
 /** About ten records each. */
-const CONNECTIONS_A_SECOND = 2_500;
+const CONNECTIONS_PER_SECOND = 2_500;
 
 function instanceOf(kind: string): Instance {
   const tracefs = openTracefs();
@@ -47,7 +47,7 @@ async function round(seconds: number): Promise<Round> {
   const tuned = await start('trace-pipe-tuned.ts', instances.tuned);
   const bpftrace = await startBpftrace();
   try {
-    await runSteady({ perSecond: CONNECTIONS_A_SECOND, seconds });
+    await runSteady({ perSecond: CONNECTIONS_PER_SECOND, seconds });
     const printed = await bpftrace.finish();
     const records = {
       agent: closeInstance(instances.agent),
@@ -84,7 +84,7 @@ export const pages: Bench = async (quick) => {
   ];
   const cost = (who: keyof Round): number => median(of(who, 'warm').map(perEvent));
   const against = (name: string, who: keyof Round): Bar => ({
-    what: `the same, of ${name}`,
+    what: `the same, relative to ${name}`,
     value: cost('agent') / cost(who),
     limit: 1 / 6,
     unit: '×',
@@ -98,26 +98,26 @@ export const pages: Bench = async (quick) => {
           '',
           'kernel records',
           'JSON events',
-          'CPU µs a record',
-          'CPU µs an event',
-          'an event, with its start',
+          'CPU µs per record',
+          'CPU µs per event',
+          'per event, start included',
         ],
         rows: [
           row('KTC agent, raw pages to batches', 'agent'),
           row('trace_pipe, plain: lines, regular expression, JSON.stringify, Node.js', 'plain'),
-          row('trace_pipe, tuned: one regular expression a read, no objects, Node.js', 'tuned'),
+          row('trace_pipe, tuned: one regular expression per read, no objects, Node.js', 'tuned'),
           row('bpftrace, printf', 'bpftrace'),
         ],
         notes: [
-          `Median (lowest–highest) of ${rounds.length} rounds, record counts of the first. Each round: ${figure(CONNECTIONS_A_SECOND)} TCP connections a second over loopback, recorded at the same time in an instance for each of the three readers and seen by bpftrace; other programs of this machine are left out. User and system time of the reading process, the kernel's part of reading included. The start that the last column includes is, for the agent and the readers of trace_pipe, the first fifth of the records, in which Node.js still compiles; for bpftrace, compiling and attaching.`,
-          'The agent gives more than a record says: it tracks connections and derives the connect, accept, latency and life events, and every event carries owner, connection and community identifiers and durations. The others print the fields of the record.',
-          'The plain reader of trace_pipe is the straightforward one, the tuned one the cheapest found. Both give one event a record and know no more than its line says: no owner, no identifiers, no durations.',
-          'What recording itself costs falls on the process whose connection it is, and is not in these figures.',
+          `Each figure is the median (lowest–highest) of ${rounds.length} rounds; the record counts are those of the first round. A round makes ${figure(CONNECTIONS_PER_SECOND)} TCP connections per second over loopback. Each of the three readers has an ftrace instance that records them, while bpftrace traces them too; connections of other programs are left out. CPU is user and system time of the reading process, including the kernel's work for reading. The last column includes the start. For the agent and the readers of trace_pipe, the start is the first fifth of the records, in which Node.js still compiles; for bpftrace it is compiling and attaching.`,
+          'The agent does more than the others: it tracks connections, derives the connect, accept, latency and life events, and adds owner, connection id, Community ID and durations to every event. The others print only the fields of the record.',
+          'The plain reader of trace_pipe is the straightforward program; the tuned one is the cheapest that was found. Both make one event per record, with only what its line contains: no owner, no identifiers, no durations.',
+          'The cost of recording itself is CPU time of the traced process and not in these figures.',
         ],
       },
     ],
     bars: [
-      { what: 'raw pages to JSON, an event', value: cost('agent'), limit: 2, unit: 'µs' },
+      { what: 'raw pages to JSON, CPU per event', value: cost('agent'), limit: 2, unit: 'µs' },
       against('trace_pipe, plain', 'plain'),
       against('trace_pipe, tuned', 'tuned'),
       against('bpftrace', 'bpftrace'),

@@ -72,9 +72,9 @@ export function tableText({ title, script, columns, rows, notes }: Table): strin
 
 export function barsText(bars: readonly Bar[]): string {
   return tableText({
-    title: 'Bars',
+    title: 'Targets',
     script: 'bench/run.ts',
-    columns: ['what', 'measured', 'at most', ''],
+    columns: ['what', 'measured', 'at most', 'target'],
     rows: bars.map(({ what, value, limit, unit }) => [
       what,
       `${figure(value)} ${unit}`,

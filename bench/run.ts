@@ -57,7 +57,7 @@ const summary = barsText(bars);
 console.log(`${summary}\n${where}`);
 
 if (!values.quick && positionals.length === 0) {
-  const head = `# Performance\n\n<!-- Written by \`make bench\` (bench/run.ts): do not edit. -->\n\n${where}\n\nShared virtual machines are noisy: take the ratios, and measure on your own host with \`make bench\`.\n`;
+  const head = `# Performance\n\n<!-- Written by \`make bench\` (bench/run.ts): do not edit. -->\n\nThis page shows what the agent costs, compared with other programs in the same run. Read it to size hosts. Shared virtual\nmachines are noisy: use the ratios rather than the absolute figures, and measure on your own host with \`make bench\`.\n\n${where}\n`;
   writeFileSync(PAGE, [head, summary, ...texts].join('\n'));
   console.error(`written to ${PAGE}`);
 }

@@ -92,26 +92,26 @@ export const spool: Bench = async (quick) => {
       {
         title: 'The spool on disk',
         script: 'bench/spool.ts',
-        columns: ['events wait', 'CPU µs an event', 'peak RSS MiB'],
+        columns: ['events wait', 'CPU µs per event', 'peak RSS MiB'],
         rows: [
           ['in memory', spread(cost('memory')), spread(runs.memory.map(mebibytes))],
           ['on disk', spread(cost('spool')), spread(runs.spool.map(mebibytes))],
         ],
         notes: [
           `A start with ${FULL_BYTES / 2 ** 20} MiB in the spool takes ${figure(full.milliseconds)} ms and ${figure(full.peakBytes / 2 ** 20)} MiB, with an empty one ${figure(empty.milliseconds)} ms and ${figure(empty.peakBytes / 2 ** 20)} MiB.`,
-          `The agent with its defaults, kernel to Kafka, ${at}, ${rounds} runs of ${seconds} s each, in turns; the spool on ${tmpdir()}, forced to the disk once a second.`,
+          `The agent runs with its defaults, from kernel to Kafka, ${at}: ${rounds} runs of ${seconds} s each, in turns. The spool is on ${tmpdir()} and is forced to the disk once per second.`,
         ],
       },
     ],
     bars: [
       {
-        what: 'CPU an event with the spool, against without',
+        what: 'CPU per event with the spool, relative to without',
         value: median(cost('spool')) / median(cost('memory')),
         limit: 1.3,
         unit: '×',
       },
       {
-        what: `kernel to Kafka with the spool, an event, ${at}`,
+        what: `kernel to Kafka with the spool, CPU per event, ${at}`,
         value: median(cost('spool')),
         limit: 10,
         unit: 'µs',
