@@ -33,7 +33,7 @@ const text = readFileSync(PAGE, 'utf8');
 const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
 if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for results between ${BEGIN}and ${END}`);
 const head =
-  '| fault | events/s | there were | found | counted as lost | twice | peak memory |\n|---|---|---|---|---|---|---|\n';
+  '| fault | events/s | read | found | counted as lost | duplicates | peak memory |\n|---|---|---|---|---|---|---|\n';
 const table = head + [...rows.values()].map(lineOf).join('');
 writeFileSync(PAGE, `${text.slice(0, begin + BEGIN.length)}${table}${text.slice(end)}`);
 process.stdout.write(table);

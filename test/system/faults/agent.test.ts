@@ -61,7 +61,7 @@ describe.skipIf(missing)('what a killed agent has not spooled is counted to the 
         const counts = Array.from({ length: KILLS }, (_, index) => ending.crashes[index] ?? 0);
         expectExact(`killed -9 ${KILLS} times, fsync_interval_ms ${interval}`, ending, {
           reasons: ['crash'],
-          measured: `records lost a kill: median, 90th percentile, most: ${distribution(counts)}`,
+          measured: `records lost per kill (median, 90th percentile, maximum): ${distribution(counts)}`,
         });
         // Of those at rest between two batches, one linger's worth.
         const atRest = interval === 0 ? 0 : RECORDS_A_SECOND * (LINGER_MS / 1_000);
@@ -128,7 +128,7 @@ describe.skipIf(missing)('nothing is lost when the agent', () => {
       await stage.delivers(5_000);
       const ending = await stage.finish();
       const losses = expectExact(
-        `SIGSTOP for ${STOPPED_MS / 1_000} s, kernel buffer of 64 KiB a CPU`,
+        `SIGSTOP for ${STOPPED_MS / 1_000} s, kernel buffer of 64 KiB per CPU`,
         ending,
         {
           reasons: ['kernel_overrun'],

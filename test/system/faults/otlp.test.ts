@@ -132,11 +132,15 @@ describe.skipIf(missing)('nothing is lost when the receiver answers', () => {
     ],
     ['400', 3, () => ({ status: 400 })],
     ['garbage', 3, () => 'garbage'],
-    ['a page', 3, () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<html></html>' })],
+    [
+      'an HTML page',
+      3,
+      () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<html></html>' }),
+    ],
     ['nothing', 2, () => 'hang'],
     ['a reset', 3, () => 'reset'],
     [
-      'a reset, having taken them',
+      'a reset, after taking the events',
       3,
       (ids, account) => {
         take(ids, account);

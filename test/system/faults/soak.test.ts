@@ -53,7 +53,7 @@ describe.skipIf(missing)('the agent', () => {
     await cluster.create('quick', 1);
     const options = { sink: kafka('quick'), connectionsPerSecond: 720, namespace: cluster.place.namespace };
     const ending = await underLoad(options, (load) => load.more('kafka', 400_000));
-    expectExact('no fault, 10,000 events a second', 'kafka', await cluster.account('quick'), ending);
+    expectExact('no fault, 10,000 events per second', 'kafka', await cluster.account('quick'), ending);
   });
 
   it('loses nothing in ten minutes of random faults, and its memory does not grow', {
