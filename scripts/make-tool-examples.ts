@@ -26,43 +26,43 @@ const RUNS: Readonly<Record<ToolName, readonly Run[]>> = {
     { says: 'Who accepted which connection:', options: '' },
     { says: 'With the time, and only IPv6; -w makes room for the addresses:', options: '-T -w -6 ' },
     {
-      says: 'The native tracepoints tell of completed handshakes, but not of the process:',
+      says: 'The native tracepoints report completed handshakes, but not the process:',
       options: '',
       recording: TRACEPOINTS,
     },
   ],
   tcpconnect: [
-    { says: 'Every connection that is opened, and by whom:', options: '' },
-    { says: 'Seconds since the first, as CSV:', options: '-t --csv ' },
-    { says: 'How often it connects where; -c counts until the end:', options: '-c ' },
+    { says: 'Every connection that a process opens, and the process:', options: '' },
+    { says: 'Seconds since the first event, as CSV:', options: '-t --csv ' },
+    { says: 'How often this host connects to each destination; -c counts until the end:', options: '-c ' },
   ],
   tcpconnlat: [
     { says: 'How long each connection took to open:', options: '' },
     {
-      says: 'Only those that took 100 ms or longer; a second means that the SYN was lost and sent again.',
+      says: 'Only those that took 100 ms or longer; one second means that the SYN was lost and sent again:',
       options: '100 ',
     },
   ],
   tcplife: [
-    { says: 'Each connection when it ends, with what it carried:', options: '' },
+    { says: 'Each connection when it ends, with the bytes it carried:', options: '' },
     {
-      says: 'Those that lived for 600 ms or longer, as CSV, with the time of their end:',
+      says: 'Only connections of 600 ms or longer, as CSV, with the time of their end:',
       options: '-T -s --min-ms 600 ',
     },
     {
-      says: 'The native tracepoints do not tell what a connection carries; that is -, not 0:',
+      says: 'The native tracepoints do not report the bytes of a connection; unknown is -, not 0:',
       options: '',
       recording: TRACEPOINTS,
     },
   ],
   tcpretrans: [
-    { says: 'Each segment that is sent again:', options: '' },
+    { says: 'Each retransmitted segment:', options: '' },
     { says: 'With tail loss probes (L>) and sequence numbers:', options: '-l -s ' },
-    { says: 'By connection, the worst first:', options: '-c ' },
+    { says: 'Counts per connection, the worst first:', options: '-c ' },
   ],
   tcpstates: [
-    { says: 'The states that connections go through, and how long they stay in each:', options: '' },
-    { says: 'Only what lasts 400 ms or longer:', options: '--min-ms 400 ' },
+    { says: 'The states of connections, and how long each state lasts:', options: '' },
+    { says: 'Only states that last 400 ms or longer:', options: '--min-ms 400 ' },
   ],
 };
 
@@ -85,8 +85,8 @@ export function exampleOf(name: ToolName): string {
     '',
     ...wrap(description),
     '',
-    'All of this was printed for recordings of real traffic that come with the sources; without --from',
-    'it is the TCP of this host.',
+    'The output below comes from recordings of real traffic that are part of the sources. Without --from,',
+    'the tool shows the TCP of this host.',
   ].join('\n');
   const runs = RUNS[name].map((run) => shown(run, name));
   return `${[intro, ...runs, `$ ktc ${name} --help\n${helpOf(pageOf(TOOLS[name]))}`].join('\n\n')}`;

@@ -24,28 +24,30 @@ const INTRODUCTION = `# Configuration
 
 <!-- Generated from src/config/schema.ts by \`ktc config reference\` (\`make docs\`). Do not edit. -->
 
-Every key has a default that works; only a sink must be chosen. Values come in layers, and a later one wins:
+This page lists every key of the configuration. Operators need it to write \`/etc/ktc/agent.json\`.
+
+Every key has a default that works; you only have to choose a sink. Values come from layers, and a later layer wins:
 
 1. the defaults below;
-2. \`config/local.json\`, inside the program, for \`ktc run --local\` only;
+2. \`config/local.json\`, which is part of the program, for \`ktc run --local\` only;
 3. \`/etc/ktc/agent.json\`, or the file that \`--config\` names;
-4. \`conf.d/*.json\` beside that file, in the order of their names: a good place for what one host needs;
-5. the environment: the variable of each key is below, an empty one counts as not set;
+4. \`conf.d/*.json\` beside that file, in the order of their names: a good place for the settings of one host;
+5. the environment: each key below names its variable; an empty variable counts as not set;
 6. \`--set path=value\`, as often as needed, such as \`--set batch.linger_ms=50\`.
 
-A later layer replaces a list as a whole and adds to labels by name. In variables and flags a value is JSON or plain
-text; items of a list may stand between commas (\`KTC_SINK_KAFKA_BROKERS=kafka-1:9092,kafka-2:9092\`), and labels as
+A later layer replaces a whole list, but adds to the labels by name. In variables and flags a value is JSON or plain text.
+Items of a list may be separated by commas (\`KTC_SINK_KAFKA_BROKERS=kafka-1:9092,kafka-2:9092\`). Labels may be written as
 \`name=value\` (\`KTC_HOST_LABELS=rack=r12,role=web\`, or one label as \`--set host.labels.rack=r12\`).
 
-The agent does not start with a mistake in any layer: an unknown key, a value out of bounds, files that are not there,
-keys that contradict each other. It prints all of them at once, with the place of each, and ends with code 78.
-\`ktc config check\` does only that; \`ktc config show\` prints every value and the layer that set it.
+The agent does not start if any layer has a mistake: an unknown key, a value out of bounds, a missing file, keys that
+contradict each other. It prints all mistakes at once, each with its place, and ends with code 78.
+\`ktc config check\` only checks; \`ktc config show\` prints every value and the layer that set it.
 
-Secrets are never values of keys. They are in files of their own, mode 0600 or narrower, owned by root or by
-\`process.user\`, and nothing prints their content.
+A secret is never the value of a key. Secrets are in files of their own, mode 0600 or narrower, owned by root or by
+\`process.user\`, and the agent never prints their content.
 
-Keys marked "reload" take effect on SIGHUP. When another key has changed too, the reload is refused as a whole with a
-message, and the old configuration stays.
+Keys with "Change: reload" take effect on SIGHUP. If another key has changed too, the agent refuses the whole reload with a
+message, and keeps the old configuration.
 
 Complete files to start from: [agent.json](../config/agent.json), and in [examples](../config/examples)
 [kafka-sasl.json](../config/examples/kafka-sasl.json), [otlp.json](../config/examples/otlp.json),

@@ -33,7 +33,7 @@ function limit(kind: SingleEventKind): Key<number> {
   return key(integer(0, MAX_EVENTS_PER_SECOND), {
     default: 0,
     reloadable: true,
-    doc: `At most this many \`${kind}\` events a second; those above are counted as suppressed. 0 is no limit.`,
+    doc: `At most this many \`${kind}\` events per second. Events above the limit are counted as suppressed. 0 means no limit.`,
   });
 }
 
@@ -42,7 +42,7 @@ function probe(what: string) {
     enabled: key(boolean, { default: true, doc: `Trace ${what}.` }),
     filter: key(optional(line(4095)), {
       default: '',
-      doc: 'ftrace filter that the kernel applies to this probe before anything is recorded, such as `dport == 443`.',
+      doc: 'ftrace filter for this probe, such as `dport == 443`. The kernel applies it before it records anything.',
     }),
   };
 }
@@ -52,15 +52,15 @@ function tlsFiles(who: string) {
   return {
     ca_file: key(optional(filePath), {
       default: '',
-      doc: 'PEM file of the authorities to trust. Empty trusts those of Node.js.',
+      doc: 'PEM file of the certificate authorities to trust. Empty trusts those of Node.js.',
     }),
     certificate_file: key(optional(filePath), {
       default: '',
-      doc: `PEM file of the agent's own certificate, where ${who} for one. Needs the key.`,
+      doc: `PEM file of the agent's own certificate, if ${who} for one. It also needs \`key_file\`.`,
     }),
     key_file: key(optional(secretPath), {
       default: '',
-      doc: 'PEM file of the key of that certificate, mode 0600 or narrower. Read again at each new connection, so it must be owned by `process.user` where that is set, else by the user who starts the agent.',
+      doc: 'PEM file of the key of that certificate, mode 0600 or narrower. The agent reads it again at each new connection, so it must be owned by `process.user`, or, if that is empty, by the user who starts the agent.',
     }),
   };
 }
@@ -69,78 +69,80 @@ export const schema = {
   host: {
     name: key(optional(line(253)), {
       default: '',
-      doc: "Name of this host in every event. Empty takes the operating system's host name.",
+      doc: "Name of this host in every event. Empty uses the operating system's host name.",
     }),
     labels: record(labelName, line(255), {
       default: {},
-      doc: 'Facts about this host in every event, such as data centre, rack, role, owner. No dots in names: Elasticsearch would make objects of them.',
+      doc: 'Facts about this host that are in every event, such as data centre, rack, role, owner. Names have no dots, because Elasticsearch would make objects of them.',
     }),
   },
   source: {
     kind: key(oneOf('auto', 'module', 'tracepoints', 'replay'), {
       default: 'auto',
-      doc: "Where events come from: tcp_trace.ko, the kernel's own tracepoints (Linux 4.16 or newer), or a recording. `auto` takes the module where it is loaded or can be, else the tracepoints.",
+      doc: "Where events come from: tcp_trace.ko, the kernel's own tracepoints (Linux 4.16 or newer), or a recording. `auto` uses the module if it is loaded or can be loaded, otherwise the tracepoints.",
     }),
     module: {
       path: key(optional(filePath), {
         default: '',
-        doc: 'The tcp_trace.ko to load where none is loaded yet. Empty asks modprobe for the one that is installed for this kernel.',
+        doc: 'File of the tcp_trace.ko to load if none is loaded yet. Empty asks modprobe for the one that is installed for this kernel.',
       }),
       build: key(boolean, {
         default: false,
-        doc: 'Build and install the module at start where this kernel has none, as after an update of the kernel. Needs kernel-devel, gcc and make; takes some seconds.',
+        doc: 'Build and install the module at the start if this kernel has none, for example after a kernel update. This needs kernel-devel, gcc and make, and takes some seconds.',
       }),
     },
     recording: key(optional(filePath), {
       default: '',
-      doc: 'File that `ktc record` wrote, for the kind `replay`.',
+      doc: 'File that `ktc record` wrote; for `source.kind` `replay`.',
     }),
     instance: key(name('_-', 64), {
       default: 'ktc',
-      doc: 'Name of the ftrace instance that the agent makes for itself and removes on exit. Two agents on one host need two names.',
+      doc: 'Name of the ftrace instance that the agent creates, and removes on exit. Two agents on one host need two names.',
     }),
     buffer_kb: key(integer(64, 1_048_576), {
       default: 4096,
-      doc: 'Kernel ring buffer, KiB per CPU. It takes the burst while reading pauses; what does not fit is counted as `kernel_overrun`.',
+      doc: 'Size of the kernel ring buffer, KiB per CPU. It holds the records that arrive while reading pauses; records that do not fit are counted as `kernel_overrun`.',
     }),
     probes: {
       tcp_set_state: probe(
-        'changes of TCP state: connect, accept, latency, life and state events come from it',
+        'changes of TCP state; connect, accept, latency, life and state events come from them',
       ),
       tcp_retransmit_skb: probe('retransmitted segments'),
-      tcp_send_loss_probe: probe('tail loss probes; only the module has it'),
+      tcp_send_loss_probe: probe('tail loss probes; only the module has this probe'),
       tcp_retransmit_synack: probe('retransmitted SYN-ACKs'),
-      inet_csk_accept: probe('accept(2): which process takes a connection; only the module has it'),
+      inet_csk_accept: probe(
+        'accept(2), which shows the process that takes a connection; only the module has this probe',
+      ),
       tcp_send_reset: probe('resets that this host sends'),
       tcp_receive_reset: probe('resets that this host receives'),
     } satisfies Record<ProbeName, unknown>,
   },
   events: {
-    tcp_connect: event('Emit an event for every connection this host opens.'),
-    tcp_accept: event('Emit an event for every connection this host accepts.'),
+    tcp_connect: event('Emit an event for every connection that this host opens.'),
+    tcp_accept: event('Emit an event for every connection that this host accepts.'),
     tcp_connect_latency: event(
-      'Emit the time from SYN sent to established of every connection this host opens.',
+      'Emit an event with the time from SYN sent to established for every connection that this host opens.',
     ),
-    tcp_life: event('Emit a summary of every connection when it ends.'),
+    tcp_life: event('Emit an event with the totals of every connection when it ends.'),
     tcp_retransmit: event('Emit an event for every retransmitted segment.'),
-    tcp_state: event('Emit an event for every change of TCP state, the most frequent kind.'),
+    tcp_state: event('Emit an event for every change of TCP state; this is the most frequent kind.'),
     tcp_reset: event('Emit an event for every reset sent or received.'),
   } satisfies Record<SingleEventKind, Key<boolean>>,
   exclude: {
     addresses: list(network, {
       default: [],
       reloadable: true,
-      doc: 'No events of connections with a local or remote address in one of these networks.',
+      doc: 'Emit no events of connections with a local or remote address in one of these networks.',
     }),
     ports: list(integer(1, 65_535), {
       default: [],
       reloadable: true,
-      doc: 'No events of connections with one of these local or remote ports.',
+      doc: 'Emit no events of connections with one of these local or remote ports.',
     }),
     comms: list(processName, {
       default: [],
       reloadable: true,
-      doc: 'No events of connections whose owner has one of these names (`comm`, which the kernel cuts at 15 bytes).',
+      doc: 'Emit no events of connections whose owner has one of these names (`comm`, which the kernel cuts to 15 bytes).',
     }),
   },
   limits: {
@@ -156,25 +158,25 @@ export const schema = {
     burst_s: key(integer(1, MAX_BURST_SECONDS), {
       default: 10,
       reloadable: true,
-      doc: "After a quiet time, this many seconds' worth of a limited kind may come at once, so that the start of an incident is seen whole.",
+      doc: "After a quiet time, this many seconds' worth of events of a limited kind may pass at once, so that the start of an incident is complete.",
     }),
   },
   summary: {
     interval_s: key(integer(0, 3600), {
       default: 0,
       reloadable: true,
-      doc: 'Emit a `tcp_retransmit_summary` for every peer with retransmits, every so many seconds; 60 is a good start. No limit suppresses it. 0 emits none: without a limit every retransmit is an event already.',
+      doc: 'Length of the interval, in seconds, after which the agent emits a `tcp_retransmit_summary` for every peer with retransmits; 60 is a good start. No limit suppresses summaries. 0 emits none: without a limit, every retransmit is an event already.',
     }),
     max_peers: key(integer(1, 10_000), {
       default: 1000,
       reloadable: true,
-      doc: 'Peers that have a summary of their own in one interval; all others share one without addresses.',
+      doc: 'How many peers can have their own summary in one interval; all others share one without addresses.',
     }),
   },
   tracking: {
     max_connections: key(integer(1024, 4_194_304), {
       default: 65_536,
-      doc: 'Connections remembered at a time, some 300 bytes each. The one longest without an event is forgotten first, and counted.',
+      doc: 'How many connections are tracked at a time, about 300 bytes each. The connection without an event for the longest time is forgotten first, and counted.',
     }),
   },
   batch: {
@@ -186,77 +188,77 @@ export const schema = {
     max_bytes: key(integer(4096, 67_108_864), {
       default: 1_048_576,
       reloadable: true,
-      doc: 'A batch is sent when it holds this many bytes of JSON. Not more than `queue.max_bytes`.',
+      doc: 'A batch is sent when it holds this many bytes of JSON. At most `queue.max_bytes`.',
     }),
     linger_ms: key(integer(0, 10_000), {
       default: 200,
       reloadable: true,
-      doc: 'A batch is sent this many milliseconds after its first event, however few it holds.',
+      doc: 'A batch is sent this many milliseconds after its first event, even if it holds few events.',
     }),
   },
   queue: {
     max_bytes: key(integer(65_536, 1_073_741_824), {
       default: 16_777_216,
-      doc: 'Bytes of batches that are kept in memory. Without the spool this is all that can wait: when full, reading pauses and the kernel buffer takes the rest. With it, what is on disk is also kept here as far as it fits, and this is what can wait while the disk takes nothing.',
+      doc: 'Bytes of batches that are kept in memory. Without the spool, only these can wait: when the queue is full, reading pauses and the kernel buffer takes the rest. With the spool, the queue also holds a copy of what is on disk, as far as it fits; while the disk takes nothing, batches wait here.',
     }),
   },
   spool: {
     enabled: key(boolean, {
       default: true,
-      doc: 'Keep events on disk until every sink has acknowledged them, so that they outlive the agent. Without it, what was not delivered is lost with the process.',
+      doc: 'Keep events on disk until every sink has acknowledged them, so that they survive the end of the agent. Without the spool, undelivered events are lost when the process ends.',
     }),
     directory: key(filePath, {
       default: '/var/lib/ktc/spool',
-      doc: 'Directory of the spool, one for each agent. It must exist, and be writable for the user of the agent.',
+      doc: 'Directory of the spool; each agent needs its own. It must exist, and the user of the agent must be able to write to it.',
     }),
     max_bytes: key(integer(1_048_576, 1_099_511_627_776), {
       default: 1_073_741_824,
-      doc: 'Size of its files at most. Not less than four times `batch.max_bytes`.',
+      doc: 'Maximum size of the files of the spool. At least four times `batch.max_bytes`.',
     }),
     when_full: key(oneOf('block', 'drop_oldest', 'drop_newest'), {
       default: 'drop_oldest',
-      doc: 'With more than that: drop the oldest or the newest events, or stop reading, so that the kernel overwrites its oldest records. Everything is counted.',
+      doc: 'What to do when the spool is full: drop the oldest events, drop the newest, or stop reading (`block`), so that the kernel overwrites its oldest records. All losses are counted.',
     }),
     fsync_interval_ms: key(integer(0, 60_000), {
       default: 1000,
-      doc: 'What was spooled is forced to the disk after this long, all of it at once; a crash of the host loses no more than that. 0 does so before anything is sent, and spools after every read, at the price of a write to the disk each time.',
+      doc: 'How often spooled events are forced to the disk, in milliseconds. A crash of the host loses at most what was spooled in this time. 0 forces them to the disk before they are sent, and spools after every read; this costs a write to the disk each time.',
     }),
   },
   dead_letter: {
     path: key(optional(filePath), {
       default: '/var/lib/ktc/dead-letter.ndjson',
-      doc: 'File for events that a sink has refused for good, with the reason. Empty only counts them.',
+      doc: 'File for events that a sink has refused for good, with the reason. If empty, they are only counted.',
     }),
     max_bytes: key(integer(4096, 1_099_511_627_776), {
       default: 16_777_216,
-      doc: 'That file is rotated before it grows beyond this many bytes; one older file is kept.',
+      doc: 'The dead-letter file is rotated before it grows beyond this many bytes; one older file is kept.',
     }),
   },
   sink: {
     max_in_flight: key(integer(1, 64), {
       default: 2,
-      doc: 'Batches sent and not yet acknowledged at a time, for each sink, at most: half as many after every fault, and more again while all goes well.',
+      doc: 'Maximum number of batches in flight (sent and not yet acknowledged), per sink. A fault halves the number of batches in flight; successful batches raise it again.',
     }),
     retry_initial_ms: key(integer(1, 60_000), {
       default: 100,
-      doc: 'First pause before a failed batch is sent again, in milliseconds; it doubles every time. Not more than `sink.retry_max_ms`.',
+      doc: 'Longest pause before the first retry of a failed batch, in milliseconds. It doubles with every retry; the actual pause is a random part of it. At most `sink.retry_max_ms`.',
     }),
     retry_max_ms: key(integer(1, 600_000), {
       default: 10_000,
-      doc: 'Longest pause between two tries, in milliseconds. Tries themselves never end.',
+      doc: 'Longest pause between two tries, in milliseconds. The agent never stops trying.',
     }),
     kafka: {
       enabled: key(boolean, {
         default: false,
-        doc: 'Send events to Kafka, acknowledged by all in-sync replicas.',
+        doc: 'Send events to Kafka. Events count as delivered when all in-sync replicas have acknowledged them.',
       }),
       brokers: list(broker, {
         default: [],
-        doc: 'Brokers to ask first for the cluster: two or three are enough.',
+        doc: 'Brokers from which the agent learns the others of the cluster; two or three are enough.',
       }),
       topic: key(topicPattern, {
         default: 'ktc-events',
-        doc: 'Topic for all events, or with `{event}` in its name one for each kind: `ktc.{event}` becomes `ktc.tcp_life` and so on. All must exist; the agent never creates them.',
+        doc: 'Topic for all events. If the name contains `{event}`, each kind of event has its own topic: `ktc.{event}` becomes `ktc.tcp_life` and so on. All topics must exist; the agent never creates them.',
       }),
       client_id: key(name('._-', 255), {
         default: 'ktc-agent',
@@ -264,57 +266,60 @@ export const schema = {
       }),
       key: key(oneOf('host', 'connection_id', 'event_id'), {
         default: 'host',
-        doc: "Field that becomes the message key. The partition comes from the host whatever the key, so that one host's events stay in order.",
+        doc: "Field that becomes the message key. Whatever the key, the host decides the partition, so that one host's events stay in order.",
       }),
       format: key(oneOf('json', 'ndjson'), {
         default: 'json',
-        doc: 'One event a message, or many events a message, one a line, which costs a third of the CPU and needs a consumer that splits lines. `ndjson` takes the key `host`.',
+        doc: 'How events become messages. `json`: one event per message. `ndjson`: many events per message, one per line; this costs less CPU, and needs a consumer that splits lines. `ndjson` requires the key `host`.',
       }),
       max_message_events: key(integer(1, 10_000), {
         default: 500,
-        doc: 'With `ndjson`: the most events of one message.',
+        doc: 'With `ndjson`: maximum number of events per message.',
       }),
       max_message_bytes: key(integer(1024, 104_857_600), {
         default: 262_144,
-        doc: 'With `ndjson`: the most bytes of a message that holds more than one event. Not more than `sink.kafka.max_request_bytes`.',
+        doc: 'With `ndjson`: maximum size in bytes of a message that holds more than one event. At most `sink.kafka.max_request_bytes`.',
       }),
       compression: key(oneOf('gzip', 'zstd', 'none'), {
         default: 'gzip',
-        doc: 'Compression of what is sent. `zstd` needs brokers and consumers of Kafka 2.1 or newer.',
+        doc: 'Compression of requests. `zstd` needs brokers and consumers of Kafka 2.1 or newer.',
       }),
       compression_level: key(integer(1, 9), {
         default: 1,
-        doc: 'Level of gzip or zstd: 1 costs the least CPU, 9 the least network.',
+        doc: 'Level of gzip or zstd: 1 uses the least CPU, 9 the least network.',
       }),
       idempotent: key(boolean, {
         default: true,
-        doc: 'Let the broker drop what a retry sends twice. Needs the right IdempotentWrite where the cluster has access lists.',
+        doc: 'Let the broker drop what a retry sends twice. This needs the right IdempotentWrite if the cluster has access lists.',
       }),
       request_timeout_ms: key(integer(1000, 600_000), {
         default: 30_000,
-        doc: 'How long a broker may take for one request, in milliseconds. Not more than `sink.kafka.delivery_timeout_ms`.',
+        doc: 'How long a broker may take for one request, in milliseconds. At most `sink.kafka.delivery_timeout_ms`.',
       }),
       delivery_timeout_ms: key(integer(1000, 3_600_000), {
         default: 120_000,
-        doc: 'After this many milliseconds without an acknowledgement the connection is renewed and the batch sent again. Nothing is dropped.',
+        doc: 'After this many milliseconds without an acknowledgement, the agent renews the connection and sends the batch again. Nothing is dropped.',
       }),
       max_request_bytes: key(integer(1024, 104_857_600), {
         default: 900_000,
-        doc: "Larger sends are split. Keep it below the broker's `message.max.bytes` (1 MiB by default).",
+        doc: "Maximum size of a request in bytes; larger ones are split. Keep it below the broker's `message.max.bytes` (1 MiB by default).",
       }),
       tls: {
-        enabled: key(boolean, { default: false, doc: 'Encrypt, and check the certificate of the broker.' }),
+        enabled: key(boolean, {
+          default: false,
+          doc: 'Encrypt connections, and check the certificate of the broker.',
+        }),
         ...tlsFiles('brokers ask'),
       },
       sasl: {
         mechanism: key(oneOf('none', 'plain', 'scram-sha-256', 'scram-sha-512'), {
           default: 'none',
-          doc: 'How to log in at the broker. `plain` shows the password to the network unless TLS is on.',
+          doc: 'How to log in to the broker. With `plain`, the network can read the password unless TLS is enabled.',
         }),
-        username: key(optional(line(255)), { default: '', doc: 'Name to log in with.' }),
+        username: key(optional(line(255)), { default: '', doc: 'User name for the login.' }),
         password_file: key(optional(secretPath), {
           default: '',
-          doc: 'File that holds only the password, mode 0600 or narrower, owned by root or by `process.user`. A line break at the end does not count.',
+          doc: 'File that holds only the password, mode 0600 or narrower, owned by root or by `process.user`. A line break at the end is ignored.',
         }),
       },
     },
@@ -325,32 +330,32 @@ export const schema = {
       }),
       protocol: key(oneOf('http/protobuf', 'http/json', 'grpc'), {
         default: 'http/protobuf',
-        doc: 'How to speak OTLP. `http/json` costs the most.',
+        doc: 'Protocol of the requests. `http/json` uses the most CPU.',
       }),
       endpoint: key(optional(httpUrl), {
         default: '',
-        doc: 'URL of the receiver; `https` encrypts and checks its certificate. For HTTP, a URL without a path gets `/v1/logs`. Empty is this host: `http://localhost:4318`, for gRPC `http://localhost:4317`.',
+        doc: 'URL of the receiver; `https` encrypts and checks its certificate. For HTTP, a URL without a path gets `/v1/logs`. Empty means this host: `http://localhost:4318`, for gRPC `http://localhost:4317`.',
       }),
       headers: record(headerName, headerValue, {
         default: {},
-        doc: 'Headers of every request, such as a tenant. Not for secrets: `ktc config show` prints them.',
+        doc: 'Headers of every request, such as a tenant. Do not put secrets here: `ktc config show` prints them.',
       }),
       headers_file: key(optional(secretPath), {
         default: '',
-        doc: 'File with secret headers, such as `authorization: Bearer …`: one `name: value` a line, or a JSON object. Mode 0600 or narrower, owned by root or by `process.user`.',
+        doc: 'File with secret headers, such as `authorization: Bearer …`: one `name: value` per line, or a JSON object. Mode 0600 or narrower, owned by root or by `process.user`.',
       }),
-      compression: key(oneOf('gzip', 'none'), { default: 'gzip', doc: 'Compression of what is sent.' }),
+      compression: key(oneOf('gzip', 'none'), { default: 'gzip', doc: 'Compression of requests.' }),
       timeout_ms: key(integer(100, 600_000), {
         default: 10_000,
-        doc: 'How long the receiver may take for one request, in milliseconds. Then it is sent again over a new connection.',
+        doc: 'How long the receiver may take for one request, in milliseconds. After that the request is sent again over a new connection.',
       }),
       tls: tlsFiles('the receiver asks'),
     },
     file: {
-      enabled: key(boolean, { default: false, doc: 'Append events to a file, one JSON object a line.' }),
+      enabled: key(boolean, { default: false, doc: 'Append events to a file, one JSON object per line.' }),
       path: key(filePath, {
         default: '/var/log/ktc/events.ndjson',
-        doc: 'That file. Its directory must exist.',
+        doc: 'Path of that file. Its directory must exist.',
       }),
       max_bytes: key(integer(4096, 1_099_511_627_776), {
         default: 104_857_600,
@@ -358,32 +363,32 @@ export const schema = {
       }),
       max_files: key(integer(1, 1000), {
         default: 5,
-        doc: 'Files kept, the current one included; the oldest is removed.',
+        doc: 'How many files are kept, including the current one; the oldest is removed.',
       }),
     },
     stdout: {
-      enabled: key(boolean, { default: false, doc: 'Print events.' }),
+      enabled: key(boolean, { default: false, doc: 'Print events to standard output.' }),
       format: key(oneOf('ndjson', 'table'), {
         default: 'ndjson',
-        doc: 'One JSON object a line for programs, or a table for people.',
+        doc: 'What is printed. `ndjson`: one JSON object per line, for programs; `table`: a table for people.',
       }),
     },
   },
   process: {
     user: key(optional(name('_.-', 32)), {
       default: '',
-      doc: 'User to become, by name or number, once everything is open that only root can open. Empty stays who starts it. Without root there is nothing to give up, and it does not count.',
+      doc: 'User that the agent becomes, by name or number, once everything is open that only root can open. If empty, it stays the user who starts it. If the agent is not started as root, this key has no effect.',
     }),
     group: key(optional(name('_.-', 32)), {
       default: '',
-      doc: "Group to become, by name or number; empty takes that of `process.user`. The user's other groups in `/etc/group` come with it.",
+      doc: "Group that the agent becomes, by name or number. Empty uses the group of `process.user`. The user's other groups in `/etc/group` are set too.",
     }),
   },
   log: {
     level: key(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
       default: 'info',
       reloadable: true,
-      doc: 'Least severity that is logged, to standard error.',
+      doc: 'Lowest severity that is logged to standard error.',
     }),
   },
   telemetry: {
@@ -391,18 +396,18 @@ export const schema = {
       enabled: key(boolean, { default: true, doc: 'Serve `/healthz`, `/readyz`, `/status` and `/metrics`.' }),
       address: key(address, {
         default: '127.0.0.1',
-        doc: 'Address to listen on. Nobody has to log in there: leave it on loopback, or in a network of your own.',
+        doc: 'Address to listen on. There is no login: use loopback or a private network.',
       }),
       port: key(integer(0, 65_535), {
         default: 9474,
-        doc: 'Port to listen on; 0 takes a free one and logs it.',
+        doc: 'Port to listen on; 0 uses a free port and logs it.',
       }),
     },
   },
   shutdown: {
     timeout_s: key(integer(1, 600), {
       default: 10,
-      doc: 'Seconds to deliver what is left when the agent is told to stop. What is then left stays in the spool; without one it is counted as dropped.',
+      doc: 'How many seconds the agent tries to deliver the remaining events when it is told to stop. Events that remain after that stay in the spool; without a spool they are counted as dropped.',
     }),
   },
 };

@@ -77,7 +77,7 @@ const DEFINED = {
   time: {
     title: 'TIME',
     width: 8,
-    meaning: 'When the kernel recorded it, HH:MM:SS in local time.',
+    meaning: 'Time at which the kernel recorded the event, HH:MM:SS in local time.',
     cell: ({ time }, { toWallMs }) => clockTime(toWallMs(time)),
   },
   seconds: {
@@ -89,7 +89,7 @@ const DEFINED = {
   uid: {
     title: 'UID',
     width: 5,
-    meaning: 'User of the process; unknown where it had ended before it could be asked.',
+    meaning: 'User of the process; unknown if the process ended before the tool could look it up.',
     cell: ({ task, isOwner }, { uidOf }) => (isOwner ? uidOf(task.pid) : null),
   },
   pid: {
@@ -109,7 +109,7 @@ const DEFINED = {
     title: 'C-PID',
     width: 5,
     meaning:
-      'Process that owns the connection; where that is not known, the one that was on the CPU, which may have nothing to do with it.',
+      'Process that owns the connection. If the owner is not known, the process that was on the CPU, which may have nothing to do with the connection.',
     cell: ({ task }) => task.pid,
   },
   currentComm: {
@@ -122,7 +122,7 @@ const DEFINED = {
   ip: {
     title: 'IP',
     width: 2,
-    meaning: '4 or 6; IPv4 through an IPv6 socket is 4.',
+    meaning: '4 or 6; 4 for IPv4 through an IPv6 socket.',
     cell: ({ connection: { flow } }) => flow?.version ?? null,
   },
   laddr: address('LADDR', 'local'),
@@ -137,26 +137,26 @@ const DEFINED = {
     title: 'LADDR:LPORT',
     width: 21,
     wide: 47,
-    meaning: 'Address and port of this host; in CSV two columns.',
+    meaning: 'Address and port of this host; two columns in CSV.',
     cell: (draft) => endOf(draft, 'local'),
   },
   remoteEnd: {
     title: 'RADDR:RPORT',
     width: 21,
     wide: 47,
-    meaning: 'Address and port of the peer; in CSV two columns.',
+    meaning: 'Address and port of the peer; two columns in CSV.',
     cell: (draft) => endOf(draft, 'remote'),
   },
   transmission: {
     title: 'T>',
     width: 2,
-    meaning: 'R> is a segment that is sent again, L> a tail loss probe.',
+    meaning: 'R> is a retransmitted segment, L> a tail loss probe.',
     cell: ({ retransmitKind }) => (retransmitKind === 'tlp' ? 'L>' : 'R>'),
   },
   state: {
     title: 'STATE',
     width: 12,
-    meaning: 'State of the connection at that moment; SYN_RECV is a SYN-ACK that is sent again.',
+    meaning: 'State of the connection at that moment; SYN_RECV stands for a retransmitted SYN-ACK.',
     cell: ({ state }) => stateName(state),
   },
   sequence: {
@@ -183,13 +183,13 @@ const DEFINED = {
   newState: {
     title: 'NEWSTATE',
     width: 11,
-    meaning: 'State that it enters.',
+    meaning: 'State that the connection enters.',
     cell: ({ newState }) => stateName(newState),
   },
   stateMs: {
     title: 'MS',
     width: 9,
-    meaning: 'Milliseconds spent in OLDSTATE; unknown where its beginning was not seen.',
+    meaning: 'Milliseconds spent in OLDSTATE; unknown if the tool did not see its beginning.',
     cell: ({ durationUs }) => milliseconds(durationUs, 3),
   },
   sent: {
@@ -217,7 +217,7 @@ const DEFINED = {
   latencyMs: {
     title: 'LAT(ms)',
     width: 7,
-    meaning: 'Milliseconds from the SYN sent to established.',
+    meaning: 'Milliseconds from sending the SYN to established.',
     cell: ({ latencyUs }) => milliseconds(latencyUs, 2),
   },
 } satisfies Record<string, Column>;

@@ -6,7 +6,7 @@ const WIDTH = 100;
 const OPTION_WIDTH = 24;
 
 export const EXIT_CODES =
-  '0 ended, 64 wrong options, 65 the recording is damaged, 69 no kernel events or no such recording, 74 standard output cannot be written, 77 not permitted, 128 + N ended by a second signal N before all was written';
+  '0 success, 64 wrong options, 65 the recording is damaged, 69 no kernel events or no such recording, 74 standard output cannot be written, 77 not permitted, 128 + N ended by a second signal N before everything was written';
 
 /** `-p, --pid PID`; indented alike without a letter. */
 export function optionText({ name, letter, value }: OptionRow): string {

@@ -11,10 +11,10 @@ function roff(text: string): string {
 }
 
 const SOURCE =
-  'Events come from tcp_trace.ko where it is loaded or can be, else from the native tracepoints of Linux 4.16 and newer, through an ftrace instance of its own: any number of tools and the agent run side by side, and the tracing of others is not touched.';
-const LOSSES = 'Lost events are told on standard error, with their number.';
+  'Events come from tcp_trace.ko if it is loaded or can be loaded, otherwise from the native tracepoints of Linux 4.16 and newer. The command uses its own ftrace instance: any number of tools and the agent can run at the same time, and tracing by other programs is not affected.';
+const LOSSES = 'The number of lost events is printed on standard error.';
 const END =
-  'It ends by a signal, after --duration, or when nobody reads any more: at once where standard output is a pipe, else with the next line.';
+  'It ends after a signal, after --duration, or when the reader of its output has ended: at once if standard output is a pipe, otherwise with the next line.';
 
 const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
 const entry = (term: string, text: string): string[] => ['.TP', term, roff(text)];
@@ -34,7 +34,7 @@ export function manPageOf(page: Page): string {
     '.PP',
     roff(END),
     '.SH REQUIREMENTS',
-    roff('Root, and tracefs or debugfs; neither with --from.'),
+    roff('Root, and tracefs or debugfs. With --from, neither is needed.'),
     '.SH OPTIONS',
     ...options.flatMap((option) => entry(bold(optionText(option).trim()), `${option.help}.`)),
     '.SH FIELDS',

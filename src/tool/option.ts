@@ -14,8 +14,8 @@ export interface ToolOption {
 const MEASURED = ['tcpconnlat', 'tcplife', 'tcpstates'] as const;
 
 export const OPTIONS = {
-  pid: { value: 'PID', letter: 'p', help: 'only of this process' },
-  uid: { value: 'UID', letter: 'u', tools: ['tcpconnect'], help: 'only of processes of this user' },
+  pid: { value: 'PID', letter: 'p', help: 'only events of this process' },
+  uid: { value: 'UID', letter: 'u', tools: ['tcpconnect'], help: 'only events of processes of this user' },
   'local-port': {
     value: 'PORTS',
     letter: { tcpaccept: 'P', tcplife: 'L', tcpstates: 'L' },
@@ -26,14 +26,14 @@ export const OPTIONS = {
     letter: { tcpconnect: 'P', tcplife: 'D', tcpstates: 'D' },
     help: 'only these remote ports, separated by commas',
   },
-  ipv4: { value: null, letter: '4', help: 'only IPv4, also through IPv6 sockets' },
+  ipv4: { value: null, letter: '4', help: 'only IPv4, including IPv4 through IPv6 sockets' },
   ipv6: { value: null, letter: '6', help: 'only IPv6' },
-  'min-ms': { value: 'MS', tools: MEASURED, help: 'only what takes at least so many milliseconds' },
+  'min-ms': { value: 'MS', tools: MEASURED, help: 'only events that took at least MS milliseconds' },
   'loss-probes': {
     value: null,
     letter: 'l',
     tools: ['tcpretrans'],
-    help: 'also tail loss probes, as L> (tcp_trace.ko)',
+    help: 'also show tail loss probes, as L> (tcp_trace.ko)',
   },
   time: {
     value: null,
@@ -47,7 +47,7 @@ export const OPTIONS = {
     value: null,
     letter: 'L',
     tools: ['tcpconnect', 'tcpconnlat'],
-    help: 'nothing more: the local port is always shown',
+    help: 'no effect: the local port is always shown',
   },
   sequence: {
     value: null,
@@ -55,26 +55,26 @@ export const OPTIONS = {
     tools: ['tcpretrans'],
     help: 'show the sequence number (tcp_trace.ko)',
   },
-  wide: { value: null, letter: 'w', help: 'room for IPv6 addresses and long names' },
+  wide: { value: null, letter: 'w', help: 'wider columns for IPv6 addresses and long names' },
   count: {
     value: null,
     letter: 'c',
     tools: ['tcpconnect', 'tcpretrans'],
-    help: 'count instead, and show the counts at the end',
+    help: 'count events, and show only the counts at the end',
   },
   csv: {
     value: null,
     letter: { tcplife: 's', tcpstates: 's' },
     help: 'comma-separated values, with a header',
   },
-  json: { value: null, help: 'the published events, one JSON object a line' },
-  duration: { value: 'S', help: 'end after so many seconds; without it at Ctrl-C' },
+  json: { value: null, help: 'the published events, one JSON object per line' },
+  duration: { value: 'S', help: 'end after S seconds; without it, end at Ctrl-C' },
   from: { value: 'FILE', help: 'replay a recording of ktc record, without root' },
   source: {
     value: 'KIND',
     help: 'auto (default), module or tracepoints',
   },
-  verbose: { value: null, letter: 'v', help: 'say what is read, and what the kernel filters' },
+  verbose: { value: null, letter: 'v', help: 'show the source and the filters that the kernel applies' },
   help: { value: null, letter: 'h', help: 'show this help' },
 } as const satisfies Record<string, ToolOption>;
 

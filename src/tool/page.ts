@@ -42,11 +42,11 @@ function columnsOf({ name, columns, ipBefore }: Tool): readonly (readonly [Colum
 function fieldsOf(tool: Tool): Field[] {
   const fields = columnsOf(tool).map(([name, when]): Field => {
     const { title, meaning, onlyModule } = COLUMNS[name];
-    const parts = [meaning, onlyModule === true ? 'Only tcp_trace.ko tells it.' : '', when];
+    const parts = [meaning, onlyModule === true ? 'Needs tcp_trace.ko.' : '', when];
     return { title, meaning: parts.filter((part) => part !== '').join(' ') };
   });
   if (tool.count !== undefined) {
-    const meaning = 'How many there were of a kind, in place of the fields above. With -c.';
+    const meaning = 'Number of events in each group, shown instead of the fields above. With -c.';
     fields.push({ title: tool.count.title, meaning });
   }
   return fields;
@@ -61,8 +61,8 @@ export function pageOf(tool: Tool): Page {
     description,
     options: optionsOf(name),
     fields: fieldsOf(tool),
-    unknown: 'A value that the source cannot know is shown as -, in CSV as an empty cell.',
+    unknown: 'A value that the source cannot know is shown as - in the table and as an empty cell in CSV.',
     examples,
-    overhead: [overhead, 'With nothing to show it sleeps.'],
+    overhead: [overhead, 'The tool sleeps while there is nothing to show.'],
   };
 }

@@ -36,14 +36,14 @@ export const TOP_COLUMNS = [
     title: 'NOW/s',
     width: 7,
     right: true,
-    meaning: 'Retransmits a second in the last whole interval.',
+    meaning: 'Retransmits per second in the last complete interval.',
   },
-  { title: 'AVG/s', width: 7, right: true, meaning: 'Over the last 30 intervals.' },
-  { title: 'SHARE', width: 6, right: true, meaning: 'Of all retransmits of these intervals.' },
+  { title: 'AVG/s', width: 7, right: true, meaning: 'Retransmits per second over the last 30 intervals.' },
+  { title: 'SHARE', width: 6, right: true, meaning: 'Share of all retransmits in these intervals.' },
   {
     title: 'HISTORY',
     width: WINDOW,
-    meaning: 'A bar for each of these intervals, the newest on the right, all peers on one scale.',
+    meaning: 'One bar per interval, the newest on the right. All peers have the same scale.',
   },
   { title: 'TOTAL', width: 8, right: true, meaning: 'Retransmits since the start.' },
 ] as const;
