@@ -29,14 +29,18 @@ describe('src/ is as docs/architecture.md says', () => {
   });
 
   test('every file that the page names is there', () => {
-    const named = [...page.matchAll(/`((?:src|test|docs|bench|scripts|kmodule|config|tools|man)\/[\w./-]+)`/g)];
+    const named = [
+      ...page.matchAll(/`((?:src|test|docs|bench|scripts|kmodule|config|tools|man)\/[\w./-]+)`/g),
+    ];
     expect(named.length).toBeGreaterThan(50);
     for (const [, path = ''] of named) expect(existsSync(join(ROOT, path)), path).toBe(true);
   });
 });
 
 describe('the comparison notices', () => {
-  const table = readRules('| folder | may import |\n|---|---|\n| `src/a` | – |\n| [`src/b`](#b) | `src/a` |\n| `src/b/c` | – |\n');
+  const table = readRules(
+    '| folder | may import |\n|---|---|\n| `src/a` | – |\n| [`src/b`](#b) | `src/a` |\n| `src/b/c` | – |\n',
+  );
 
   test('an import that no row allows', () => {
     const imports = new Map([
