@@ -52,7 +52,7 @@ export const outage: Bench = async (quick) => {
               [`after ${seconds} s without a broker`, figure(peak)],
             ],
             notes: [
-              `The agent with its defaults, at ${CONNECTIONS_PER_SECOND} connections a second, with no spool on disk: what its queue does not hold waits in the kernel.`,
+              `The agent runs with its defaults but without the spool, at ${CONNECTIONS_PER_SECOND} connections per second. Records that do not fit into its queue wait in the kernel.`,
             ],
           },
         ],

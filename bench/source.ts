@@ -135,10 +135,10 @@ export const source: Bench = async (quick) => {
         columns: ['', 'records', 'p50 ms', 'p95 ms', 'p99 ms', 'max ms'],
         rows: [
           row('one connection after a rest', atRest),
-          row('10,000 records a second', underLoad.latencies),
+          row('10,000 records per second', underLoad.latencies),
         ],
         notes: [
-          `The source alone, in a process of its own, read by a handler that does nothing. With no record at all it used ${idle.map((share) => figure(share * 100)).join(', ')} % of a core in intervals of ${INTERVAL_MS / 1000} s.`,
+          `This is the source alone, in its own process, with a handler that does nothing. Without any record it used ${idle.map((share) => figure(share * 100)).join(', ')} % of a core in intervals of ${INTERVAL_MS / 1000} s.`,
         ],
       },
     ],
@@ -157,7 +157,7 @@ export const source: Bench = async (quick) => {
       },
       { what: 'source at rest', value: median(idle) * 100, limit: 0.2, unit: '% of a core' },
       {
-        what: `connections that were not made, of ${CONNECTIONS_PER_SECOND.toLocaleString('en')} a second`,
+        what: `connections that were not made, of ${CONNECTIONS_PER_SECOND.toLocaleString('en')} per second`,
         value: ((asked - underLoad.connections) / asked) * 100,
         limit: 50,
         unit: '%',

@@ -98,8 +98,8 @@ export const spool: Bench = async (quick) => {
           ['on disk', spread(cost('spool')), spread(runs.spool.map(mebibytes))],
         ],
         notes: [
-          `A start with ${FULL_BYTES / 2 ** 20} MiB in the spool takes ${figure(full.milliseconds)} ms and ${figure(full.peakBytes / 2 ** 20)} MiB, with an empty one ${figure(empty.milliseconds)} ms and ${figure(empty.peakBytes / 2 ** 20)} MiB.`,
           `The agent runs with its defaults, from kernel to Kafka, ${at}: ${rounds} runs of ${seconds} s each, in turns. The spool is on ${tmpdir()} and is forced to the disk once per second.`,
+          `A start with ${FULL_BYTES / 2 ** 20} MiB in the spool takes ${figure(full.milliseconds)} ms and ${figure(full.peakBytes / 2 ** 20)} MiB, with an empty one ${figure(empty.milliseconds)} ms and ${figure(empty.peakBytes / 2 ** 20)} MiB.`,
         ],
       },
     ],
@@ -123,13 +123,13 @@ export const spool: Bench = async (quick) => {
         unit: 'MiB',
       },
       {
-        what: 'start with 256 MiB in the spool, more memory than with none',
+        what: 'memory of a start with 256 MiB in the spool, more than with an empty one',
         value: (full.peakBytes - empty.peakBytes) / 1e6,
         limit: 20,
         unit: 'MB',
       },
       {
-        what: 'start with 256 MiB in the spool, longer than with none',
+        what: 'time of a start with 256 MiB in the spool, more than with an empty one',
         value: full.milliseconds - empty.milliseconds,
         limit: 2_000,
         unit: 'ms',

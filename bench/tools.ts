@@ -89,7 +89,7 @@ export const tools: Bench = async (quick) => {
           ['with nothing to show, % of a core', spread(idle.map((share) => share * 100))],
         ],
         notes: [
-          `tcpconnect in a terminal, and a connection that is refused; tcpretrans -6 of a port that nobody has, in intervals of ${INTERVAL_MS / 1000} s. V8 gives memory back in two collections of 15 ms, 8 s after its last scavenge, its start included: the median leaves them out, what goes on all the time is in every interval.`,
+          `The first two rows are tcpconnect in a terminal and a connection that is refused. The last row is tcpretrans -6 with the filter of a port that no program uses, in intervals of ${INTERVAL_MS / 1000} s. V8 returns memory in two collections of 15 ms, 8 s after its last scavenge, also after the start. The median leaves these out; permanent work is in every interval.`,
         ],
       },
     ],
