@@ -45,6 +45,15 @@ export function closingLines(modules: readonly FinishedModule[], errors: readonl
 }
 
 const closingLine: Reporter = {
+  // vitest shows no errors of a test that has passed in the end.
+  onTestCaseResult(test) {
+    const result = test.result();
+    if (result.state !== 'passed') return;
+    for (const { message, stack } of result.errors ?? [])
+      process.stdout.write(
+        `tried again: ${test.module.relativeModuleId} > ${test.fullName}: ${stack ?? message}\n`,
+      );
+  },
   onTestRunEnd(modules: readonly TestModule[], errors) {
     process.stdout.write(closingLines(modules, errors));
   },
