@@ -14,7 +14,7 @@ export function sinkOptions(
     compression: 'gzip',
     compressionLevel: 1,
     idempotent: true,
-    requestTimeoutMs: 5_000,
+    requestTimeoutMs: 30_000,
     deliveryTimeoutMs: 60_000,
     maxRequestBytes: 900_000,
     tls: null,

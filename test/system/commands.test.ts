@@ -68,7 +68,7 @@ describe.skipIf(missing)('ktc', () => {
       .map((line) => JSON.parse(line) as TcpEvent);
 
   it('demo --json --duration prints real retransmits as published events and ends by itself', async () => {
-    const { child, end } = start(['demo', '--json', '--duration', '4']);
+    const { child, end } = start(['demo', '--json', '--duration', '4', '--loss', '20']);
     const result = await end;
     expect(result).toMatchObject({ code: 0, stderr: '' });
     const events = parse(result.stdout);

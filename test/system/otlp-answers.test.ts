@@ -43,7 +43,7 @@ function connect(receiver: Receiver, protocol: OtlpProtocol, options: Partial<Ot
     endpoint: receiver.endpoint,
     headers: { 'x-tenant': 'net' },
     compression: 'gzip',
-    timeoutMs: 5_000,
+    timeoutMs: 30_000,
     tls: { caFile: null, certificateFile: null, keyFile: null },
     version: '1.2.3',
     log: { ...silentLog, warn: (_fields, message) => warnings.push(message) },

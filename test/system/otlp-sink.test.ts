@@ -74,7 +74,7 @@ describe.skipIf(missing)('the OTLP sink', () => {
       endpoint: protocol === 'grpc' ? target.grpcEndpoint : target.httpEndpoint,
       headers: {},
       compression: 'gzip',
-      timeoutMs: 5_000,
+      timeoutMs: 30_000,
       tls: NO_TLS,
       version: '1.2.3',
       log: silentLog,

@@ -124,7 +124,9 @@ describe.skipIf(missing)('how a tool ends', () => {
   ])('by a second signal %s, while its pipe is full', async (_, between) => {
     const { tool, reader, end } = await openPiped('tcpstates');
     const pid = tool.pid ?? 0;
-    await runSteady({ perSecond: 1_000, seconds: 1 });
+    // Of ten lines each, which no pipe has room for.
+    let made = 0;
+    while (made < 300) made += (await runSteady({ perSecond: 1_000, seconds: 1 })).connections;
     tool.kill('SIGINT');
     await between(pid);
     // What nobody has read keeps it.

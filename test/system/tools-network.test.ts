@@ -287,10 +287,10 @@ describe.skipIf(missing)('a connection that takes long', () => {
       await once(server.stdout, 'data');
       const tools: RunningTool[] = await Promise.all([
         startTool('tcpconnlat', '--csv', '--source', 'tracepoints'),
-        startTool('tcpconnlat', '--csv', '--source', 'tracepoints', '150'),
+        startTool('tcpconnlat', '--csv', '--source', 'tracepoints', '300'),
       ]);
-      // Long enough for a fifth of it to be more than the turns of the client's event loop.
-      const imposed = [110, 170, 230, 310, 470];
+      // Long enough for a fifth of it to be more than the turns of the client's event loop, on a busy machine too.
+      const imposed = [230, 310, 470, 610];
       const measured: number[] = [];
       for (const delayMs of imposed) measured.push(await connectDelayed(link, port, delayMs));
       for (const tool of tools) expect(await tool.stop()).toBe(0);
@@ -310,7 +310,7 @@ describe.skipIf(missing)('a connection that takes long', () => {
         expect(Math.abs(latency - client)).toBeLessThanOrEqual(Math.max(client * 0.2, 1));
       }
       // Each instance takes its own time of a record, some µs apart.
-      expect(long.length).toBe(all.filter((latency) => latency >= 150).length);
+      expect(long.length).toBe(all.filter((latency) => latency >= 300).length);
     });
   });
 });
