@@ -11,7 +11,7 @@ NODE := $(BIN)/node
 BIOME := node_modules/@biomejs/cli-linux-x64/biome
 SOURCES := $(shell find src kmodule -type f)
 
-.PHONY: help run test test-unit test-system test-stress test-faults build lint format bench clean docs test-dependencies
+.PHONY: help run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs test-dependencies
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-faults: build test-dependencies ## The whole fault matrix, up to 75 minutes
 	rm -f .cache/faults/rows.ndjson
 	KTC_FAULTS=1 $(NODE) $(BIN)/vitest run test/system/faults
 	$(NODE) --no-warnings scripts/write-reliability.ts
+
+test-mutation: build ## Plant faults in the parts where a silent error costs most, up to an hour; PARTS="clock ledger" for some
+	$(NODE) --no-warnings scripts/test-mutation.ts $(PARTS)
 
 bench: build test-dependencies ## Measure side by side with others, write docs/performance.md
 	$(NODE) --no-warnings bench/run.ts
