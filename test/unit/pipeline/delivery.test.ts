@@ -1,5 +1,7 @@
+import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { spool } from '../../../src/ledger/booking.ts';
 import { total } from '../../../src/ledger/ledger.ts';
 import { ACKNOWLEDGED, type Refusal, retryAll, type SendResult } from '../../../src/sink/sink.ts';
 import { createDeliveryBench, type DeliveryBench, settle } from './scripted-sink.ts';
@@ -261,6 +263,55 @@ describe('sending', () => {
     expect(bench.sink.sending).toHaveLength(0);
   });
 
+  test("asks Node for no timer that is longer than Node's timers can be", async () => {
+    const bench = await openBench();
+    const setTimeout = vi.spyOn(globalThis, 'setTimeout');
+    await bench.append('a');
+    await bench.sending().answer(retryAll('quota', 2 ** 31));
+    const drained = bench.delivery.drain(2 ** 31);
+    expect(setTimeout.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([2 ** 31 - 1, 2 ** 31 - 1]);
+    await pass(2 ** 31 - 1);
+    await drained;
+  });
+
+  test('holds nothing back any more once a batch is through, however often it was tried', async () => {
+    const bench = await openBench({ maxInFlight: 1 });
+    await bench.append('a');
+    await bench.append('b');
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await bench.sending().answer(retryAll('broker is gone', 1));
+      await pass(1);
+    }
+    expect(bench.sending().texts).toEqual(['a']);
+    await bench.sending().answer(ACKNOWLEDGED);
+    expect(bench.sending().texts).toEqual(['b']);
+  });
+
+  test('sends a batch of which nothing was taken again as it was, without a copy', async () => {
+    const bench = await openBench();
+    await bench.append('a', 'b');
+    const first = bench.sending().batch;
+    await bench.sending().answer(retryAll('broker is gone', 1));
+    await pass(1);
+    expect(bench.sending().batch).toBe(first);
+  });
+
+  test('tells the age of the oldest event of each batch of which something was acknowledged', async () => {
+    const bench = await openBench();
+    await bench.append('a', 'b');
+    await pass(250);
+    await bench.sending().answer({
+      refused: [{ index: 0, reason: 'invalid_record' }],
+      retry: { events: [1], afterMs: 50, reason: 'leader moved' },
+    });
+    expect(bench.latencies).toEqual([]);
+    expect(bench.delivery.status()).toMatchObject({ batchesSent: 0, lastAcknowledged: null });
+    await pass(50);
+    await bench.sending().answer(ACKNOWLEDGED);
+    expect(bench.latencies).toEqual([300]);
+    expect(bench.delivery.status()).toMatchObject({ batchesSent: 1, lastAcknowledged: Date.now() });
+  });
+
   test('is full when the spool is, and takes all the same', async () => {
     const bench = await openBench({ maxInFlight: 1, maxBytes: 4 });
     await bench.append('a');
@@ -277,7 +328,144 @@ describe('sending', () => {
   });
 });
 
+describe('events that the sink refuses', () => {
+  const REASON = 'partial_success' as const;
+  async function refusalsOf(result: SendResult): Promise<(readonly Refusal[])[]> {
+    const refusals: (readonly Refusal[])[] = [];
+    const bench = await openBench({ onRefused: (_, refused) => refusals.push(refused) });
+    await bench.append('a', 'b', 'c', 'd');
+    await bench.sending().answer(result);
+    return refusals;
+  }
+  const refuse = (index: number) => ({ index, reason: 'invalid_record' as const });
+
+  test('are told with their places and reasons', async () => {
+    const refused = [refuse(0), refuse(2)];
+    expect(await refusalsOf({ refused, retry: null })).toEqual([refused]);
+  });
+
+  test('are told of only where there are any', async () => {
+    expect(await refusalsOf(ACKNOWLEDGED)).toEqual([]);
+    expect(await refusalsOf(retryAll('timeout', 1))).toEqual([]);
+  });
+
+  test('and does not name are among those that it neither names nor asks for again', async () => {
+    const refusedUnnamed = { count: 1, reason: REASON };
+    const suspects = (...indexes: number[]) => indexes.map((index) => ({ index, reason: REASON }));
+    expect(await refusalsOf({ refused: [], refusedUnnamed, retry: null })).toEqual([suspects(0, 1, 2, 3)]);
+    expect(
+      await refusalsOf({
+        refused: [refuse(3)],
+        refusedUnnamed,
+        retry: { events: [1], afterMs: 1, reason: 'leader moved' },
+      }),
+    ).toEqual([[refuse(3), ...suspects(0, 2)]]);
+  });
+});
+
 describe('draining', () => {
+  test('that is told to end before it begins waits for nothing', async () => {
+    const bench = await openBench();
+    await bench.append('a');
+    await bench.delivery.drain(60_000, AbortSignal.abort());
+    expect(bench.sink.closed).toBe(1);
+    expect(bench.account.dropped).toEqual({ shutdown: 1 });
+  });
+
+  test('may still be told to end: it waits then', async () => {
+    const bench = await openBench();
+    await bench.append('a');
+    const drained = bench.delivery.drain(60_000, new AbortController().signal);
+    await settle();
+    expect(bench.sink.closed).toBe(0);
+    await bench.sending().answer(ACKNOWLEDGED);
+    await drained;
+    expect(bench.account).toMatchObject({ delivered: 1, dropped: {} });
+  });
+
+  test('listens to who may tell it to end no longer than it lasts', async () => {
+    const bench = await openBench();
+    await bench.append('a');
+    const stop = new AbortController();
+    const drained = bench.delivery.drain(60_000, stop.signal);
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+    await bench.sending().answer(ACKNOWLEDGED);
+    await drained;
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('waits for events on disk as for those in memory, also while nothing is in flight', async () => {
+    const bench = createDeliveryBench();
+    const opened = bench.delivery.open();
+    await bench.append('a', 'b');
+    spool(bench.account, 1);
+    const drained = bench.delivery.drain(1000);
+    bench.delivery.pump();
+    await pass(999);
+    expect(bench.sink.closed).toBe(0);
+    await pass(1);
+    await drained;
+    expect(bench.sink.closed).toBe(1);
+    await bench.answerOpen();
+    await opened;
+  });
+
+  test('leaves no timer of a back-off behind', async () => {
+    longestBackOff();
+    const bench = await openBench();
+    await bench.append('a');
+    await bench.sending().answer(retryAll('broker is gone', 10_000));
+    await bench.delivery.drain(1000, AbortSignal.abort());
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('is not undone by a sink that opens too late', async () => {
+    const bench = createDeliveryBench();
+    const opened = bench.delivery.open();
+    await bench.append('a');
+    await bench.delivery.drain(1000, AbortSignal.abort());
+    await bench.answerOpen();
+    expect(await opened).toBeNull();
+    expect(bench.delivery.status().state).toBe('opening');
+    expect(bench.sink.sent).toEqual([]);
+  });
+
+  describe('while the sink is closing', () => {
+    /** A sink that takes its time to close, with one batch in flight. */
+    async function closeSlowly() {
+      const bench = await openBench();
+      await bench.append('a');
+      let finish = () => {};
+      bench.sink.close = () => new Promise((resolve) => (finish = resolve));
+      const drained = bench.delivery.drain(0, AbortSignal.abort());
+      return {
+        bench,
+        async finishClosing() {
+          finish();
+          await drained;
+        },
+      };
+    }
+
+    test('what it acknowledges is settled: it does not come again', async () => {
+      const { bench, finishClosing } = await closeSlowly();
+      await bench.sending().answer(ACKNOWLEDGED);
+      expect(bench.spool.bytes).toBe(0);
+      await finishClosing();
+      expect(bench.account).toMatchObject({ delivered: 1, in_flight: 0, dropped: {} });
+    });
+
+    test('what it cannot take is no fault to tell, and nothing is tried again', async () => {
+      const { bench, finishClosing } = await closeSlowly();
+      await bench.sending().answer(retryAll('broker is gone', 0));
+      expect(bench.faults).toEqual([]);
+      await pass(1);
+      await finishClosing();
+      expect(bench.sink.sent).toEqual([['a']]);
+      expect(bench.account).toMatchObject({ delivered: 0, dropped: { shutdown: 1 } });
+    });
+  });
+
   test('ends at once when it is told to, and when the sink turns out to be one that only an operator can mend', async () => {
     const told = await openBench({ maxInFlight: 1 });
     await told.append('a');
