@@ -14,7 +14,7 @@ import {
   type Producer,
   type RecordBounds,
 } from '../../../../src/sink/kafka/record-batch.ts';
-import { createKeyOf, type RecordKey } from '../../../../src/sink/kafka/record-key.ts';
+import { createKeyOf, type KeyOf, type RecordKey } from '../../../../src/sink/kafka/record-key.ts';
 import { batchOf, batchOfTexts, sampleEvents } from '../../../support/batch.ts';
 
 const SINGLY = { maxEvents: 1, maxBytes: 1 };
@@ -27,6 +27,13 @@ interface Options {
   readonly sequence?: number;
   readonly indexes?: number[];
 }
+
+const recordsOf = (batch: Batch, bounds: RecordBounds = SINGLY) =>
+  createRecordEncoder(
+    createKeyOf('host', HOST),
+    bounds,
+    createCodec('none', 1),
+  )(batch, Uint32Array.from([...Array(batch.count).keys()]));
 
 /** What kafkajs's own decoder, which a consumer uses, makes of it. */
 async function read(batch: Batch, options: Options = {}) {
@@ -85,6 +92,39 @@ describe('a record batch', () => {
     });
     expect(frame.readInt32BE(8)).toBe(frame.length - 12);
     expect(frame.readUInt32BE(17)).toBe(crc32c(frame, 21));
+  });
+
+  it('has the format, the compression and the unknowns of a producer where the protocol has them', async () => {
+    const { frame } = await read(batchOf(sampleEvents(3)));
+    const fields = {
+      baseOffset: frame.readBigInt64BE(0),
+      leaderEpoch: frame.readInt32BE(12),
+      magic: frame.readInt8(16),
+      attributes: frame.readInt16BE(21),
+      records: frame.readInt32BE(57),
+    };
+    expect(fields).toEqual({ baseOffset: 0n, leaderEpoch: -1, magic: 2, attributes: 0, records: 3 });
+    const zstd = { ...(await recordsOf(batchOf(sampleEvents(1)))), codec: 4 };
+    expect(frameBatch(zstd, 0, NOT_IDEMPOTENT, -1).readInt16BE(21)).toBe(4);
+  });
+
+  it('has records without headers', async () => {
+    // The number of headers is the last byte of a record, and the line feed of its event was there before.
+    for (const bounds of [SINGLY, { maxEvents: 10, maxBytes: 10_000 }]) {
+      const { bytes } = await recordsOf(batchOf(sampleEvents(1)), bounds);
+      expect(bytes.at(-1)).toBe(0);
+    }
+  });
+
+  it('takes the key of each record from its first event, without the line feed', async () => {
+    const asked: string[] = [];
+    const keyOf: KeyOf = (bytes, start, end) => {
+      asked.push(bytes.toString('utf8', start, end));
+      return Buffer.from('k');
+    };
+    const encode = createRecordEncoder(keyOf, { maxEvents: 2, maxBytes: 100 }, createCodec('none', 1));
+    await encode(batchOfTexts(['"a"', '"b"', '"c"']), Uint32Array.of(0, 1, 2));
+    expect(asked).toEqual(['"a"', '"c"']);
   });
 
   it('of no idempotent producer says so', async () => {
