@@ -45,6 +45,8 @@ export interface SpoolBench {
   append(texts: readonly string[], mark?: SpoolMark | null): void;
   /** Takes everything that there is now, in batches of at most `maxEvents`. */
   takeAll(sink?: string, maxEvents?: number): Batch[];
+  /** The sink has a batch that was taken; its events. */
+  deliver(batch: Batch, sink?: string): string[];
   /** Takes and settles everything; the events. */
   deliverAll(sink?: string): string[];
   /** As the agent ends in order. */
@@ -106,6 +108,11 @@ export async function openBench(directory: string, options: SpoolBenchOptions = 
       batches.push(batch);
     }
   };
+  const deliver = (batch: Batch, sink = 'one') => {
+    acknowledge(account(sink), batch.count);
+    reader(sink).settle(batch);
+    return textsOf(batch);
+  };
   let closing: Promise<void> | null = null;
   const close = () => {
     closing ??= (async () => {
@@ -128,13 +135,8 @@ export async function openBench(directory: string, options: SpoolBenchOptions = 
       for (const _ of texts) emit(ledger);
       spool.append(batchOfTexts(texts), mark);
     },
-    deliverAll(sink = 'one') {
-      return takeAll(sink).flatMap((batch) => {
-        acknowledge(account(sink), batch.count);
-        reader(sink).settle(batch);
-        return textsOf(batch);
-      });
-    },
+    deliver,
+    deliverAll: (sink = 'one') => takeAll(sink).flatMap((batch) => deliver(batch, sink)),
     close,
   });
 }
