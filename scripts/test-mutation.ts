@@ -54,7 +54,7 @@ const CACHE = '.cache/mutation';
 async function testPart(name: string, { mutate, tests }: Part): Promise<MutantResult[]> {
   console.log(`${name}: ${mutate.join(', ')}`);
   // Not Stryker's own `testFiles`: with it, faults in what is computed when a module is loaded are never active.
-  process.env['KTC_MUTATION_TESTS'] = tests.join(' ');
+  process.env['MUTATION_TESTS'] = tests.join(' ');
   return await new Stryker({
     mutate: [...mutate],
     testRunner: 'vitest',

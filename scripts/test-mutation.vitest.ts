@@ -2,5 +2,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: (process.env['KTC_MUTATION_TESTS'] ?? '').split(' '), testTimeout: 30_000 },
+  test: { include: (process.env['MUTATION_TESTS'] ?? '').split(' '), testTimeout: 30_000 },
 });

@@ -49,6 +49,41 @@ describe('a format file', () => {
     expect(parseEventFormat(text)?.fields.get('saddr')).toEqual({ offset: 32, size: 28, signed: false });
   });
 
+  it('may be spaced otherwise', () => {
+    const text = fixture('6.1', 'header_page')
+      .replaceAll(/\s+(?=offset|size|signed)/g, '')
+      .replaceAll('\t', '  ');
+    expect(text).toContain('  field: u64 timestamp;offset:0;size:8;signed:0;');
+    expect(parsePageFormat(text)).toEqual(parsePageFormat(fixture('6.1', 'header_page')));
+    expect(parsePageFormat(text.replaceAll(/^ +/gm, ''))).toEqual(parsePageFormat(text));
+    expect(parsePageFormat(text.replaceAll(';', ';  '))).toEqual(parsePageFormat(text));
+  });
+
+  it('has fields only in lines that begin as one, and only such as have a name', () => {
+    const text = fixture('6.1', 'tcp.tcp_retransmit_skb.format');
+    const noFields = [
+      'print fmt: field:int printed;\toffset:0;\tsize:4;\tsigned:1;',
+      '\tfield:void *;\toffset:0;\tsize:8;\tsigned:0;',
+    ];
+    expect(parseEventFormat([text, ...noFields].join('\n'))).toEqual(parseEventFormat(text));
+  });
+
+  it.each([
+    ['name: tcp_retransmit_skb', 'name: two words'],
+    ['name: tcp_retransmit_skb', 'rename: tcp_retransmit_skb'],
+    [/^ID: \d+$/m, 'ID: 12x'],
+    [/^ID: \d+$/m, 'UUID: 12'],
+    ['common_type', 'type'],
+  ])('without its %s, for which it has %s, is none', (found, put) => {
+    const text = fixture('6.1', 'tcp.tcp_retransmit_skb.format');
+    expect(parseEventFormat(text)).not.toBeNull();
+    expect(parseEventFormat(text.replace(found, put))).toBeNull();
+  });
+
+  it.each(['timestamp', 'commit', 'data'])('of a page without %s is none', (field) => {
+    expect(parsePageFormat(fixture('6.1', 'header_page').replace(` ${field};`, ' other;'))).toBeNull();
+  });
+
   it('that is none is null', () => {
     expect(parseEventFormat('')).toBeNull();
     expect(parseEventFormat('name: x\nID: 5\n')).toBeNull();

@@ -88,6 +88,34 @@ describe('records', () => {
     expect(readSpec({ records: [] })).toEqual({ records: [], malformed: false });
   });
 
+  it('are none on a page that is only its header, and before any page is opened', () => {
+    const header = buildPage({ timestamp: 1n, records: [] }).subarray(0, 16);
+    expect(read(header, 0n, formatOf(4096))).toEqual({ records: [], malformed: false });
+    const cursor = createCursor(epochAt(0n));
+    expect([nextRecord(cursor), cursor.malformed]).toEqual([false, false]);
+  });
+
+  it('may have no bytes', () => {
+    const empty: RecordSpec = { kind: 'data', payload: Buffer.alloc(0), delta: 4, lengthWord: true };
+    const { records, malformed } = readSpec({ records: [empty, data('aaaa', 1)] });
+    expect(records).toEqual([
+      { time: 1_004, payload: Buffer.alloc(0) },
+      { time: 1_005, payload: Buffer.from('aaaa') },
+    ]);
+    expect(malformed).toBe(false);
+  });
+
+  it.each<[string, RecordSpec]>([
+    ['padding', { kind: 'raw', bytes: Buffer.of(29, 0, 0, 0) }],
+    ['a time extend', { kind: 'extend', delta: 5n }],
+    ['a time stamp', { kind: 'stamp', time: 2_000n }],
+    ['a discarded record', { kind: 'discarded', bytes: 8 }],
+  ])('may be followed by %s that ends with the committed length', (_, last) => {
+    const result = readSpec({ records: [data('aaaa'), last] });
+    expect(texts(result)).toEqual(['aaaa']);
+    expect(result.malformed).toBe(false);
+  });
+
   it('are read from pages of other sizes', () => {
     for (const size of [8_192, 65_536]) {
       const payload = Buffer.alloc(size - 16 - 8, 'z');
@@ -132,6 +160,16 @@ describe('times', () => {
       base - 1_000n,
     );
     expect(times(result)).toEqual([1_000, 1_078]);
+  });
+
+  it('keep the five upper bits of an epoch that began with them', () => {
+    // The page is younger than the epoch, and both than the moment at which the upper bits changed.
+    const epoch = (0b10101n << 59n) + 10_000n;
+    const result = readSpec(
+      { timestamp: epoch + 5n, records: [{ kind: 'stamp', time: epoch + 77n }, data('bbbb')] },
+      epoch,
+    );
+    expect(times(result)).toEqual([77]);
   });
 
   it('are exact to the nanosecond on hosts that are up for years', () => {
@@ -190,6 +228,7 @@ describe('a malformed page', () => {
     ['has a discarded record that is longer than the page', [good, word(29 + 32), word(4_090)]],
     ['has a discarded record without a length', [good, word(29 + 32), word(0)]],
     ['ends within a word', [good, word(1)], 8 + 3],
+    ['ends within a word that could be padding', [good, word(29)], 8 + 3],
   ])('%s: what is before it is read, nothing behind it', (_, records, committed) => {
     const result = readSpec({ records, ...(committed !== undefined && { committed }) });
     expect(texts(result)).toEqual(['aaaa']);
@@ -230,6 +269,14 @@ describe('records missed before a page', () => {
     expect(missedOn({ missed: 4_294_967_295 })).toBe(4_294_967_295);
   });
   it('are unknown without a count', () => expect(missedOn({ missed: 'unknown' })).toBe(MISSED_UNKNOWN));
+  it('are no number of records where they are unknown', () => expect(MISSED_UNKNOWN).toBeLessThan(0));
+  it('are as many as the last word of a page says, where the records end before it', () => {
+    const payload = Buffer.alloc(4_080 - 8 - 4, 'z');
+    const page = buildPage({ timestamp: 0n, records: [{ kind: 'data', payload }], missed: 'unknown' });
+    page.writeUInt32LE((page.readUInt32LE(8) | (1 << 30)) >>> 0, 8);
+    page.writeUInt32LE(9, 4_092);
+    expect(missedBefore(formatOf(4096), page)).toBe(9);
+  });
   it('do not hide the records', () => {
     for (const missed of [12, 'unknown'] as const) {
       const result = readSpec({ records: [data('aaaa'), data('bbbb')], missed });
@@ -241,6 +288,9 @@ describe('records missed before a page', () => {
     const page = buildPage({ timestamp: 0n, records: [data('aaaa')], missed: 7 });
     page.writeUInt32LE((0xc000_0000 + 4_080) >>> 0, 8);
     expect(missedBefore(formatOf(4096), page)).toBe(MISSED_UNKNOWN);
-    expect(missedBefore(formatOf(4096), page.subarray(0, 10))).toBe(0);
+    expect(missedBefore(formatOf(4096), page.subarray(0, 16))).toBe(MISSED_UNKNOWN);
+    // A page that is cut off within its header says nothing.
+    for (let length = 0; length < 16; length++)
+      expect(missedBefore(formatOf(4096), page.subarray(0, length))).toBe(0);
   });
 });

@@ -196,7 +196,27 @@ describe('a state change', () => {
     const old = readerOf('6.1', 'tcp_set_state', (text) =>
       text.replace('field:__u16 protocol;\toffset:30;\tsize:2', 'field:__u8 protocol;\toffset:30;\tsize:1'),
     );
-    expect(read(old, setState(2, IPV4)).record.protocol).toBe(6);
+    // What stands behind the one byte has nothing to do with it.
+    const protocolAt = 30;
+    const bytes = setState(2, IPV4).map((byte, index) => (index === protocolAt + 1 ? 0x99 : byte));
+    expect(read(old, bytes).record.protocol).toBe(6);
+  });
+
+  it('has another protocol where the kernel says so', () => {
+    const IPPROTO_MPTCP = 262;
+    const protocolAt = 30;
+    const bytes = setState(2, IPV4);
+    bytes.splice(protocolAt, 2, ...u16(IPPROTO_MPTCP));
+    expect(read(reader, bytes).record.protocol).toBe(IPPROTO_MPTCP);
+  });
+
+  it('may be one to the last of the states', () => {
+    expect(read(reader, setState(2, IPV4, [10, 12])).record).toMatchObject({ oldState: 10, newState: 12 });
+  });
+
+  it('has no socket where the kernel does not tell its address', () => {
+    const without = readerOf('6.18', 'tcp_set_state', (text) => text.replace('skaddr;', 'other;'));
+    expect(read(without, setState(2, IPV4)).record.socket).toBe(0);
   });
 });
 
@@ -273,6 +293,7 @@ describe('a reset', () => {
 
   it('the same over IPv6, and mapped', () => {
     const six = read(reader, sent(sockaddr6(443, IPV6_LOCAL), sockaddr6(40_000, IPV6_REMOTE)));
+    expect(six.ok).toBe(true);
     expect(six.record).toMatchObject({ addressLength: 16, localPort: 443, remotePort: 40_000 });
     expect([six.local, six.remote]).toEqual([IPV6_LOCAL, IPV6_REMOTE]);
     const four = read(
@@ -326,6 +347,24 @@ describe('a format that lacks a field', () => {
       ok: false,
       problem: 'event inet_sock_set_state of this kernel has no field sport, family',
     });
+  });
+
+  it.each([
+    [
+      '6.1',
+      'tcp_set_state',
+      ['common_pid', 'common_flags', 'saddr', 'daddr', 'saddr_v6', 'daddr_v6', 'dport'],
+    ],
+    ['6.18', 'tcp_send_reset', ['common_pid', 'common_flags', 'daddr']],
+  ] as const)('of kernel %s is refused without any of the fields that %s needs', (kernel, probe, needed) => {
+    const text = readFileSync(join(FORMATS, kernel, FILES[probe] ?? ''), 'utf8');
+    for (const field of needed) {
+      const format = parseEventFormat(text.replace(new RegExp(`\\b${field}(?=[;[])`), 'other'));
+      expect(format && compileReader(probe, format)).toMatchObject({
+        ok: false,
+        problem: expect.stringMatching(new RegExp(`has no field ${field}$`)),
+      });
+    }
   });
 });
 
