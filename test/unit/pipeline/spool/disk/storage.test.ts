@@ -1,0 +1,406 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type SpoolFiles, systemFiles } from '../../../../../src/pipeline/spool/disk/files.ts';
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../../src/pipeline/spool/disk/frame.ts';
+import { openStorage, type Storage } from '../../../../../src/pipeline/spool/disk/storage.ts';
+import { makeDirectory, systemError } from '../bench.ts';
+
+interface Disk {
+  readonly directory: string;
+  readonly storage: Storage;
+  /** Calls that bring something to the disk since the last look: `fdatasync` and the file, `fsync` and `.`. */
+  synced(): string[];
+  /** Descriptors that are open. */
+  readonly opened: ReadonlyMap<number, string>;
+  /** From now on these calls fail with this error; null mends them. */
+  fail(call: 'sync' | 'write' | 'rename' | 'unlink', error: NodeJS.ErrnoException | Error | null): void;
+}
+
+function openDisk(
+  options: { segmentBytes?: number; syncAlways?: boolean } = {},
+  directory = makeDirectory(),
+): Disk {
+  const opened = new Map<number, string>();
+  const faults = new Map<string, Error>();
+  let synced: string[] = [];
+  const check = (call: string) => {
+    const fault = faults.get(call);
+    if (fault !== undefined) throw fault;
+  };
+  const nameOf = (descriptor: number) => opened.get(descriptor) ?? 'nothing that is open';
+  const note = (call: string, descriptor: number) => {
+    check('sync');
+    synced.push(`${call} ${nameOf(descriptor)}`);
+  };
+  const later =
+    (call: string) =>
+    (descriptor: number, done: fs.NoParamCallback): void => {
+      const fault = faults.get('sync') ?? null;
+      if (fault === null) note(call, descriptor);
+      setImmediate(done, fault);
+    };
+  const files = {
+    ...systemFiles,
+    openSync(path: string, ...rest: [number, number?]) {
+      const descriptor = fs.openSync(path, ...rest);
+      opened.set(descriptor, path === directory ? '.' : path.slice(directory.length + 1));
+      return descriptor;
+    },
+    closeSync(descriptor: number) {
+      opened.delete(descriptor);
+      fs.closeSync(descriptor);
+    },
+    writevSync(...parts: Parameters<typeof fs.writevSync>) {
+      check('write');
+      return fs.writevSync(...parts);
+    },
+    renameSync(from: string, to: string) {
+      check('rename');
+      fs.renameSync(from, to);
+    },
+    unlinkSync(path: string) {
+      check('unlink');
+      fs.unlinkSync(path);
+    },
+    fdatasync: later('fdatasync'),
+    fsync: later('fsync'),
+    fdatasyncSync: (descriptor: number) => note('fdatasync', descriptor),
+    fsyncSync: (descriptor: number) => note('fsync', descriptor),
+  } as unknown as SpoolFiles;
+  const found = openStorage(directory, { segmentBytes: 1 << 20, syncAlways: false, ...options, files });
+  if (!found.ok) throw new Error(found.problem);
+  return {
+    directory,
+    storage: found.storage,
+    opened,
+    synced() {
+      const calls = synced;
+      synced = [];
+      return calls;
+    },
+    fail(call, error) {
+      if (error === null) faults.delete(call);
+      else faults.set(call, error);
+    },
+  };
+}
+
+const frame = (ordinal: number, events = 1, text = 'x\n') => ({
+  ordinal,
+  events,
+  oldestMs: 0,
+  mark: null,
+  payload: Buffer.from(text),
+});
+const FRAME_BYTES = FRAME_HEADER_BYTES + 2;
+const name = (first: number, end?: number) => {
+  const padded = (ordinal: number) => String(ordinal).padStart(20, '0');
+  return end === undefined ? `${padded(first)}.open` : `${padded(first)}-${padded(end)}.segment`;
+};
+
+describe('frames', () => {
+  test('stand one behind the other in a file that tells its first event, and in the end its last', () => {
+    const { directory, storage, opened } = openDisk();
+    const places = [storage.append(frame(0)), storage.append(frame(1, 3)), storage.append(frame(4, 0))];
+    expect(places.map(({ at, next }) => [at, next])).toEqual(
+      [0, 1, 2].map((index) => [
+        SEGMENT_HEADER_BYTES + index * FRAME_BYTES,
+        SEGMENT_HEADER_BYTES + (index + 1) * FRAME_BYTES,
+      ]),
+    );
+    const bytes = SEGMENT_HEADER_BYTES + 3 * FRAME_BYTES;
+    expect(storage.segments).toEqual([
+      { first: 0, end: 4, bytes, path: join(directory, name(0)), isSealed: false },
+    ]);
+    expect(storage.bytes).toBe(bytes);
+    expect(fs.statSync(join(directory, name(0))).size).toBe(bytes);
+    storage.seal();
+    expect(fs.readdirSync(directory)).toEqual([name(0, 4)]);
+    expect(storage.segments).toMatchObject([{ isSealed: true, path: join(directory, name(0, 4)) }]);
+    expect(opened.size).toBe(0);
+  });
+
+  test('begin a new file once one has its size, not before', () => {
+    const segmentBytes = SEGMENT_HEADER_BYTES + 2 * FRAME_BYTES;
+    const { storage } = openDisk({ segmentBytes });
+    for (let ordinal = 0; ordinal < 5; ordinal++) storage.append(frame(ordinal));
+    expect(storage.segments.map(({ first, end }) => [first, end])).toEqual([
+      [0, 2],
+      [2, 4],
+      [4, 5],
+    ]);
+    expect(storage.bytes).toBe(3 * SEGMENT_HEADER_BYTES + 5 * FRAME_BYTES);
+  });
+
+  test('begin a new file where they do not follow the one before', () => {
+    const { storage } = openDisk();
+    storage.append(frame(0));
+    storage.append(frame(7));
+    expect(storage.segments.map(({ first, end }) => [first, end])).toEqual([
+      [0, 1],
+      [7, 8],
+    ]);
+  });
+
+  test('may have no events: their file is kept for what they tell', () => {
+    const { directory, storage } = openDisk();
+    storage.append(frame(5, 0, ''));
+    storage.seal();
+    expect(fs.readdirSync(directory)).toEqual([name(5, 5)]);
+  });
+});
+
+describe('what is removed', () => {
+  test('is gone from the list, the disk and the sum, and may be removed again', () => {
+    const { directory, storage } = openDisk({ segmentBytes: 1 });
+    for (let ordinal = 0; ordinal < 3; ordinal++) storage.append(frame(ordinal));
+    const [first, second] = storage.segments;
+    if (first === undefined || second === undefined) throw new Error('no segments');
+    storage.remove(second);
+    storage.remove(second);
+    expect(fs.readdirSync(directory)).toEqual([name(0, 1), name(2)]);
+    expect(storage.segments.map(({ first: ordinal }) => ordinal)).toEqual([0, 2]);
+    expect(storage.bytes).toBe(2 * (SEGMENT_HEADER_BYTES + FRAME_BYTES));
+  });
+
+  test('while it is written is closed, and what comes next begins another file', () => {
+    const { directory, storage, opened } = openDisk();
+    storage.append(frame(0));
+    const [active] = storage.segments;
+    if (active === undefined) throw new Error('no segment');
+    storage.remove(active);
+    expect(fs.readdirSync(directory)).toEqual([]);
+    expect(opened.size).toBe(0);
+    storage.append(frame(1));
+    expect(fs.readdirSync(directory)).toEqual([name(1)]);
+  });
+
+  test('may stay on the disk, where the system does not let it go', () => {
+    const { directory, storage, fail } = openDisk({ segmentBytes: 1 });
+    storage.append(frame(0));
+    storage.append(frame(1));
+    const [first] = storage.segments;
+    if (first === undefined) throw new Error('no segment');
+    fail('unlink', systemError('EROFS'));
+    storage.remove(first);
+    expect(storage.segments).toHaveLength(1);
+    expect(fs.readdirSync(directory)).toContain(name(0, 1));
+    fail('unlink', new Error('a bug'));
+    const [second] = storage.segments;
+    if (second === undefined) throw new Error('no segment');
+    expect(() => storage.remove(second)).toThrow('a bug');
+  });
+});
+
+describe('a frame that the disk does not take', () => {
+  test('is thrown, leaves nothing behind, and the next one begins another file', () => {
+    const { directory, storage, fail, opened } = openDisk();
+    storage.append(frame(0));
+    fail('write', systemError('ENOSPC'));
+    expect(() => storage.append(frame(1))).toThrow('ENOSPC');
+    expect(fs.readdirSync(directory)).toEqual([name(0, 1)]);
+    expect(storage.bytes).toBe(SEGMENT_HEADER_BYTES + FRAME_BYTES);
+    // The new file cannot even have its header: it is gone again, and nothing of it stays open.
+    expect(() => storage.append(frame(1))).toThrow('ENOSPC');
+    expect(fs.readdirSync(directory)).toEqual([name(0, 1)]);
+    expect(storage.segments).toHaveLength(1);
+    expect(opened.size).toBe(0);
+    fail('write', null);
+    storage.append(frame(1));
+    expect(fs.readdirSync(directory)).toEqual([name(0, 1), name(1)]);
+  });
+
+  test('because it cannot be forced to the disk is not there either', () => {
+    const { directory, storage, fail } = openDisk({ syncAlways: true });
+    storage.append(frame(0));
+    fail('sync', systemError('EIO'));
+    expect(() => storage.append(frame(1))).toThrow('EIO');
+    expect(fs.statSync(join(directory, name(0, 1))).size).toBe(SEGMENT_HEADER_BYTES + FRAME_BYTES);
+    expect(storage.bytes).toBe(SEGMENT_HEADER_BYTES + FRAME_BYTES);
+  });
+
+  test('in one piece is written in several', () => {
+    const directory = makeDirectory();
+    const files: SpoolFiles = {
+      ...systemFiles,
+      writevSync: ((descriptor: number, parts: readonly Buffer[], at: number) =>
+        fs.writevSync(descriptor, [Buffer.concat(parts).subarray(0, 10)], at)) as typeof fs.writevSync,
+      writeSync: ((descriptor: number, bytes: Buffer, from: number, length: number, at: number) =>
+        fs.writeSync(descriptor, bytes, from, Math.min(length, 9), at)) as typeof fs.writeSync,
+    };
+    const found = openStorage(directory, { segmentBytes: 1 << 20, syncAlways: false, files });
+    if (!found.ok) throw new Error(found.problem);
+    found.storage.append(frame(0, 2, 'in\nparts\n'));
+    found.storage.append(frame(2, 1, 'more\n'));
+    found.storage.seal();
+    const bytes = fs.readFileSync(join(directory, name(0, 3)));
+    expect(bytes).toHaveLength(SEGMENT_HEADER_BYTES + 2 * FRAME_HEADER_BYTES + 14);
+    expect(bytes.toString('latin1')).toMatch(/^KTCSPOOL.*KTCF.*in\nparts\nKTCF.*more\n$/s);
+  });
+});
+
+describe('a file whose name cannot be changed', () => {
+  test('keeps it, and is sealed all the same', () => {
+    const { directory, storage, fail } = openDisk();
+    storage.append(frame(0));
+    fail('rename', systemError('EROFS'));
+    storage.seal();
+    expect(storage.segments).toMatchObject([{ isSealed: true, path: join(directory, name(0)) }]);
+    storage.append(frame(1));
+    expect(storage.segments.map(({ first }) => first)).toEqual([0, 1]);
+  });
+});
+
+describe('syncing', () => {
+  test('always brings each frame to the disk, and the name of its file with the first', () => {
+    const { storage, synced } = openDisk({ syncAlways: true });
+    storage.append(frame(0));
+    expect(synced()).toEqual([`fdatasync ${name(0)}`, 'fsync .']);
+    storage.append(frame(1));
+    expect(synced()).toEqual([`fdatasync ${name(0)}`]);
+    storage.seal();
+    storage.append(frame(2));
+    expect(synced()).toEqual([`fdatasync ${name(2)}`, 'fsync .']);
+  });
+
+  test('always has nothing left to bring there', async () => {
+    const { storage, synced } = openDisk({ syncAlways: true });
+    storage.append(frame(0));
+    synced();
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual([]);
+  });
+
+  test('at intervals brings each changed file there once, and names where they changed', async () => {
+    const { storage, synced } = openDisk();
+    for (const ordinal of [0, 1, 2]) storage.append(frame(ordinal));
+    expect(synced()).toEqual([]);
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual([`fdatasync ${name(0)}`, 'fsync .']);
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual([]);
+    storage.append(frame(3));
+    await storage.sync();
+    expect(synced()).toEqual([`fdatasync ${name(0)}`]);
+    storage.seal();
+    await storage.sync();
+    expect(synced()).toEqual(['fsync .']);
+  });
+
+  test('brings what a run before has left, whose end nobody knows', async () => {
+    const first = openDisk();
+    first.storage.append(frame(0));
+    first.storage.seal();
+    const { storage, synced } = openDisk({}, first.directory);
+    await storage.sync();
+    expect(synced()).toEqual([`fdatasync ${name(0, 1)}`, 'fsync .']);
+  });
+
+  test('of an empty directory does nothing', async () => {
+    const { storage, synced } = openDisk();
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual([]);
+  });
+
+  test('that failed tells the fault and is done again', async () => {
+    const { storage, synced, fail, opened } = openDisk();
+    storage.append(frame(0));
+    fail('sync', systemError('EIO'));
+    expect(await storage.sync()).toMatchObject({ code: 'EIO' });
+    fail('sync', null);
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual([`fdatasync ${name(0)}`, 'fsync .']);
+    storage.seal();
+    expect(opened.size).toBe(0);
+  });
+
+  test('of a file that somebody removed is a fault, once', async () => {
+    const { directory, storage } = openDisk();
+    storage.append(frame(0));
+    storage.seal();
+    fs.rmSync(join(directory, name(0, 1)));
+    expect(await storage.sync()).toMatchObject({ code: 'ENOENT' });
+    expect(await storage.sync()).toBeNull();
+  });
+
+  test('does not come back to a file that was removed meanwhile', async () => {
+    const { storage, synced, fail } = openDisk({ segmentBytes: 1 });
+    for (const ordinal of [0, 1]) storage.append(frame(ordinal));
+    const [first, second] = storage.segments;
+    if (first === undefined || second === undefined) throw new Error('no segments');
+    const syncing = storage.sync();
+    storage.remove(second);
+    await syncing;
+    expect(synced()).toEqual([`fdatasync ${name(0, 1)}`, 'fsync .']);
+    storage.append(frame(2));
+    fail('sync', systemError('EIO'));
+    const failing = storage.sync();
+    const [, third] = storage.segments;
+    if (third === undefined) throw new Error('no segment');
+    storage.remove(third);
+    expect(await failing).toMatchObject({ code: 'EIO' });
+    fail('sync', null);
+    await storage.sync();
+    expect(synced()).toEqual(['fsync .']);
+  });
+
+  test('of a bug is no fault of the disk: it is thrown', async () => {
+    const { storage, directory } = openDisk();
+    storage.append(frame(0));
+    const [segment] = storage.segments;
+    if (segment === undefined) throw new Error('no segment');
+    segment.path = join(directory, '\0');
+    await expect(storage.sync()).rejects.toThrow(TypeError);
+  });
+
+  test('at the end seals the file that is written, and brings all there', async () => {
+    const { directory, storage, synced, opened } = openDisk();
+    storage.append(frame(0));
+    await storage.close();
+    expect(fs.readdirSync(directory)).toEqual([name(0, 1)]);
+    expect(synced()).toEqual([`fdatasync ${name(0, 1)}`, 'fsync .']);
+    expect(opened.size).toBe(0);
+  });
+});
+
+describe('opening', () => {
+  const openOn = (directory: string) =>
+    openStorage(directory, { segmentBytes: 1 << 20, syncAlways: false, files: systemFiles });
+
+  test('finds the files of a run before, by rising ordinal, and how large they are', () => {
+    const first = openDisk({ segmentBytes: 1 });
+    for (const ordinal of [0, 1, 2]) first.storage.append(frame(ordinal));
+    const found = openOn(first.directory);
+    if (!found.ok) throw new Error(found.problem);
+    expect(found.storage.segments.map(({ first: from, end, isSealed }) => [from, end, isSealed])).toEqual([
+      [0, 1, true],
+      [1, 2, true],
+      [2, 3, true],
+    ]);
+    expect(found.storage.bytes).toBe(3 * (SEGMENT_HEADER_BYTES + FRAME_BYTES));
+    expect(fs.readdirSync(first.directory)).toEqual([name(0, 1), name(1, 2), name(2, 3)]);
+  });
+
+  test('removes a file that holds nothing, and takes no other for one of its own', () => {
+    const directory = makeDirectory();
+    fs.writeFileSync(join(directory, name(4)), '');
+    const others = [
+      `x${name(1, 2)}`,
+      `${name(1, 2)}.bak`,
+      `x${name(1)}`,
+      `${name(1)}x`,
+      '1-2.segment',
+      '7.open',
+      `${'0'.repeat(20)}-7.segment`,
+      `${'0'.repeat(20)}Xopen`,
+      `${'0'.repeat(20)}-${'0'.repeat(20)}Xsegment`,
+    ];
+    for (const other of others) fs.writeFileSync(join(directory, other), 'kept');
+    const found = openOn(directory);
+    if (!found.ok) throw new Error(found.problem);
+    expect(found.storage.segments).toEqual([]);
+    expect(found.mark).toBeNull();
+    expect(fs.readdirSync(directory).sort()).toEqual(others.sort());
+  });
+});
