@@ -36,10 +36,14 @@ const PARTS: Readonly<Record<string, Part>> = {
     // Not the fuzz: it takes ten seconds per mutant, and tells only that a page is read within its bounds.
     tests: ['test/unit/source/decode/{format,page,record}.test.ts'],
   },
+  'spool-disk': {
+    mutate: ['src/pipeline/spool/disk/*.ts'],
+    tests: ['test/unit/pipeline/spool/disk/*.test.ts'],
+  },
   spool: {
-    mutate: ['src/pipeline/spool/**/*.ts'],
+    mutate: ['src/pipeline/spool/*.ts'],
     // Not the model: what only a random life of it notices is not noticed every time.
-    tests: ['test/unit/pipeline/spool/**/!(model).test.ts'],
+    tests: ['test/unit/pipeline/spool/!(model).test.ts'],
   },
   otlp: {
     mutate: ['src/sink/otlp/encode/*.ts'],
