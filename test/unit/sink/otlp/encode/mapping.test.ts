@@ -176,6 +176,7 @@ describe('the severity', () => {
     [{ event: 'tcp_retransmit', retransmit_kind: 'fast' }, 'INFO', 9],
     [{ event: 'tcp_retransmit', retransmit_kind: 'tlp' }, 'INFO', 9],
     [{ event: 'tcp_reset', state: 'SYN_SENT' }, 'WARN', 13],
+    [{ event: 'tcp_reset', state: 'SYN_RECV' }, 'WARN', 13],
     [{ event: 'tcp_reset', state: 'ESTABLISHED' }, 'WARN', 13],
     [{ event: 'tcp_reset', state: 'LAST_ACK' }, 'INFO', 9],
     [{ event: 'tcp_reset', state: null }, 'INFO', 9],
