@@ -56,7 +56,7 @@ function draftOf(ordinal: number, time = ordinal * 1e6): EventDraft {
   };
 }
 
-function createBench(limits: Partial<BatchLimits> = {}) {
+function createFixture(limits: Partial<BatchLimits> = {}) {
   const batches: NewBatch[] = [];
   const all = { maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 200, ...limits };
   const batcher = createBatcher({
@@ -95,90 +95,91 @@ function createBench(limits: Partial<BatchLimits> = {}) {
 
 describe('a batch is closed', () => {
   test('by count', () => {
-    const bench = createBench({ maxEvents: 7 });
-    bench.add(9);
+    const fixture = createFixture({ maxEvents: 7 });
+    fixture.add(9);
     // A record may lead to four events, which must not be torn apart.
-    expect(bench.counts()).toEqual([4, 4]);
+    expect(fixture.counts()).toEqual([4, 4]);
     vi.advanceTimersByTime(200);
-    expect(bench.counts()).toEqual([4, 4, 1]);
-    bench.expectWhole();
+    expect(fixture.counts()).toEqual([4, 4, 1]);
+    fixture.expectWhole();
   });
 
   test('before it could outgrow its bytes', () => {
-    const bench = createBench({ maxBytes: serializer.maxBytes * 2 });
-    bench.add(50);
-    bench.batcher.flush();
-    expect(bench.batches.length).toBeGreaterThan(5);
-    for (const { bytes } of bench.batches) expect(bytes.length).toBeLessThanOrEqual(bench.limits.maxBytes);
-    bench.expectWhole();
+    const fixture = createFixture({ maxBytes: serializer.maxBytes * 2 });
+    fixture.add(50);
+    fixture.batcher.flush();
+    expect(fixture.batches.length).toBeGreaterThan(5);
+    for (const { bytes } of fixture.batches)
+      expect(bytes.length).toBeLessThanOrEqual(fixture.limits.maxBytes);
+    fixture.expectWhole();
   });
 
   test('with one event where the limit has no room for any', () => {
-    const bench = createBench({ maxBytes: 1 });
-    bench.add(3);
-    bench.batcher.flush();
-    expect(bench.counts()).toEqual([1, 1, 1]);
-    bench.expectWhole();
+    const fixture = createFixture({ maxBytes: 1 });
+    fixture.add(3);
+    fixture.batcher.flush();
+    expect(fixture.counts()).toEqual([1, 1, 1]);
+    fixture.expectWhole();
   });
 
   test('by the age of its first event, whatever follows', () => {
-    const bench = createBench();
-    bench.add(1);
+    const fixture = createFixture();
+    fixture.add(1);
     vi.advanceTimersByTime(199);
-    bench.add(1);
-    expect(bench.counts()).toEqual([]);
+    fixture.add(1);
+    expect(fixture.counts()).toEqual([]);
     vi.advanceTimersByTime(1);
-    expect(bench.counts()).toEqual([2]);
-    bench.add(1);
+    expect(fixture.counts()).toEqual([2]);
+    fixture.add(1);
     vi.advanceTimersByTime(199);
-    expect(bench.counts()).toEqual([2]);
+    expect(fixture.counts()).toEqual([2]);
     vi.advanceTimersByTime(1);
-    expect(bench.counts()).toEqual([2, 1]);
+    expect(fixture.counts()).toEqual([2, 1]);
   });
 
   test('on request, and an empty one never', () => {
-    const bench = createBench();
-    bench.batcher.flush();
-    bench.add(2);
-    bench.batcher.flush();
-    bench.batcher.flush();
+    const fixture = createFixture();
+    fixture.batcher.flush();
+    fixture.add(2);
+    fixture.batcher.flush();
+    fixture.batcher.flush();
     vi.advanceTimersByTime(1000);
-    expect(bench.counts()).toEqual([2]);
+    expect(fixture.counts()).toEqual([2]);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 test('changed limits hold from the next event on, and nothing is lost between', () => {
-  const bench = createBench();
-  bench.add(5);
-  bench.batcher.setLimits({ maxEvents: 2, maxBytes: 1, lingerMs: 10 });
-  expect(bench.counts()).toEqual([5]);
-  bench.add(3);
+  const fixture = createFixture();
+  fixture.add(5);
+  fixture.batcher.setLimits({ maxEvents: 2, maxBytes: 1, lingerMs: 10 });
+  expect(fixture.counts()).toEqual([5]);
+  fixture.add(3);
   vi.advanceTimersByTime(10);
-  bench.batcher.setLimits({ maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 500 });
-  bench.add(100);
+  fixture.batcher.setLimits({ maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 500 });
+  fixture.add(100);
   vi.advanceTimersByTime(499);
-  expect(bench.counts()).toEqual([5, 1, 1, 1]);
+  expect(fixture.counts()).toEqual([5, 1, 1, 1]);
   vi.advanceTimersByTime(1);
-  expect(bench.counts()).toEqual([5, 1, 1, 1, 100]);
-  bench.expectWhole();
+  expect(fixture.counts()).toEqual([5, 1, 1, 1, 100]);
+  fixture.expectWhole();
 });
 
 test('tells the time of its oldest event, which need not be its first', () => {
-  const bench = createBench();
-  for (const time of [30e6, 10e6, 20e6]) bench.batcher.add(draftOf(0, time));
-  bench.batcher.flush();
-  bench.batcher.add(draftOf(0, 40e6));
-  bench.batcher.flush();
-  expect(bench.batches.map(({ oldestMs }) => oldestMs)).toEqual([1010, 1040]);
+  const fixture = createFixture();
+  for (const time of [30e6, 10e6, 20e6]) fixture.batcher.add(draftOf(0, time));
+  fixture.batcher.flush();
+  fixture.batcher.add(draftOf(0, 40e6));
+  fixture.batcher.flush();
+  expect(fixture.batches.map(({ oldestMs }) => oldestMs)).toEqual([1010, 1040]);
 });
 
 test('a closed batch does not change when others follow', () => {
-  const bench = createBench({ maxEvents: 2 });
-  bench.add(2);
-  const [first] = bench.batches;
+  const fixture = createFixture({ maxEvents: 2 });
+  fixture.add(2);
+  const [first] = fixture.batches;
   const before = first && [first.bytes.toString(), [...first.offsets]];
-  bench.add(20);
+  fixture.add(20);
   expect(first && [first.bytes.toString(), [...first.offsets]]).toEqual(before);
 });
 
@@ -206,16 +207,16 @@ test('whatever comes, every event is in a batch once and in order, within the li
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const bench = createBench({ maxEvents: 6, maxBytes: 5000 });
+      const fixture = createFixture({ maxEvents: 6, maxBytes: 5000 });
       for (const { kind, value } of steps) {
-        if (kind === 'add') bench.add(value);
+        if (kind === 'add') fixture.add(value);
         else if (kind === 'pass') vi.advanceTimersByTime(value);
-        else if (kind === 'flush') bench.batcher.flush();
-        else bench.batcher.setLimits({ maxEvents: value, maxBytes: value * 1000, lingerMs: value * 30 });
+        else if (kind === 'flush') fixture.batcher.flush();
+        else fixture.batcher.setLimits({ maxEvents: value, maxBytes: value * 1000, lingerMs: value * 30 });
       }
-      bench.batcher.flush();
-      bench.expectWhole();
-      expect(Math.max(0, ...bench.counts())).toBeLessThanOrEqual(9);
+      fixture.batcher.flush();
+      fixture.expectWhole();
+      expect(Math.max(0, ...fixture.counts())).toBeLessThanOrEqual(9);
       expect(vi.getTimerCount()).toBe(0);
     }),
     { numRuns: 500 },

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { spool } from '../../../src/ledger/booking.ts';
 import { total } from '../../../src/ledger/ledger.ts';
 import { ACKNOWLEDGED, type Refusal, retryAll, type SendResult } from '../../../src/sink/sink.ts';
-import { createDeliveryBench, type DeliveryBench, settle } from './scripted-sink.ts';
+import { createDeliveryFixture, type DeliveryFixture, settle } from './scripted-sink.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,12 +14,12 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function openBench(...options: Parameters<typeof createDeliveryBench>): Promise<DeliveryBench> {
-  const bench = createDeliveryBench(...options);
-  const opened = bench.delivery.open();
-  await bench.answerOpen();
+async function openFixture(...options: Parameters<typeof createDeliveryFixture>): Promise<DeliveryFixture> {
+  const fixture = createDeliveryFixture(...options);
+  const opened = fixture.delivery.open();
+  await fixture.answerOpen();
   expect(await opened).toBeNull();
-  return bench;
+  return fixture;
 }
 
 /** No jitter: every back-off takes its longest. */
@@ -34,203 +34,205 @@ async function pass(milliseconds: number): Promise<void> {
 
 describe('opening', () => {
   test('holds back what comes before the sink is ready', async () => {
-    const bench = createDeliveryBench();
-    const opened = bench.delivery.open();
-    await bench.append('a');
-    expect(bench.sink.sent).toEqual([]);
-    expect(bench.delivery.status()).toMatchObject({ state: 'opening', problem: null });
-    await bench.answerOpen();
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    expect(fixture.sink.sent).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({ state: 'opening', problem: null });
+    await fixture.answerOpen();
     expect(await opened).toBeNull();
-    expect(bench.sink.sent).toEqual([['a']]);
-    expect(bench.delivery.status().state).toBe('ready');
+    expect(fixture.sink.sent).toEqual([['a']]);
+    expect(fixture.delivery.status().state).toBe('ready');
   });
 
   test('is tried again for as long as the problem may pass', async () => {
     longestBackOff();
-    const bench = createDeliveryBench();
-    const opened = bench.delivery.open();
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
     for (const [attempt, wait] of [200, 400, 800, 1600].entries()) {
-      await bench.answerOpen({ problem: 'no broker answers', mayPass: true });
-      expect(bench.delivery.status()).toMatchObject({ state: 'opening', problem: 'no broker answers' });
-      expect(bench.faults.at(-1)).toEqual({ reason: 'no broker answers', attempt: attempt + 1 });
+      await fixture.answerOpen({ problem: 'no broker answers', mayPass: true });
+      expect(fixture.delivery.status()).toMatchObject({ state: 'opening', problem: 'no broker answers' });
+      expect(fixture.faults.at(-1)).toEqual({ reason: 'no broker answers', attempt: attempt + 1 });
       await pass(wait - 1);
-      expect(bench.sink.opening).toHaveLength(0);
+      expect(fixture.sink.opening).toHaveLength(0);
       await pass(1);
     }
-    await bench.answerOpen();
+    await fixture.answerOpen();
     expect(await opened).toBeNull();
-    expect(bench.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
+    expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
   });
 
   test('ends with a problem that only an operator can mend, and then nothing is sent', async () => {
-    const bench = createDeliveryBench();
-    const opened = bench.delivery.open();
-    await bench.append('a');
-    await bench.answerOpen({ problem: 'there is no topic ktc-events', mayPass: false });
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    await fixture.answerOpen({ problem: 'there is no topic ktc-events', mayPass: false });
     expect(await opened).toBe('there is no topic ktc-events');
-    await bench.append('b');
-    expect(bench.sink.sent).toEqual([]);
-    expect(bench.delivery.status()).toMatchObject({
+    await fixture.append('b');
+    expect(fixture.sink.sent).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({
       state: 'failed',
       problem: 'there is no topic ktc-events',
     });
-    await bench.delivery.drain(10_000);
-    expect(bench.account.dropped).toEqual({ shutdown: 2 });
-    expect(bench.sink.closed).toBe(1);
-    bench.expectBalance();
+    await fixture.delivery.drain(10_000);
+    expect(fixture.account.dropped).toEqual({ shutdown: 2 });
+    expect(fixture.sink.closed).toBe(1);
+    fixture.expectBalance();
   });
 
   test('is given up at once when the agent stops', async () => {
     longestBackOff();
-    const bench = createDeliveryBench({ retryInitialMs: 10_000 });
-    const opened = bench.delivery.open();
-    await bench.append('a');
-    await bench.answerOpen({ problem: 'no broker answers', mayPass: true });
-    const drained = bench.delivery.drain(1000);
+    const fixture = createDeliveryFixture({ retryInitialMs: 10_000 });
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    await fixture.answerOpen({ problem: 'no broker answers', mayPass: true });
+    const drained = fixture.delivery.drain(1000);
     await pass(1000);
     await drained;
     expect(await opened).toBeNull();
-    expect(bench.sink.opening).toHaveLength(0);
-    expect(bench.account.dropped).toEqual({ shutdown: 1 });
-    bench.expectBalance();
+    expect(fixture.sink.opening).toHaveLength(0);
+    expect(fixture.account.dropped).toEqual({ shutdown: 1 });
+    fixture.expectBalance();
   });
 });
 
 describe('sending', () => {
   test('keeps the order, and never more in flight than allowed', async () => {
-    const bench = await openBench({ maxInFlight: 2 });
-    for (const text of ['a', 'b', 'c', 'd']) await bench.append(text);
-    expect(bench.sink.sending.map(({ texts }) => texts[0])).toEqual(['a', 'b']);
-    expect(bench.account).toMatchObject({ queued: 2, in_flight: 2 });
-    await bench.sending(1).answer(ACKNOWLEDGED);
-    expect(bench.sink.sending.map(({ texts }) => texts[0])).toEqual(['a', 'c']);
-    await bench.sending().answer(ACKNOWLEDGED);
-    await bench.sending().answer(ACKNOWLEDGED);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.account).toMatchObject({ delivered: 4, queued: 0, in_flight: 0 });
-    expect(bench.delivery.status()).toMatchObject({ batchesSent: 4, retries: 0 });
-    expect(bench.latencies).toHaveLength(4);
-    bench.expectBalance();
+    const fixture = await openFixture({ maxInFlight: 2 });
+    for (const text of ['a', 'b', 'c', 'd']) await fixture.append(text);
+    expect(fixture.sink.sending.map(({ texts }) => texts[0])).toEqual(['a', 'b']);
+    expect(fixture.account).toMatchObject({ queued: 2, in_flight: 2 });
+    await fixture.sending(1).answer(ACKNOWLEDGED);
+    expect(fixture.sink.sending.map(({ texts }) => texts[0])).toEqual(['a', 'c']);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.account).toMatchObject({ delivered: 4, queued: 0, in_flight: 0 });
+    expect(fixture.delivery.status()).toMatchObject({ batchesSent: 4, retries: 0 });
+    expect(fixture.latencies).toHaveLength(4);
+    fixture.expectBalance();
   });
 
   test('counts what is refused by its reason', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'b', 'c');
+    const fixture = await openFixture();
+    await fixture.append('a', 'b', 'c');
     const refused: Refusal[] = [
       { index: 0, reason: 'message_too_large' },
       { index: 2, reason: 'invalid_record' },
     ];
-    await bench.sending().answer({ refused, retry: null });
-    expect(bench.account).toMatchObject({
+    await fixture.sending().answer({ refused, retry: null });
+    expect(fixture.account).toMatchObject({
       delivered: 1,
       rejected: { message_too_large: 1, invalid_record: 1 },
       in_flight: 0,
     });
-    expect(bench.spool.bytes).toBe(0);
-    bench.expectBalance();
+    expect(fixture.spool.bytes).toBe(0);
+    fixture.expectBalance();
   });
 
   test('sends again exactly the events that the sink names', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'bb', 'ccc', 'dddd');
-    await bench.sending().answer({
+    const fixture = await openFixture();
+    await fixture.append('a', 'bb', 'ccc', 'dddd');
+    await fixture.sending().answer({
       refused: [{ index: 0, reason: 'invalid_record' }],
       retry: { events: [1, 3], afterMs: 5, reason: 'leader moved' },
     });
-    expect(bench.account).toMatchObject({ delivered: 1, in_flight: 2 });
-    bench.expectBalance();
+    expect(fixture.account).toMatchObject({ delivered: 1, in_flight: 2 });
+    fixture.expectBalance();
     await pass(5);
-    expect(bench.sending().texts).toEqual(['bb', 'dddd']);
-    await bench.sending().answer({ refused: [], retry: { events: [1], afterMs: 5, reason: 'leader moved' } });
+    expect(fixture.sending().texts).toEqual(['bb', 'dddd']);
+    await fixture
+      .sending()
+      .answer({ refused: [], retry: { events: [1], afterMs: 5, reason: 'leader moved' } });
     await pass(5);
-    expect(bench.sending().texts).toEqual(['dddd']);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.account).toMatchObject({ delivered: 3, rejected: { invalid_record: 1 }, in_flight: 0 });
-    expect(bench.spool.bytes).toBe(0);
-    bench.expectBalance();
+    expect(fixture.sending().texts).toEqual(['dddd']);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.account).toMatchObject({ delivered: 3, rejected: { invalid_record: 1 }, in_flight: 0 });
+    expect(fixture.spool.bytes).toBe(0);
+    fixture.expectBalance();
   });
 
   test('counts what is refused without saying which, and delivers the others', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'b', 'c', 'd', 'e');
+    const fixture = await openFixture();
+    await fixture.append('a', 'b', 'c', 'd', 'e');
     const refusedUnnamed = { count: 2, reason: 'partial_success' as const };
     const refused = [{ index: 4, reason: 'invalid_record' as const }];
-    await bench
+    await fixture
       .sending()
       .answer({ refused, refusedUnnamed, retry: { events: [3], afterMs: 5, reason: 'leader moved' } });
-    expect(bench.account).toMatchObject({
+    expect(fixture.account).toMatchObject({
       delivered: 1,
       rejected: { partial_success: 2, invalid_record: 1 },
       in_flight: 1,
     });
-    bench.expectBalance();
+    fixture.expectBalance();
     await pass(5);
-    await bench
+    await fixture
       .sending()
       .answer({ refused: [], refusedUnnamed: { ...refusedUnnamed, count: 1 }, retry: null });
-    expect(bench.account).toMatchObject({ delivered: 1, rejected: { partial_success: 3 }, in_flight: 0 });
-    bench.expectBalance();
+    expect(fixture.account).toMatchObject({ delivered: 1, rejected: { partial_success: 3 }, in_flight: 0 });
+    fixture.expectBalance();
   });
 
   test('sends again the rest, which is what was not refused, and nothing when that is nothing', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'b', 'c');
+    const fixture = await openFixture();
+    await fixture.append('a', 'b', 'c');
     const refuse = (index: number) => ({ index, reason: 'invalid_record' as const });
-    await bench.sending().answer({
+    await fixture.sending().answer({
       refused: [refuse(1)],
       retry: { events: 'rest', afterMs: 1, reason: 'timeout' },
     });
     await pass(1);
-    expect(bench.sending().texts).toEqual(['a', 'c']);
-    await bench.sending().answer({
+    expect(fixture.sending().texts).toEqual(['a', 'c']);
+    await fixture.sending().answer({
       refused: [refuse(0), refuse(1)],
       retry: { events: 'rest', afterMs: 1, reason: 'timeout' },
     });
-    expect(bench.sink.sending).toEqual([]);
-    expect(bench.account).toMatchObject({ delivered: 0, rejected: { invalid_record: 3 }, in_flight: 0 });
-    await bench.append('d');
-    expect(bench.sending().texts).toEqual(['d']);
-    bench.expectBalance();
+    expect(fixture.sink.sending).toEqual([]);
+    expect(fixture.account).toMatchObject({ delivered: 0, rejected: { invalid_record: 3 }, in_flight: 0 });
+    await fixture.append('d');
+    expect(fixture.sending().texts).toEqual(['d']);
+    fixture.expectBalance();
   });
 
   test('holds newer batches back from the first fault on, the pause before the first retry included', async () => {
     longestBackOff();
-    const bench = await openBench({ maxInFlight: 4 });
-    await bench.append('a');
-    await bench.sending().answer(retryAll('broker is gone'));
-    await bench.append('b');
-    expect(bench.sink.sending).toEqual([]);
-    expect(bench.delivery.status()).toMatchObject({
+    const fixture = await openFixture({ maxInFlight: 4 });
+    await fixture.append('a');
+    await fixture.sending().answer(retryAll('broker is gone'));
+    await fixture.append('b');
+    expect(fixture.sink.sending).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({
       state: 'retrying',
       problem: 'broker is gone',
       retries: 1,
     });
     await pass(100);
-    expect(bench.sending().texts).toEqual(['a']);
-    await bench.append('c');
-    expect(bench.sink.sending).toHaveLength(1);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.sink.sending.map(({ texts }) => texts[0])).toEqual(['b', 'c']);
-    expect(bench.sink.sent.flat()).toEqual(['a', 'a', 'b', 'c']);
-    expect(bench.delivery.status()).toMatchObject({ state: 'ready', problem: null });
+    expect(fixture.sending().texts).toEqual(['a']);
+    await fixture.append('c');
+    expect(fixture.sink.sending).toHaveLength(1);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.sink.sending.map(({ texts }) => texts[0])).toEqual(['b', 'c']);
+    expect(fixture.sink.sent.flat()).toEqual(['a', 'a', 'b', 'c']);
+    expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null });
   });
 
   test('stays in trouble until the last of its batches is through', async () => {
-    const bench = await openBench({ maxInFlight: 2 });
-    await bench.append('a');
-    await bench.append('b');
-    await bench.sending().answer(retryAll('broker is gone', 50));
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.delivery.status()).toMatchObject({ state: 'retrying', problem: 'broker is gone' });
+    const fixture = await openFixture({ maxInFlight: 2 });
+    await fixture.append('a');
+    await fixture.append('b');
+    await fixture.sending().answer(retryAll('broker is gone', 50));
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.delivery.status()).toMatchObject({ state: 'retrying', problem: 'broker is gone' });
     await pass(50);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.delivery.status()).toMatchObject({ state: 'ready', problem: null });
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null });
   });
 
   test('backs off twice as long each time, up to the longest, and for ever', async () => {
     longestBackOff();
-    const bench = await openBench({ retryInitialMs: 100, retryMaxMs: 1000 });
-    await bench.append('a');
+    const fixture = await openFixture({ retryInitialMs: 100, retryMaxMs: 1000 });
+    await fixture.append('a');
     for (const [attempt, wait] of [
       100,
       200,
@@ -240,27 +242,27 @@ describe('sending', () => {
       1000,
       ...Array<number>(40).fill(1000),
     ].entries()) {
-      await bench.sending().answer(retryAll('broker is gone'));
-      expect(bench.faults.at(-1)).toEqual({ reason: 'broker is gone', attempt: attempt + 1 });
+      await fixture.sending().answer(retryAll('broker is gone'));
+      expect(fixture.faults.at(-1)).toEqual({ reason: 'broker is gone', attempt: attempt + 1 });
       await pass(wait - 1);
-      expect(bench.sink.sending).toHaveLength(0);
+      expect(fixture.sink.sending).toHaveLength(0);
       await pass(1);
-      expect(bench.sink.sending).toHaveLength(1);
+      expect(fixture.sink.sending).toHaveLength(1);
     }
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.account).toMatchObject({ delivered: 1, dropped: {} });
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.account).toMatchObject({ delivered: 1, dropped: {} });
   });
 
   test("waits as long as the destination asks for, also for more than Node's timers can", async () => {
-    const bench = await openBench();
-    await bench.append('a');
-    await bench.sending().answer(retryAll('quota', 123));
+    const fixture = await openFixture();
+    await fixture.append('a');
+    await fixture.sending().answer(retryAll('quota', 123));
     await pass(122);
-    expect(bench.sink.sending).toHaveLength(0);
+    expect(fixture.sink.sending).toHaveLength(0);
     await pass(1);
-    await bench.sending().answer(retryAll('quota', 2 ** 40));
+    await fixture.sending().answer(retryAll('quota', 2 ** 40));
     await pass(86_400_000);
-    expect(bench.sink.sending).toHaveLength(0);
+    expect(fixture.sink.sending).toHaveLength(0);
   });
 
   test("asks Node for no timer that is longer than Node's timers can be", async () => {
@@ -313,18 +315,18 @@ describe('sending', () => {
   });
 
   test('is full when the spool is, and takes all the same', async () => {
-    const bench = await openBench({ maxInFlight: 1, maxBytes: 4 });
-    await bench.append('a');
-    expect(bench.spool.full).toBe(false);
-    await bench.append('b');
-    expect(bench.spool.full).toBe(true);
-    await bench.append('c');
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.spool.full).toBe(true);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.spool.full).toBe(false);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.account.delivered).toBe(3);
+    const fixture = await openFixture({ maxInFlight: 1, maxBytes: 4 });
+    await fixture.append('a');
+    expect(fixture.spool.full).toBe(false);
+    await fixture.append('b');
+    expect(fixture.spool.full).toBe(true);
+    await fixture.append('c');
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.spool.full).toBe(true);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.spool.full).toBe(false);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.account.delivered).toBe(3);
   });
 });
 
@@ -467,13 +469,13 @@ describe('draining', () => {
   });
 
   test('ends at once when it is told to, and when the sink turns out to be one that only an operator can mend', async () => {
-    const told = await openBench({ maxInFlight: 1 });
+    const told = await openFixture({ maxInFlight: 1 });
     await told.append('a');
     const stop = new AbortController();
     const drained = told.delivery.drain(60_000, stop.signal);
     stop.abort();
     await drained;
-    const failing = createDeliveryBench();
+    const failing = createDeliveryFixture();
     const opened = failing.delivery.open();
     await failing.append('a');
     const failed = failing.delivery.drain(60_000);
@@ -489,49 +491,54 @@ describe('draining', () => {
   });
 
   test('with nothing left closes at once', async () => {
-    const bench = await openBench();
-    await bench.delivery.drain(60_000);
-    expect(bench.sink.closed).toBe(1);
-    expect(bench.account.dropped).toEqual({});
+    const fixture = await openFixture();
+    await fixture.delivery.drain(60_000);
+    expect(fixture.sink.closed).toBe(1);
+    expect(fixture.account.dropped).toEqual({});
   });
 
   test('waits until everything is delivered', async () => {
-    const bench = await openBench({ maxInFlight: 1 });
-    for (const text of ['a', 'b', 'c']) await bench.append(text);
-    const drained = bench.delivery.drain(60_000);
-    await bench.sending().answer(retryAll('broker is gone', 10));
+    const fixture = await openFixture({ maxInFlight: 1 });
+    for (const text of ['a', 'b', 'c']) await fixture.append(text);
+    const drained = fixture.delivery.drain(60_000);
+    await fixture.sending().answer(retryAll('broker is gone', 10));
     await pass(10);
     for (let count = 0; count < 3; count++) {
-      expect(bench.sink.closed).toBe(0);
-      await bench.sending().answer(ACKNOWLEDGED);
+      expect(fixture.sink.closed).toBe(0);
+      await fixture.sending().answer(ACKNOWLEDGED);
     }
     await drained;
-    expect(bench.sink.closed).toBe(1);
-    expect(bench.account).toMatchObject({ delivered: 3, dropped: {}, queued: 0, in_flight: 0 });
+    expect(fixture.sink.closed).toBe(1);
+    expect(fixture.account).toMatchObject({ delivered: 3, dropped: {}, queued: 0, in_flight: 0 });
     expect(vi.getTimerCount()).toBe(0);
-    bench.expectBalance();
+    fixture.expectBalance();
   });
 
   test('drops what is left after its time, queued, in flight and waiting for a retry', async () => {
-    const bench = await openBench({ maxInFlight: 2 });
-    await bench.append('a', 'b');
-    await bench.append('c');
-    await bench.append('d');
-    await bench.sending().answer({ refused: [], retry: { events: [1], afterMs: 1e6, reason: 'timeout' } });
-    const late = bench.sending();
-    const drained = bench.delivery.drain(5000);
+    const fixture = await openFixture({ maxInFlight: 2 });
+    await fixture.append('a', 'b');
+    await fixture.append('c');
+    await fixture.append('d');
+    await fixture.sending().answer({ refused: [], retry: { events: [1], afterMs: 1e6, reason: 'timeout' } });
+    const late = fixture.sending();
+    const drained = fixture.delivery.drain(5000);
     await pass(4999);
-    expect(bench.account.dropped).toEqual({});
+    expect(fixture.account.dropped).toEqual({});
     await pass(1);
     await drained;
-    expect(bench.account).toMatchObject({ delivered: 1, dropped: { shutdown: 3 }, queued: 0, in_flight: 0 });
-    bench.expectBalance();
+    expect(fixture.account).toMatchObject({
+      delivered: 1,
+      dropped: { shutdown: 3 },
+      queued: 0,
+      in_flight: 0,
+    });
+    fixture.expectBalance();
     // An answer that comes too late is of events that are accounted for already.
     await late.answer(ACKNOWLEDGED);
     await pass(1e7);
-    expect(bench.account).toMatchObject({ delivered: 1, dropped: { shutdown: 3 } });
-    expect(bench.sink.sent.flat()).toEqual(['a', 'b', 'c']);
-    bench.expectBalance();
+    expect(fixture.account).toMatchObject({ delivered: 1, dropped: { shutdown: 3 } });
+    expect(fixture.sink.sent.flat()).toEqual(['a', 'b', 'c']);
+    fixture.expectBalance();
   });
 });
 
@@ -585,21 +592,21 @@ describe('whatever the sink answers', () => {
         fc.integer({ min: 1, max: 4 }),
         fc.boolean(),
         async (steps, maxInFlight, patient) => {
-          const bench = createDeliveryBench({ maxInFlight });
+          const fixture = createDeliveryFixture({ maxInFlight });
           const fate = new Map<string, string>();
           let named = 0;
-          const opened = bench.delivery.open();
+          const opened = fixture.delivery.open();
           const check = () => {
-            bench.expectBalance();
-            expect(bench.sink.sending.length).toBeLessThanOrEqual(maxInFlight);
-            const { account } = bench;
+            fixture.expectBalance();
+            expect(fixture.sink.sending.length).toBeLessThanOrEqual(maxInFlight);
+            const { account } = fixture;
             expect(Math.min(account.queued, account.in_flight)).toBeGreaterThanOrEqual(0);
             const fates = [...fate.values()];
             expect(account.delivered).toBe(fates.filter((one) => one === 'delivered').length);
             expect(total(account.rejected)).toBe(fates.filter((one) => one === 'rejected').length);
           };
           const answerOne = async (place: number, result: (count: number) => SendResult) => {
-            const one = bench.sink.sending[place % Math.max(1, bench.sink.sending.length)];
+            const one = fixture.sink.sending[place % Math.max(1, fixture.sink.sending.length)];
             if (one === undefined) return;
             const given = result(one.texts.length);
             const refused = new Set(given.refused.map(({ index }) => index));
@@ -617,33 +624,33 @@ describe('whatever the sink answers', () => {
             if (one.kind === 'append') {
               const texts = Array.from({ length: one.count }, () => `event ${named++}`);
               for (const text of texts) fate.set(text, 'waiting');
-              await bench.append(...texts);
+              await fixture.append(...texts);
             } else if (one.kind === 'answer') {
               await answerOne(one.place, (count) => resultOf(count, one.answer));
             } else if (one.kind === 'pass') {
               await pass(one.ms);
-            } else if (bench.sink.opening.length > 0) {
-              await bench.answerOpen(one.fails ? { problem: 'not yet', mayPass: true } : null);
+            } else if (fixture.sink.opening.length > 0) {
+              await fixture.answerOpen(one.fails ? { problem: 'not yet', mayPass: true } : null);
             }
             check();
           }
-          const drained = bench.delivery.drain(1_000_000);
-          while (patient && bench.sink.closed === 0) {
-            if (bench.sink.opening.length > 0) await bench.answerOpen();
+          const drained = fixture.delivery.drain(1_000_000);
+          while (patient && fixture.sink.closed === 0) {
+            if (fixture.sink.opening.length > 0) await fixture.answerOpen();
             await answerOne(0, () => ACKNOWLEDGED);
             check();
-            if (bench.sink.closed === 0) await pass(10_000);
+            if (fixture.sink.closed === 0) await pass(10_000);
           }
           await pass(1_000_000);
           await drained;
-          if (bench.sink.opening.length > 0) await bench.answerOpen();
+          if (fixture.sink.opening.length > 0) await fixture.answerOpen();
           await opened;
           check();
           const left = [...fate.values()].filter((one) => one === 'waiting').length;
-          expect(total(bench.account.dropped)).toBe(left);
+          expect(total(fixture.account.dropped)).toBe(left);
           if (patient) expect(left).toBe(0);
-          expect(bench.account).toMatchObject({ queued: 0, in_flight: 0 });
-          expect(bench.sink.closed).toBe(1);
+          expect(fixture.account).toMatchObject({ queued: 0, in_flight: 0 });
+          expect(fixture.sink.closed).toBe(1);
         },
       ),
       { numRuns: 1000 },

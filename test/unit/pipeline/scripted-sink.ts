@@ -88,7 +88,7 @@ export function createScriptedSink(): ScriptedSink {
   };
 }
 
-export interface DeliveryBench {
+export interface DeliveryFixture {
   readonly sink: ScriptedSink;
   readonly delivery: Delivery;
   readonly account: SinkAccount;
@@ -105,9 +105,9 @@ export interface DeliveryBench {
   expectBalance(): void;
 }
 
-export function createDeliveryBench(
+export function createDeliveryFixture(
   options: Partial<DeliveryOptions> & { maxBytes?: number } = {},
-): DeliveryBench {
+): DeliveryFixture {
   const sink = createScriptedSink();
   const ledger = createLedger(['scripted']);
   const account = ledger.sinks['scripted'];

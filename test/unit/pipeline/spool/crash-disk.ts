@@ -6,7 +6,7 @@
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
 import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
-import { systemError } from './bench.ts';
+import { systemError } from './fixture.ts';
 
 interface Inode {
   /** Where its content is now; null when it has no name any more. */

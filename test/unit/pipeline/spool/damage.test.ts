@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/disk/frame.ts';
-import { copyAsAfterKill, events, makeDirectory, openBench, segmentNames } from './bench.ts';
+import { copyAsAfterKill, events, makeDirectory, openFixture, segmentNames } from './fixture.ts';
 
 const FRAMES = 3;
 const EVENTS_A_FRAME = 3;
@@ -14,9 +14,9 @@ const MARK = { instance: Buffer.from('0123456789abcdef01234567'), records: 77, h
 /** One segment of three frames of equal size, and how a kill leaves it. */
 async function writeSegment(): Promise<{ name: string; bytes: Buffer }> {
   const directory = makeDirectory();
-  const bench = await openBench(directory);
+  const fixture = await openFixture(directory);
   for (let at = 0; at < ALL.length; at += EVENTS_A_FRAME)
-    bench.append(ALL.slice(at, at + EVENTS_A_FRAME), MARK);
+    fixture.append(ALL.slice(at, at + EVENTS_A_FRAME), MARK);
   const [name = ''] = segmentNames(directory);
   return { name, bytes: readFileSync(join(directory, name)) };
 }
@@ -25,12 +25,12 @@ async function writeSegment(): Promise<{ name: string; bytes: Buffer }> {
 async function deliver(name: string, bytes: Buffer) {
   const directory = makeDirectory();
   writeFileSync(join(directory, name), bytes);
-  const bench = await openBench(directory);
-  const { recovered } = bench.account();
-  const delivered = bench.deliverAll();
-  const { dropped, spooled, in_flight } = bench.account();
-  await bench.close();
-  return { recovered, delivered, damaged: dropped['spool_damaged'] ?? 0, left: spooled + in_flight, bench };
+  const fixture = await openFixture(directory);
+  const { recovered } = fixture.account();
+  const delivered = fixture.deliverAll();
+  const { dropped, spooled, in_flight } = fixture.account();
+  await fixture.close();
+  return { recovered, delivered, damaged: dropped['spool_damaged'] ?? 0, left: spooled + in_flight, fixture };
 }
 
 const sealedName = `${'0'.repeat(20)}-${String(ALL.length).padStart(20, '0')}.segment`;
@@ -71,7 +71,7 @@ describe('the format', () => {
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
     const directory = makeDirectory();
     writeFileSync(join(directory, open.name), bytes);
-    await expect(openBench(directory)).rejects.toThrow(/format version 2, this agent knows version 1/);
+    await expect(openFixture(directory)).rejects.toThrow(/format version 2, this agent knows version 1/);
     expect(readFileSync(join(directory, open.name)).equals(bytes)).toBe(true);
   });
 });
@@ -128,10 +128,10 @@ describe('a file cut off', () => {
     const open = await writeSegment();
     const directory = makeDirectory();
     writeFileSync(join(directory, open.name), open.bytes.subarray(0, open.bytes.length - 5));
-    const bench = await openBench(directory);
-    bench.append(['{"event":"new"}']);
-    expect(bench.deliverAll()).toEqual([...ALL.slice(0, 6), '{"event":"new"}']);
-    expect(bench.damages).toEqual([]);
+    const fixture = await openFixture(directory);
+    fixture.append(['{"event":"new"}']);
+    expect(fixture.deliverAll()).toEqual([...ALL.slice(0, 6), '{"event":"new"}']);
+    expect(fixture.damages).toEqual([]);
   });
 });
 
@@ -141,7 +141,7 @@ describe('a cursor', () => {
     const directory = makeDirectory();
     writeFileSync(join(directory, open.name), open.bytes);
     writeFileSync(join(directory, 'cursor.one'), text);
-    return openBench(directory);
+    return openFixture(directory);
   };
 
   test.each([
@@ -151,28 +151,28 @@ describe('a cursor', () => {
     '\0'.repeat(40),
     'ktc-cursor 1 -3 00000000\n',
   ])('of %j is no cursor: everything kept comes again, and it is said', async (text) => {
-    const bench = await openWith(text);
-    expect(bench.notes).toEqual([expect.stringContaining('cursor.one is damaged')]);
-    expect(bench.deliverAll()).toEqual(ALL);
+    const fixture = await openWith(text);
+    expect(fixture.notes).toEqual([expect.stringContaining('cursor.one is damaged')]);
+    expect(fixture.deliverAll()).toEqual(ALL);
   });
 
   test('that is whole skips what was settled', async () => {
-    const bench = await openWith(cursorText(6));
-    expect(bench.notes).toEqual([]);
-    expect(bench.account().recovered).toBe(3);
-    expect(bench.deliverAll()).toEqual(ALL.slice(6));
+    const fixture = await openWith(cursorText(6));
+    expect(fixture.notes).toEqual([]);
+    expect(fixture.account().recovered).toBe(3);
+    expect(fixture.deliverAll()).toEqual(ALL.slice(6));
   });
 
   test('ahead of the files, whose end was torn after it was delivered, hides nothing that comes', async () => {
-    const bench = await openWith(cursorText(100));
-    expect(bench.account().recovered).toBe(0);
-    bench.append(['{"event":"new"}']);
-    expect(bench.deliverAll()).toEqual(['{"event":"new"}']);
+    const fixture = await openWith(cursorText(100));
+    expect(fixture.account().recovered).toBe(0);
+    fixture.append(['{"event":"new"}']);
+    expect(fixture.deliverAll()).toEqual(['{"event":"new"}']);
   });
 
   test('behind the oldest file begins with that', async () => {
     const directory = makeDirectory();
-    const first = await openBench(directory);
+    const first = await openFixture(directory);
     first.append(events(0, 2));
     const copy = copyAsAfterKill(directory);
     copyFileSync(
@@ -180,7 +180,7 @@ describe('a cursor', () => {
       join(copy, `${'0'.repeat(18)}50-${'0'.repeat(18)}52.segment`),
     );
     // Its frames say 0 and 1: they are not what the name promises.
-    const second = await openBench(copy);
+    const second = await openFixture(copy);
     expect(second.account().recovered).toBe(4);
     expect(second.deliverAll()).toEqual(events(0, 2));
     expect(second.account()).toMatchObject({ dropped: { spool_damaged: 2 }, spooled: 0 });

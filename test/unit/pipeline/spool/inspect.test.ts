@@ -7,7 +7,7 @@ import { systemFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { inspectSpool } from '../../../../src/pipeline/spool/inspect.ts';
 import { type VerifyTotals, verifySpool } from '../../../../src/pipeline/spool/verify.ts';
-import { copyAsAfterKill, events, makeDirectory, openBench, segmentNames } from './bench.ts';
+import { copyAsAfterKill, events, makeDirectory, openFixture, segmentNames } from './fixture.ts';
 
 interface Place {
   readonly file: string;
@@ -39,9 +39,9 @@ const snapshotOf = (directory: string) =>
 /** Three frames of three events in one sealed file, none settled. */
 async function sealedSpool() {
   const directory = makeDirectory();
-  const bench = await openBench(directory);
-  for (const at of [0, 3, 6]) bench.append(events(at, 3));
-  await bench.close();
+  const fixture = await openFixture(directory);
+  for (const at of [0, 3, 6]) fixture.append(events(at, 3));
+  await fixture.close();
   const [name = ''] = segmentNames(directory);
   return { directory, name, path: join(directory, name), bytes: readFileSync(join(directory, name)) };
 }
@@ -49,13 +49,13 @@ async function sealedSpool() {
 describe('inspect', () => {
   test('tells of files and sinks beside an agent at work, and changes nothing', async () => {
     const directory = makeDirectory();
-    const first = await openBench(directory, { sinks: ['quick', 'slow'] });
+    const first = await openFixture(directory, { sinks: ['quick', 'slow'] });
     first.append(events(0, 2));
     first.append(events(2, 5));
     first.deliverAll('quick');
     await first.close();
-    const bench = await openBench(directory, { sinks: ['quick', 'slow'] });
-    bench.append(events(7, 3));
+    const fixture = await openFixture(directory, { sinks: ['quick', 'slow'] });
+    fixture.append(events(7, 3));
     const before = snapshotOf(directory);
     const { segments, cursors } = inspectSpool(directory, ['slow', 'new'], systemFiles);
     expect(snapshotOf(directory)).toEqual(before);
@@ -186,10 +186,10 @@ describe('verify', () => {
 
   test('works beside an agent, of whom it sees whole frames only', async () => {
     const directory = makeDirectory();
-    const bench = await openBench(directory);
-    bench.append(events(0, 4));
+    const fixture = await openFixture(directory);
+    fixture.append(events(0, 4));
     expect(verify(directory)).toMatchObject({ totals: { frames: 1, events: 4 }, damages: [], notes: [] });
-    expect(bench.deliverAll()).toEqual(events(0, 4));
-    expect((await openBench(copyAsAfterKill(directory))).deliverAll()).toEqual(events(0, 4));
+    expect(fixture.deliverAll()).toEqual(events(0, 4));
+    expect((await openFixture(copyAsAfterKill(directory))).deliverAll()).toEqual(events(0, 4));
   });
 });

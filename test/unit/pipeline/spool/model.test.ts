@@ -9,8 +9,8 @@ import { type SinkAccount, total } from '../../../../src/ledger/ledger.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
 import { textsOf } from '../scripted-sink.ts';
-import { makeDirectory, openBench, type SpoolBench } from './bench.ts';
 import { type CrashDisk, createCrashDisk, type HostCrash } from './crash-disk.ts';
+import { makeDirectory, openFixture, type SpoolFixture } from './fixture.ts';
 
 const SINKS = ['a', 'b'] as const;
 type SinkName = (typeof SINKS)[number];
@@ -88,12 +88,12 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
       },
     ]),
   );
-  const benches: SpoolBench[] = [];
+  const fixtures: SpoolFixture[] = [];
   let disk: CrashDisk = createCrashDisk(nextDirectory());
-  let bench = await open();
+  let fixture = await open();
 
-  async function open(): Promise<SpoolBench> {
-    const opened = await openBench(disk.directory, {
+  async function open(): Promise<SpoolFixture> {
+    const opened = await openFixture(disk.directory, {
       sinks: SINKS,
       memoryBytes: MEMORY_BYTES,
       maxBytes: MAX_BYTES,
@@ -102,13 +102,13 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
       files: disk.files,
       now: () => time,
     });
-    benches.push(opened);
+    fixtures.push(opened);
     return opened;
   }
 
   async function reopen(next: CrashDisk): Promise<void> {
     for (const [sink, model] of models) {
-      model.dropped += undamaged(bench.account(sink));
+      model.dropped += undamaged(fixture.account(sink));
       model.repeats += model.settled.size - model.kept.size;
       model.inFlight = [];
       model.newest = -1;
@@ -118,7 +118,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
     disk = next;
     emitted = 0;
     time += 10_000;
-    bench = await open();
+    fixture = await open();
   }
 
   /** What is stored is on the disk, and every cursor is where it stands now. */
@@ -154,7 +154,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
 
   function take(sink: SinkName, maxEvents: number): boolean {
     const model = modelOf(sink);
-    const batch = bench.reader(sink).take({ maxEvents, maxBytes: 1 << 20 });
+    const batch = fixture.reader(sink).take({ maxEvents, maxBytes: 1 << 20 });
     if (batch === null) return false;
     const numbers = textsOf(batch).map((text) => (JSON.parse(text) as { event: number }).event);
     for (const event of numbers) {
@@ -171,8 +171,8 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
     const model = modelOf(sink);
     const [taken] = model.inFlight.splice(place % Math.max(1, model.inFlight.length), 1);
     if (taken === undefined) return;
-    acknowledge(bench.account(sink), taken.batch.count);
-    bench.reader(sink).settle(taken.batch);
+    acknowledge(fixture.account(sink), taken.batch.count);
+    fixture.reader(sink).settle(taken.batch);
     for (const event of taken.events) {
       model.settled.add(event);
       model.settledNow.add(event);
@@ -188,11 +188,11 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
   function append(count: number, kilobytes: number): void {
     const numbers = Array.from({ length: count }, () => events++);
     emitted += count;
-    bench.append(numbers.map((event) => JSON.stringify({ event, fill: 'x'.repeat(kilobytes * 1000) })));
+    fixture.append(numbers.map((event) => JSON.stringify({ event, fill: 'x'.repeat(kilobytes * 1000) })));
     for (const event of numbers) inMemory.add(event);
     if (disk.isFull || (disk.isBroken && fsyncIntervalMs === 0)) return;
     inMemory.clear();
-    expect(bench.opened.spool.memoryBytes, 'nothing waits in memory for a disk that takes it').toBe(0);
+    expect(fixture.opened.spool.memoryBytes, 'nothing waits in memory for a disk that takes it').toBe(0);
     if (fsyncIntervalMs === 0) for (let event = 0; event < events; event++) durable.add(event);
   }
 
@@ -218,9 +218,9 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
         return;
       case 'close': {
         const { isFull, isBroken } = disk;
-        await bench.close();
+        await fixture.close();
         if (!isFull && !isBroken)
-          for (const { dropped } of SINKS.map(bench.account)) expect(dropped['shutdown']).toBe(undefined);
+          for (const { dropped } of SINKS.map(fixture.account)) expect(dropped['shutdown']).toBe(undefined);
         noteSaved();
         await reopen(disk.kill(nextDirectory()));
         Object.assign(disk, { isFull, isBroken });
@@ -240,7 +240,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
 
   function checkAccounts(): void {
     for (const sink of SINKS) {
-      const { delivered, rejected, dropped, recovered, queued, spooled, in_flight } = bench.account(sink);
+      const { delivered, rejected, dropped, recovered, queued, spooled, in_flight } = fixture.account(sink);
       const parts = [delivered, total(rejected), total(dropped), queued, spooled, in_flight];
       expect(Math.min(...parts), `account of sink ${sink}`).toBeGreaterThanOrEqual(0);
       expect(
@@ -249,7 +249,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
       ).toBe(emitted + recovered);
       expect(in_flight).toBe(modelOf(sink).inFlight.reduce((sum, taken) => sum + taken.events.length, 0));
     }
-    if (!hasCrashed) expect(bench.damages).toEqual([]);
+    if (!hasCrashed) expect(fixture.damages).toEqual([]);
   }
 
   /** Every sink gets what is left. */
@@ -259,12 +259,12 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
       do while (model.inFlight.length > 0) settle(sink, 0);
       while (take(sink, 100));
       checkAccounts();
-      const { queued, spooled, in_flight } = bench.account(sink);
+      const { queued, spooled, in_flight } = fixture.account(sink);
       expect({ queued, spooled, in_flight }).toEqual({ queued: 0, spooled: 0, in_flight: 0 });
       const missing = Array.from({ length: events }, (_, event) => event).filter(
         (event) => !model.settled.has(event),
       );
-      const counted = model.dropped + undamaged(bench.account(sink));
+      const counted = model.dropped + undamaged(fixture.account(sink));
       const unexplained = missing.filter((event) => !excused.has(event));
       expect(counted, `sink ${sink} never got ${unexplained}`).toBeGreaterThanOrEqual(unexplained.length);
       if (hasCrashed) continue;
@@ -281,7 +281,7 @@ async function live(root: string, { whenFull, fsyncIntervalMs, commands }: Life)
     }
     drain();
   } finally {
-    for (const one of benches) await one.close();
+    for (const one of fixtures) await one.close();
     rmSync(root, { recursive: true });
   }
 }

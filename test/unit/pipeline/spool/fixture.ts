@@ -33,7 +33,7 @@ export function systemError(code: string): NodeJS.ErrnoException {
   });
 }
 
-export interface SpoolBench {
+export interface SpoolFixture {
   readonly opened: OpenSpool;
   readonly faults: string[];
   readonly damages: { readonly problem: string; readonly events: number }[];
@@ -53,7 +53,7 @@ export interface SpoolBench {
   close(): Promise<void>;
 }
 
-export interface SpoolBenchOptions {
+export interface SpoolFixtureOptions {
   readonly sinks?: readonly string[];
   readonly memoryBytes?: number;
   readonly maxBytes?: number;
@@ -64,13 +64,16 @@ export interface SpoolBenchOptions {
   readonly now?: () => number;
 }
 
-export async function openBench(directory: string, options: SpoolBenchOptions = {}): Promise<SpoolBench> {
+export async function openFixture(
+  directory: string,
+  options: SpoolFixtureOptions = {},
+): Promise<SpoolFixture> {
   const sinks = options.sinks ?? ['one'];
   const ledger = createLedger(sinks);
   const faults: string[] = [];
   const damages: { problem: string; events: number }[] = [];
   const notes: string[] = [];
-  const bench: { recoveries: number } = { recoveries: 0 };
+  const fixture: { recoveries: number } = { recoveries: 0 };
   const opened = await openDiskSpool({
     directory,
     limits: {
@@ -85,7 +88,7 @@ export async function openBench(directory: string, options: SpoolBenchOptions = 
     say: {
       fault: (problem) => faults.push(problem),
       recovered() {
-        bench.recoveries++;
+        fixture.recoveries++;
       },
       damage: (problem, events) => damages.push({ problem, events }),
       note: (message) => notes.push(message),
@@ -123,7 +126,7 @@ export async function openBench(directory: string, options: SpoolBenchOptions = 
   };
   // The next test's directory may have this one's inode, and with it the name of its lock.
   onTestFinished(close);
-  return Object.assign(bench, {
+  return Object.assign(fixture, {
     opened: opened.value,
     faults,
     damages,
