@@ -1,9 +1,10 @@
-/** Collects events into batches, closed by count, by size or by age. */
+/** Collects events into batches, which are closed by count, by size or by age. */
 import type { EventDraft } from '../event/draft.ts';
 import type { Serializer } from '../event/serializer.ts';
-import type { NewBatch } from '../sink/batch.ts';
+import { createEventEnds, type EventEnds, NEWLINE, type NewBatch, noteEnd } from '../sink/batch.ts';
 
 export interface BatchLimits {
+  /** At least one. */
   readonly maxEvents: number;
   readonly maxBytes: number;
   /** How long the first event of a batch waits for others. */
@@ -13,91 +14,89 @@ export interface BatchLimits {
 export interface BatcherOptions {
   readonly serializer: Serializer;
   readonly limits: BatchLimits;
-  /** Milliseconds since 1970 of a trace time. */
+  /** Milliseconds since 1970 of a trace time, which is in nanoseconds. */
   readonly toWallMs: (time: number) => number;
+  /** Is called with every closed batch. */
   readonly onBatch: (batch: NewBatch) => void;
 }
 
 export interface Batcher {
   add(draft: EventDraft): void;
   /**
-   * All events of a kernel record have been added: closes a batch that might have no room for those of the next, so
-   * that the events of one record are not torn apart by a crash between two batches.
+   * All events of a kernel record have been added: closes a batch that might have no room for the events of the next
+   * record, so that a crash between two batches cannot tear the events of one record apart.
    */
   settle(): void;
-  /** Closes what is there, however little. */
+  /** Closes the open batch, however small it is; an empty one is no batch. */
   flush(): void;
   readonly isEmpty: boolean;
+  /** Closes the open batch; the limits hold from the next event on. */
   setLimits(limits: BatchLimits): void;
 }
 
-const NEWLINE = '\n'.charCodeAt(0);
-/** What follows from one record at most: two state changes, each with an event derived from it. */
-const EVENTS_A_RECORD = 4;
+/** The most events that follow from one record: two state changes, each with an event derived from it. */
+const EVENTS_PER_RECORD = 4;
 
 export function createBatcher(options: BatcherOptions): Batcher {
   const { serializer, toWallMs, onBatch } = options;
   let limits = options.limits;
-  let scratch = allocate(limits);
-  let offsets = allocateOffsets(limits);
-  let count = 0;
+  let scratch = allocateBytes(limits);
+  let ends = allocateEnds(limits);
   let end = 0;
   let oldestTime = 0;
   let timer: NodeJS.Timeout | null = null;
 
   /** The events of one record always fit, whatever the limits say. */
-  function allocate({ maxBytes }: BatchLimits): Buffer {
-    return Buffer.allocUnsafeSlow(Math.max(maxBytes, EVENTS_A_RECORD * (serializer.maxBytes + 1)));
+  function allocateBytes({ maxBytes }: BatchLimits): Buffer {
+    return Buffer.allocUnsafeSlow(Math.max(maxBytes, EVENTS_PER_RECORD * (serializer.maxBytes + 1)));
   }
 
-  function allocateOffsets({ maxEvents }: BatchLimits): Uint32Array {
-    return new Uint32Array(Math.max(maxEvents, EVENTS_A_RECORD) + 1);
+  function allocateEnds({ maxEvents }: BatchLimits): EventEnds {
+    return createEventEnds(Math.max(maxEvents, EVENTS_PER_RECORD));
   }
 
   function flush(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
+    const { count } = ends;
     if (count === 0) return;
-    // The scratch buffer stays; what leaves is as large as it needs to be.
+    // The scratch buffer is used again; the batch gets a buffer that is exactly as large as it needs to be.
     const bytes = Buffer.allocUnsafeSlow(end);
     scratch.copy(bytes, 0, 0, end);
-    const batch = {
-      bytes,
-      count,
-      offsets: offsets.slice(0, count + 1),
-      oldestMs: toWallMs(oldestTime),
-    };
-    count = 0;
+    const batch = { bytes, count, offsets: ends.offsets.slice(0, count + 1), oldestMs: toWallMs(oldestTime) };
+    ends.count = 0;
     end = 0;
     onBatch(batch);
   }
 
   return {
     add(draft) {
-      if (end + serializer.maxBytes + 1 > scratch.length || count === offsets.length - 1) flush();
-      if (count === 0) {
+      if (end + serializer.maxBytes + 1 > scratch.length || ends.count === ends.offsets.length - 1) flush();
+      if (ends.count === 0) {
         oldestTime = draft.time;
         timer = setTimeout(flush, limits.lingerMs);
       }
-      // What connection tracking held back is older than what came before it.
+      // An event that connection tracking held back is older than the events that came before it.
       oldestTime = Math.min(oldestTime, draft.time);
       end = serializer.write(scratch, end, draft);
       scratch[end++] = NEWLINE;
-      offsets[++count] = end;
+      noteEnd(ends, end);
     },
     settle() {
-      const room = EVENTS_A_RECORD;
-      if (count + room > limits.maxEvents || end + room * (serializer.maxBytes + 1) > scratch.length) flush();
+      const hasRoom =
+        ends.count + EVENTS_PER_RECORD <= limits.maxEvents &&
+        end + EVENTS_PER_RECORD * (serializer.maxBytes + 1) <= scratch.length;
+      if (!hasRoom) flush();
     },
     flush,
     get isEmpty() {
-      return count === 0;
+      return ends.count === 0;
     },
     setLimits(changed) {
       flush();
       limits = changed;
-      scratch = allocate(limits);
-      offsets = allocateOffsets(limits);
+      scratch = allocateBytes(limits);
+      ends = allocateEnds(limits);
     },
   };
 }

@@ -1,26 +1,27 @@
-/** Keeps what a sink refused for good, with the reason, so that somebody can look at it and send it again. */
+/** Writes events that a sink refused for good to a file, with the reason, so that an operator can read and resend them. */
 import { createTurns } from '../shared/turns.ts';
-import type { Batch } from '../sink/batch.ts';
+import { type Batch, batchOfLines, eventAt } from '../sink/batch.ts';
 import type { Refusal, Sink } from '../sink/sink.ts';
 
 export interface DeadLetter {
-  /** The events of a batch that the sink refused. */
+  /** Writes the events of a batch that the sink refused; does not wait for the file. */
   keep(sink: string, batch: Batch, refused: readonly Refusal[]): void;
-  /** Resolves when everything has been written, or could not be. */
+  /** Resolves when everything has been written, or has failed to be. */
   close(): Promise<void>;
 }
 
 export interface DeadLetterOptions {
   /** Takes the lines; a file that rotates. */
   readonly file: Sink;
-  /** What is refused is counted anyway, so a fault here loses nothing that is not told. */
+  /** The file cannot be written. The refused events are in the ledger already, so that none is lost uncounted. */
   readonly onFault: (problem: string) => void;
+  /** The wall clock: the `time` of each line. */
   readonly now: () => Date;
 }
 
 /**
- * One JSON object a line: `time`, `sink`, `reason`, and the refused `event` as it was. Written after the account is
- * told; what cannot be written is only counted.
+ * One JSON object per line: `time`, `sink`, `reason`, and the refused `event` as it was. The lines are written after the
+ * events are booked as rejected; what cannot be written is in the ledger only.
  */
 export function createDeadLetter({ file, onFault, now }: DeadLetterOptions): DeadLetter {
   const turns = createTurns();
@@ -43,22 +44,9 @@ export function createDeadLetter({ file, onFault, now }: DeadLetterOptions): Dea
 }
 
 function lettersOf(sink: string, batch: Batch, refused: readonly Refusal[], time: string): Batch {
-  const parts: Buffer[] = [];
-  const offsets = new Uint32Array(refused.length + 1);
-  let end = 0;
-  for (const [place, { index, reason }] of refused.entries()) {
-    const head = JSON.stringify({ time, sink, reason });
-    const event = batch.bytes.subarray(batch.offsets[index], (batch.offsets[index + 1] ?? 0) - 1);
-    const letter = [Buffer.from(`${head.slice(0, -1)},"event":`), event, Buffer.from('}\n')];
-    parts.push(...letter);
-    end += letter.reduce((sum, part) => sum + part.length, 0);
-    offsets[place + 1] = end;
-  }
-  return {
-    id: batch.id,
-    bytes: Buffer.concat(parts),
-    count: refused.length,
-    offsets,
-    oldestMs: batch.oldestMs,
-  };
+  const lines = refused.map(({ index, reason }) => {
+    const head = JSON.stringify({ time, sink, reason }).slice(0, -1);
+    return Buffer.concat([Buffer.from(`${head},"event":`), eventAt(batch, index), Buffer.from('}\n')]);
+  });
+  return { id: batch.id, ...batchOfLines(lines, batch.oldestMs) };
 }

@@ -1,7 +1,7 @@
-/** A batch of events: the unit that the spool keeps and the sinks send. */
+/** A batch of events: the unit that the spool stores and the sinks send. */
 
 /**
- * Events on their way out: NDJSON bytes, one event a line, with the place of each.
+ * Events on their way out: NDJSON bytes, one event per line, and the place of each event in them.
  * Immutable once it has left the batcher.
  */
 export interface Batch {
@@ -16,53 +16,84 @@ export interface Batch {
   readonly oldestMs: number;
 }
 
-/** The places `from` to `to` of a batch, the latter not included. */
-export function rangeOf(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, index) => from + index);
-}
-
+/** A batch that the spool has not numbered yet. */
 export type NewBatch = Omit<Batch, 'id'>;
 
-const NEWLINE = '\n'.charCodeAt(0);
-
-/** A batch of NDJSON bytes; null when they do not hold that many lines. */
-export function batchOf(bytes: Buffer, events: number, oldestMs: number): NewBatch | null {
-  const offsets = new Uint32Array(events + 1);
-  let at = 0;
-  for (let index = 1; index <= events; index++) {
-    at = bytes.indexOf(NEWLINE, at) + 1;
-    if (at === 0) return null;
-    offsets[index] = at;
-  }
-  return at === bytes.length ? { bytes, count: events, offsets, oldestMs } : null;
+/**
+ * The places where the events of a batch end, noted one after the other while the bytes are written. Every builder of
+ * batches makes its offsets with this.
+ */
+export interface EventEnds {
+  /** The first `count + 1` are the offsets of the events so far; the others are unused. */
+  readonly offsets: Uint32Array;
+  count: number;
 }
 
-/** Several batches as one; a single one as it is. */
+export const NEWLINE = '\n'.charCodeAt(0);
+
+export function createEventEnds(maxEvents: number): EventEnds {
+  return { offsets: new Uint32Array(maxEvents + 1), count: 0 };
+}
+
+/** Notes that the next event ends at `end`, in bytes from the start of the batch, behind its newline. */
+export function noteEnd(ends: EventEnds, end: number): void {
+  ends.offsets[++ends.count] = end;
+}
+
+/** A batch of NDJSON bytes, which are not copied; null when they do not hold exactly `events` lines. */
+export function batchOf(bytes: Buffer, events: number, oldestMs: number): NewBatch | null {
+  const ends = createEventEnds(events);
+  let end = 0;
+  while (ends.count < events) {
+    end = bytes.indexOf(NEWLINE, end) + 1;
+    if (end === 0) return null;
+    noteEnd(ends, end);
+  }
+  return end === bytes.length ? { bytes, count: events, offsets: ends.offsets, oldestMs } : null;
+}
+
+/** A batch of lines, each one JSON object and a newline. */
+export function batchOfLines(lines: readonly Buffer[], oldestMs: number): NewBatch {
+  const ends = createEventEnds(lines.length);
+  let end = 0;
+  for (const line of lines) {
+    end += line.length;
+    noteEnd(ends, end);
+  }
+  return { bytes: Buffer.concat(lines), count: lines.length, offsets: ends.offsets, oldestMs };
+}
+
+/** Several batches as one, as old as the oldest of them; a single batch is returned as it is. */
 export function mergeBatches(batches: readonly NewBatch[]): NewBatch {
   const [only] = batches;
   if (only !== undefined && batches.length === 1) return only;
-  const total = batches.reduce((sum, batch) => sum + batch.count, 0);
-  const offsets = new Uint32Array(total + 1);
-  let events = 0;
-  let bytes = 0;
-  for (const batch of batches) {
-    for (let index = 1; index <= batch.count; index++)
-      offsets[events + index] = bytes + (batch.offsets[index] ?? 0);
-    events += batch.count;
-    bytes += batch.bytes.length;
+  const ends = createEventEnds(batches.reduce((sum, batch) => sum + batch.count, 0));
+  let start = 0;
+  for (const { bytes, count, offsets } of batches) {
+    for (let index = 1; index <= count; index++) noteEnd(ends, start + (offsets[index] ?? 0));
+    start += bytes.length;
   }
   return {
-    bytes: Buffer.concat(batches.map((batch) => batch.bytes)),
-    count: total,
-    offsets,
+    bytes: Buffer.concat(batches.map(({ bytes }) => bytes)),
+    count: ends.count,
+    offsets: ends.offsets,
     oldestMs: Math.min(...batches.map(({ oldestMs }) => oldestMs)),
   };
 }
 
-/** Events of a batch by their places, as a batch. */
+/** The events of a batch at these places, in this order, as a batch with the same identifier. */
 export function selectEvents(batch: Batch, indexes: readonly number[]): Batch {
-  const parts = indexes.map((index) => batch.bytes.subarray(batch.offsets[index], batch.offsets[index + 1]));
-  const offsets = new Uint32Array(parts.length + 1);
-  for (const [index, part] of parts.entries()) offsets[index + 1] = (offsets[index] ?? 0) + part.length;
-  return { ...batch, bytes: Buffer.concat(parts), count: parts.length, offsets };
+  const { id, bytes, offsets, oldestMs } = batch;
+  const lines = indexes.map((index) => bytes.subarray(offsets[index], offsets[index + 1]));
+  return { id, ...batchOfLines(lines, oldestMs) };
+}
+
+/** The JSON object of the event at this place, without its newline: a view of the bytes of the batch. */
+export function eventAt({ bytes, offsets }: NewBatch, index: number): Buffer {
+  return bytes.subarray(offsets[index], (offsets[index + 1] ?? 0) - 1);
+}
+
+/** The places from `from` up to, not including, `to`. */
+export function rangeOf(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
 }

@@ -1,18 +1,12 @@
-/** Batches for sink tests, made the way the batcher makes them: NDJSON bytes and the place of each event. */
-import type { Batch } from '../../src/sink/batch.ts';
+/** Batches for tests. */
+import { type Batch, batchOfLines } from '../../src/sink/batch.ts';
 
 let nextId = 1;
 
 /** One batch of these JSON texts, which must hold no newline. */
 export function batchOfTexts(texts: readonly string[]): Batch {
-  const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''));
-  const offsets = new Uint32Array(texts.length + 1);
-  let end = 0;
-  for (const [index, text] of texts.entries()) {
-    end += Buffer.byteLength(text) + 1;
-    offsets[index + 1] = end;
-  }
-  return { id: nextId++, bytes, count: texts.length, offsets, oldestMs: Date.now() };
+  const lines = texts.map((text) => Buffer.from(`${text}\n`));
+  return { id: nextId++, ...batchOfLines(lines, Date.now()) };
 }
 
 /** One batch of these events. */

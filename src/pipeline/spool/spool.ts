@@ -4,7 +4,7 @@
  * the disk takes nothing, it is kept in memory, and lost with the process.
  */
 import { isSystemError } from '../../shared/errors.ts';
-import type { NewBatch } from '../../sink/batch.ts';
+import { batchOfLines, type NewBatch } from '../../sink/batch.ts';
 import type { SpoolMark } from './disk/frame.ts';
 import type { Segment } from './disk/segments.ts';
 import type { Place, Storage } from './disk/storage.ts';
@@ -233,4 +233,4 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
   };
 }
 
-const NO_EVENTS: NewBatch = { bytes: Buffer.alloc(0), count: 0, offsets: new Uint32Array(1), oldestMs: 0 };
+const NO_EVENTS = batchOfLines([], 0);

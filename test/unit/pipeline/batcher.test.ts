@@ -79,7 +79,7 @@ function createFixture(limits: Partial<BatchLimits> = {}) {
     counts: () => batches.map(({ count }) => count),
     /** Every event once, in its order, each in its place, under rising identifiers. */
     expectWhole() {
-      const texts = batches.flatMap((batch) => textsOf({ ...batch, id: 0 }));
+      const texts = batches.flatMap(textsOf);
       expect(texts).toEqual(
         Array.from({ length: added }, (_, index) =>
           JSON.stringify(describeEvent(draftOf(index), facts, clock)),

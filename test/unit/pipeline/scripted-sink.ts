@@ -7,7 +7,7 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../../sr
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
 import type { Spool } from '../../../src/pipeline/spool/spool.ts';
-import type { Batch } from '../../../src/sink/batch.ts';
+import { type Batch, eventAt, type NewBatch } from '../../../src/sink/batch.ts';
 import type { SendResult, Sink, SinkProblem } from '../../../src/sink/sink.ts';
 import { batchOfTexts } from '../../support/batch.ts';
 
@@ -26,10 +26,9 @@ export interface ScriptedSink extends Sink {
   readonly closed: number;
 }
 
-export function textsOf({ bytes, count, offsets }: Batch): string[] {
-  return Array.from({ length: count }, (_, index) =>
-    bytes.toString('utf8', offsets[index], (offsets[index + 1] ?? 0) - 1),
-  );
+/** The events of a batch, as text. */
+export function textsOf(batch: NewBatch): string[] {
+  return Array.from({ length: batch.count }, (_, index) => eventAt(batch, index).toString());
 }
 
 /** All that is due in promises; no time passes. */
