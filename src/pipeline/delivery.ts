@@ -1,12 +1,17 @@
-/** Brings one sink's batches to it: bounded in flight, tried again for as long as it takes, every event accounted. */
-import { acknowledge, reject } from '../ledger/booking.ts';
+/**
+ * Delivers the batches of one sink: a bounded number in flight, each sent again until every event of it is settled, and
+ * every event booked.
+ */
 import { type SinkAccount, waiting } from '../ledger/ledger.ts';
-import type { RejectReason } from '../ledger/reasons.ts';
-import { type Batch, selectEvents } from '../sink/batch.ts';
+import type { Batch } from '../sink/batch.ts';
 import type { Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
+import { createProgress, type DeliveryStatus } from './progress.ts';
+import { bookAnswer, type Settlement, settlementOf } from './settlement.ts';
 import type { SpoolReader, TakeLimits } from './spool/reader.ts';
+import { type BackOffLimits, backOffMs, createPauses, createWait, type Pauses, type Wait } from './wait.ts';
+import { createWindow } from './window.ts';
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends BackOffLimits {
   readonly sink: Sink;
   readonly reader: SpoolReader;
   readonly account: SinkAccount;
@@ -14,234 +19,140 @@ export interface DeliveryOptions {
   readonly maxInFlight: number;
   /** How much is sent as one batch where more than one waits. */
   readonly takeLimits: () => TakeLimits;
-  readonly retryInitialMs: number;
-  readonly retryMaxMs: number;
-  /** Hears one line for each fault, and how often it has been tried. */
+  /** Is called with one line for each fault, and how many attempts were made until then. */
   readonly onFault: (reason: string, attempt: number) => void;
-  /** Hears of every batch that is acknowledged, with the age of its oldest event. */
+  /** Is called for every batch of which events were acknowledged, with the age of its oldest event in milliseconds. */
   readonly onDelivered: (latencyMs: number) => void;
-  /** Hears of events that the sink will never take; where it does not say which, of all that it may be. */
+  /** Is called with events that the sink will never take; where it does not say which, with all that it may mean. */
   readonly onRefused: (batch: Batch, refused: readonly Refusal[]) => void;
-}
-
-export type DeliveryState = 'opening' | 'ready' | 'retrying' | 'failed';
-
-export interface DeliveryStatus {
-  readonly state: DeliveryState;
-  readonly problem: string | null;
-  readonly batchesSent: number;
-  readonly retries: number;
-  /** Batches that may be in flight at a time now. */
-  readonly window: number;
-  /** Milliseconds since 1970, or null. */
-  readonly lastAcknowledged: number | null;
 }
 
 export interface Delivery {
   readonly name: string;
-  /** Opens the sink and starts to send; the problem that only an operator can mend, or null. */
+  /** Opens the sink and starts to send. Resolves with a problem that only an operator can solve, or null. */
   open(): Promise<string | null>;
-  /** There may be something to send. */
+  /** Sends what waits in the spool, as far as the window allows. */
   pump(): void;
   /**
-   * Waits until everything is delivered, for so long at most, or until `stop` is aborted. Closes the sink, and leaves
-   * the rest to the spool.
+   * Waits until everything is delivered, at most `timeoutMs`, or until `stop` is aborted. Then closes the sink, and
+   * leaves the rest to the spool.
    */
   drain(timeoutMs: number, stop?: AbortSignal): Promise<void>;
   status(): DeliveryStatus;
 }
 
-/** What a longer timer of Node.js becomes is 1 ms. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-/** What of a batch is to be sent again, or null. */
-function remainder(batch: Batch, { refused, retry }: SendResult): Batch | null {
-  if (retry === null) return null;
-  if (retry.events === 'rest' && refused.length === 0) return batch;
-  const gone = new Set(refused.map(({ index }) => index));
-  const indexes =
-    retry.events === 'rest'
-      ? Array.from({ length: batch.count }, (_, index) => index).filter((index) => !gone.has(index))
-      : retry.events;
-  return indexes.length === 0 ? null : selectEvents(batch, indexes);
-}
-
-/** Where the destination does not say which events it has refused, each that it may have. */
-function suspects(batch: Batch, { refused, retry }: SendResult, reason: RejectReason): Refusal[] {
-  const others = new Set(refused.map(({ index }) => index));
-  if (retry !== null && retry.events !== 'rest') for (const index of retry.events) others.add(index);
-  return Array.from({ length: batch.count }, (_, index) => ({ index, reason })).filter(
-    ({ index }) => !others.has(index),
-  );
+/** Opens a sink until it is ready or the pauses are stopped; resolves with a problem that only an operator can solve. */
+async function openSink(
+  sink: Sink,
+  pauses: Pauses,
+  limits: BackOffLimits,
+  onFault: (problem: string, attempt: number) => void,
+): Promise<SinkProblem | null> {
+  for (let attempt = 1; !pauses.isStopped; attempt++) {
+    const found = await sink.open();
+    if (found === null || !found.mayPass) return found;
+    onFault(found.problem, attempt);
+    await pauses.pause(backOffMs(limits, attempt));
+  }
+  return null;
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { sink, reader, account } = options;
-  let state: DeliveryState = 'opening';
-  let problem: string | null = null;
+  const window = createWindow(options.maxInFlight);
+  const pauses = createPauses();
+  const progress = createProgress();
   let inFlight = 0;
+  /** Of the batches in flight, those that are sent again. */
   let retrying = 0;
-  let batchesSent = 0;
-  let retries = 0;
-  let lastAcknowledged: number | null = null;
-  let isOpen = false;
-  /** Nothing more is begun. */
-  let stopped = false;
-  /** Nothing more is booked. */
-  let closed = false;
-  let window = options.maxInFlight;
-  let onIdle: (() => void) | null = null;
-  const wakeups = new Set<() => void>();
+  /** From then on nothing is booked any more. */
+  let isClosed = false;
+  let draining: Wait | null = null;
 
-  /** Waits, but no longer than until the delivery is stopped. */
-  function pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        wakeups.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, Math.min(milliseconds, MAX_TIMER_MS));
-      wakeups.add(wake);
-    });
-  }
-
-  /** Exponential with full jitter, so that a fleet does not come back in step. */
-  function backOff(attempt: number): number {
-    return Math.random() * Math.min(options.retryMaxMs, options.retryInitialMs * 2 ** Math.min(attempt, 20));
-  }
-
-  function fault(reason: string, attempt: number): void {
-    state = 'retrying';
-    problem = reason;
-    retries++;
-    window = Math.max(1, window / 2);
+  function noteFault(reason: string, attempt: number): void {
+    progress.noteFault(reason);
+    window.shrink();
     options.onFault(reason, attempt);
   }
 
-  /** One more in flight for every window of batches that went well (RFC 5681, congestion avoidance). */
-  function widen(): void {
-    window = Math.min(options.maxInFlight, window + 1 / window);
-  }
-
-  /** While one batch is tried again, newer ones wait: order matters more than haste. */
-  function mayTake(): boolean {
-    return isOpen && !stopped && retrying === 0 && inFlight < Math.floor(window);
+  /** There is nothing left that can be delivered. */
+  function isDone(): boolean {
+    return progress.state === 'failed' || waiting(account) === 0;
   }
 
   function pump(): void {
-    while (mayTake()) {
+    // While a batch is sent again the state is not ready, and newer batches wait: order matters more than speed.
+    while (progress.state === 'ready' && !pauses.isStopped && inFlight < window.size) {
       const batch = reader.take(options.takeLimits());
       if (batch === null) break;
       inFlight++;
       void deliver(batch);
     }
-    if (inFlight === 0) onIdle?.();
+    if (inFlight === 0 && isDone()) draining?.end();
   }
 
   async function deliver(batch: Batch): Promise<void> {
-    let rest: Batch | null = batch;
-    for (let attempt = 0; rest !== null; attempt++) {
-      const sent: Batch = rest;
-      const result = await sink.send(sent);
-      // What was not settled by then is the spool's again.
-      if (closed) return;
-      rest = settleEvents(sent, result);
-      if (rest !== null && stopped) return;
-      if (result.retry !== null && rest !== null) {
-        if (attempt === 0) retrying++;
-        fault(result.retry.reason, attempt + 1);
-        await pause(result.retry.afterMs ?? backOff(attempt));
-        if (stopped) return;
-      } else if (attempt > 0) {
-        retrying--;
+    let rest = batch;
+    for (let attempt = 0; ; attempt++) {
+      const result = await sink.send(rest);
+      // What was not settled by then belongs to the spool again.
+      if (isClosed) return;
+      const { again } = settle(rest, result);
+      if (again === null) {
+        if (attempt > 0) retrying--;
+        break;
       }
+      if (pauses.isStopped) return;
+      if (attempt === 0) retrying++;
+      noteFault(again.retry.reason, attempt + 1);
+      await pauses.pause(again.retry.afterMs ?? backOffMs(options, attempt));
+      if (pauses.isStopped) return;
+      rest = again.batch;
     }
-    if (retrying === 0) becomeReady();
-    widen();
+    if (retrying === 0) progress.becomeReady();
+    window.grow();
     inFlight--;
     reader.settle(batch);
     pump();
   }
 
-  /** Books what the sink said; gives what is to be sent again. */
-  function settleEvents(batch: Batch, result: SendResult): Batch | null {
-    const rest = remainder(batch, result);
-    const unnamed = result.refusedUnnamed;
-    const acknowledged = batch.count - result.refused.length - (unnamed?.count ?? 0) - (rest?.count ?? 0);
-    for (const { reason } of result.refused) reject(account, reason, 1);
-    if (unnamed) reject(account, unnamed.reason, unnamed.count);
-    const refused = unnamed ? result.refused.concat(suspects(batch, result, unnamed.reason)) : result.refused;
-    if (refused.length > 0) options.onRefused(batch, refused);
-    acknowledge(account, acknowledged);
-    if (acknowledged > 0) {
-      batchesSent++;
-      lastAcknowledged = Date.now();
-      options.onDelivered(lastAcknowledged - batch.oldestMs);
+  function settle(batch: Batch, result: SendResult): Settlement {
+    const settlement = settlementOf(batch, result);
+    bookAnswer(account, result, settlement);
+    if (settlement.refused.length > 0) options.onRefused(batch, settlement.refused);
+    if (settlement.acknowledged > 0) {
+      const nowMs = Date.now();
+      progress.noteAcknowledged(nowMs);
+      options.onDelivered(nowMs - batch.oldestMs);
     }
-    return rest;
-  }
-
-  /** There is nothing left that can be delivered. */
-  function isDone(): boolean {
-    return state === 'failed' || waiting(account) === 0;
-  }
-
-  function becomeReady(): void {
-    state = 'ready';
-    problem = null;
-  }
-
-  async function openSink(): Promise<SinkProblem | null> {
-    for (let attempt = 1; !stopped; attempt++) {
-      const found = await sink.open();
-      if (found === null || !found.mayPass) return found;
-      fault(found.problem, attempt);
-      state = 'opening';
-      await pause(backOff(attempt));
-    }
-    return null;
+    return settlement;
   }
 
   return {
     name: sink.name,
     async open() {
-      const found = await openSink();
+      const found = await openSink(sink, pauses, options, noteFault);
       if (found !== null) {
-        state = 'failed';
-        problem = found.problem;
-        onIdle?.();
+        progress.fail(found.problem);
+        draining?.end();
         return found.problem;
       }
-      if (!stopped) {
-        isOpen = true;
-        becomeReady();
-        pump();
-      }
+      if (pauses.isStopped) return null;
+      progress.becomeReady();
+      pump();
       return null;
     },
     pump,
     async drain(timeoutMs, stop) {
       if (!isDone() && stop?.aborted !== true) {
-        await new Promise<void>((resolve) => {
-          const end = () => {
-            clearTimeout(timer);
-            stop?.removeEventListener('abort', end);
-            resolve();
-          };
-          const timer = setTimeout(end, Math.min(timeoutMs, MAX_TIMER_MS));
-          stop?.addEventListener('abort', end);
-          onIdle = () => {
-            if (isDone()) end();
-          };
-        });
+        draining = createWait(timeoutMs, stop);
+        await draining.over;
       }
-      stopped = true;
-      for (const wake of wakeups) wake();
+      pauses.stop();
       await sink.close();
-      closed = true;
+      isClosed = true;
       reader.close();
     },
-    status: () => ({ state, problem, batchesSent, retries, window: Math.floor(window), lastAcknowledged }),
+    status: () => ({ ...progress.status(), window: window.size }),
   };
 }
