@@ -24,7 +24,7 @@ export async function fillSpool({ directory, sink, bytes }: FillOptions): Promis
     accounts: sinks,
     files: systemFiles,
     now: () => performance.now(),
-    say: { fault() {}, recovered() {}, damage() {}, note() {} },
+    report: { fault() {}, recovered() {}, damage() {}, note() {} },
   });
   if (!opened.ok) throw new Error(opened.problem);
   const { spool, readers, close } = opened.value;

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { AgentConfig } from '../../config/schema.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
-import { type OpenedSpool, openDiskSpool, openMemorySpool } from '../../pipeline/spool/open.ts';
+import { type OpenSpool, openDiskSpool, openMemorySpool } from '../../pipeline/spool/open.ts';
+import { type Result, success } from '../../shared/result.ts';
 import type { FaultLog } from '../../telemetry/fault-log.ts';
 
 const FAULT = 'spool';
@@ -14,8 +15,8 @@ export async function openSpool(
   { sinks }: Ledger,
   faults: FaultLog,
   log: Logger,
-): Promise<OpenedSpool> {
-  if (!spool.enabled) return { ok: true, value: openMemorySpool(sinks, queue.max_bytes, systemFiles) };
+): Promise<Result<OpenSpool>> {
+  if (!spool.enabled) return success(openMemorySpool(sinks, queue.max_bytes, systemFiles));
   return openDiskSpool({
     directory: spool.directory,
     limits: { memoryBytes: queue.max_bytes, maxBytes: spool.max_bytes, whenFull: spool.when_full },
@@ -23,7 +24,7 @@ export async function openSpool(
     accounts: sinks,
     files: systemFiles,
     now: () => performance.now(),
-    say: {
+    report: {
       fault: (problem) => faults.report('error', FAULT, problem),
       recovered() {
         faults.settle(FAULT);

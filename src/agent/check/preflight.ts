@@ -5,7 +5,7 @@ import { freemem, release } from 'node:os';
 import { dirname } from 'node:path';
 import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
-import { spoolDirectoryProblem } from '../../pipeline/spool/open.ts';
+import { checkSpoolDirectory } from '../../pipeline/spool/open.ts';
 import { explainFileFault } from '../../sink/file.ts';
 import { readIdentity } from '../../source/host/identity.ts';
 import { unloadModule } from '../../source/module/load.ts';
@@ -93,8 +93,8 @@ async function checkSpool({ config: { spool, queue } }: LoadedConfig): Promise<F
   if (!spool.enabled) {
     return ok('spool', `off: up to ${Math.round(queue.max_bytes / MIB)} MiB wait in memory, lost in a crash`);
   }
-  const problem = spoolDirectoryProblem(directory, systemFiles);
-  if (problem !== null) return failed('spool', problem);
+  const checked = checkSpoolDirectory(directory, systemFiles);
+  if (!checked.ok) return failed('spool', checked.problem);
   const { bavail, bsize } = await statfs(directory);
   const free = Math.round((bavail * bsize) / MIB);
   const detail = `${free} MiB free in ${directory}, up to ${Math.round(max_bytes / MIB)} MiB used, then ${when_full}`;

@@ -1,13 +1,15 @@
-/** What the spool tells an operator: problems of its directory and disk, each with a remedy. */
+/** What the spool reports to an operator: problems of its directory and disk, each with a remedy. */
 import type { SpoolLimits } from './spool.ts';
 
-/** What the spool has to tell an operator. */
-export interface SpoolVoice {
-  /** The disk does not take what it should; may come very often. */
+/** Takes the reports of the spool, each one line for an operator. */
+export interface SpoolReporter {
+  /** The disk refuses what is written; may be called very often. */
   fault(problem: string): void;
+  /** The disk takes events again. */
   recovered(): void;
-  /** Events are lost. */
+  /** So many events were damaged on the disk, and are lost. */
   damage(problem: string, events: number): void;
+  /** Something unusual was found, and nothing is lost. */
   note(message: string): void;
 }
 
@@ -20,6 +22,7 @@ const START_ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free space',
 };
 
+/** Why the spool cannot use its directory at the start; `code` is that of a system error, such as `ENOENT`. */
 export function startProblem(directory: string, code: string): string {
   const advice = (START_ADVICE[code] ?? code).replace('DIRECTORY', directory);
   return `cannot use the spool directory ${directory}: ${advice}, or set spool.enabled to false and lose on a crash what is not delivered`;
@@ -41,6 +44,7 @@ const POLICY_WORDS = {
   drop_newest: 'then the newest are dropped and counted',
 } as const;
 
+/** Why the disk does not take events, and what becomes of them meanwhile. */
 export function explainFault(
   directory: string,
   error: NodeJS.ErrnoException,

@@ -1,12 +1,12 @@
-/** What is in a spool's directory, told beside whoever uses it: takes no lock and changes nothing. */
+/** What is in a spool's directory. May run beside the agent that uses it: takes no lock and changes nothing. */
 import { constants } from 'node:fs';
 import { basename } from 'node:path';
 import { isSystemError } from '../../shared/errors.ts';
 import { listCursors, readCursor } from './disk/cursor.ts';
-import type { SpoolFiles } from './disk/files.ts';
+import { type SpoolFiles, withFile } from './disk/files.ts';
 import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, scanSegment } from './disk/scan.ts';
-import { listSegments, pending, type Segment, withFile } from './disk/segments.ts';
+import { listSegments, pending, type Segment } from './disk/segments.ts';
 
 export interface SegmentFacts {
   readonly file: string;
@@ -16,7 +16,7 @@ export interface SegmentFacts {
   readonly end: number;
   readonly events: number;
   readonly bytes: number;
-  /** Milliseconds since 1970; null without an event that can be read. */
+  /** Wall clock of the first event, milliseconds since 1970; null where no event can be read. */
   readonly oldestMs: number | null;
 }
 
@@ -34,7 +34,10 @@ export interface SpoolFacts {
   readonly cursors: readonly CursorFacts[];
 }
 
-/** `sinks` may have no cursor yet. Reads no events. Throws the fault of the system. */
+/**
+ * Lists the segments, and the cursors of the sinks that have one and of `sinks`. Reads the events of the open segment
+ * only. Throws the error of the system.
+ */
 export function inspectSpool(directory: string, sinks: readonly string[], files: SpoolFiles): SpoolFacts {
   const segments = listSegments(directory, files).flatMap(
     (listed) =>
@@ -53,13 +56,16 @@ export function inspectSpool(directory: string, sinks: readonly string[], files:
   };
 }
 
-/** Opens a segment, under the name it has by now; null when it is gone, as an agent may be at work. */
-export function readSegment<Result>(
+/**
+ * Opens a segment for the time of `use`, under the name it has by now: an agent may seal or remove it meanwhile. Null when
+ * it is gone. Throws the error of the system.
+ */
+export function readSegment<Value>(
   directory: string,
   segment: Segment,
   files: SpoolFiles,
-  use: (descriptor: number, segment: Segment) => Result,
-): Result | null {
+  use: (descriptor: number, segment: Segment) => Value,
+): Value | null {
   try {
     return withFile(files, segment.path, constants.O_RDONLY, (descriptor) => use(descriptor, segment));
   } catch (error) {

@@ -1,44 +1,48 @@
-/** Saves to the disk, at intervals, the events in the spool and how far each sink has come. */
-import { isSystemError } from '../../shared/errors.ts';
-import { explainFault, type SpoolVoice } from './advice.ts';
+/** Forces the events in the spool to the disk at intervals, and saves the cursor of each sink. */
+import { explainFault, type SpoolReporter } from './advice.ts';
 import { writeCursor } from './disk/cursor.ts';
-import { DIRECTORY_MODE, type SpoolFiles } from './disk/files.ts';
+import { DIRECTORY_MODE, ignoreFault, type SpoolFiles } from './disk/files.ts';
 import type { Storage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
 import type { SpoolLimits } from './spool.ts';
 
-/** How often cursors are saved at most: each costs two writes to the disk. */
+/** The shortest interval between two saves: each cursor costs two writes to the disk. */
 const MIN_SAVE_MS = 100;
 
-/** After a fault. */
+/** Until the next save after a fault. */
 const RETRY_MS = 1_000;
 
 export interface SaverOptions {
   readonly directory: string;
   readonly limits: SpoolLimits;
-  /** Appended events are on the disk after this long at the latest; 0 is at once. */
+  /** Appended events are on the disk after so many milliseconds at the latest; 0 is at once. */
   readonly fsyncIntervalMs: number;
   readonly files: SpoolFiles;
-  readonly say: SpoolVoice;
+  readonly report: SpoolReporter;
 }
 
 export interface Saver {
-  changed(): void;
+  /** There is something to save. */
+  noteChange(): void;
+  /** Saves a last time, and closes the storage. */
   close(): Promise<void>;
 }
 
-/** Brings events and then cursors to the disk, all that has come together in one interval at once. */
+/**
+ * Forces events and then cursors to the disk, everything that has come together in one interval at once. `saved` has the
+ * cursors that are on the disk already.
+ */
 export function createSaver(
-  { directory, files, fsyncIntervalMs, limits, say }: SaverOptions,
+  { directory, files, fsyncIntervalMs, limits, report }: SaverOptions,
   storage: Storage,
   saved: Map<string, number>,
-  readers: () => ReadonlyMap<string, SpoolReader>,
+  readers: ReadonlyMap<string, SpoolReader>,
 ): Saver {
   const intervalMs = Math.max(fsyncIntervalMs, MIN_SAVE_MS);
   let timer: NodeJS.Timeout | null = null;
   let saving: Promise<void> | null = null;
   let isClosed = false;
-  /** After how long to save again, once what is under way is done; null is not at all. */
+  /** Milliseconds until the save that follows the one under way; null where none is wanted. */
   let next: number | null = null;
 
   function schedule(milliseconds: number): void {
@@ -58,7 +62,7 @@ export function createSaver(
 
   async function save(): Promise<void> {
     let fault = await storage.sync();
-    for (const [name, reader] of readers()) {
+    for (const [name, reader] of readers) {
       const { cursor } = reader;
       if (saved.get(name) === cursor) continue;
       const found = await writeCursor(directory, name, cursor, files);
@@ -66,23 +70,19 @@ export function createSaver(
       fault = found ?? fault;
     }
     if (fault === null) return;
-    say.fault(explainFault(directory, fault, limits));
+    report.fault(explainFault(directory, fault, limits));
     if (fault.code === 'ENOENT') replaceDirectory();
     schedule(RETRY_MS);
   }
 
-  /** Somebody has removed it: what is written from now on goes to a new one, as far as we may make it. */
+  /** The directory was removed: what is written from now on goes to a new one, if the agent may make it. */
   function replaceDirectory(): void {
     storage.seal();
-    try {
-      files.mkdirSync(directory, { mode: DIRECTORY_MODE });
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-    }
+    ignoreFault(() => files.mkdirSync(directory, { mode: DIRECTORY_MODE }));
   }
 
   return {
-    changed: () => schedule(intervalMs),
+    noteChange: () => schedule(intervalMs),
     async close() {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);

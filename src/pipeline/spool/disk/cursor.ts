@@ -1,10 +1,10 @@
-/** How far one sink has come: a small file, replaced as a whole. */
+/** The cursor of a sink, which says how far it has come: a small file, replaced as a whole. */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { isSystemError } from '../../../shared/errors.ts';
-import { FILE_MODE, type SpoolFiles, syncFile } from './files.ts';
-import { syncPath } from './storage.ts';
+import { FILE_MODE, type SpoolFiles } from './files.ts';
+import { syncFile, syncPath } from './sync.ts';
 
 /** `ktc-cursor 1 <ordinal> <CRC-32 of all before it, hexadecimal>`: every event before the ordinal is settled. */
 const CURSOR = /^(ktc-cursor 1 (\d+)) ([0-9a-f]{8})\n$/;
@@ -19,6 +19,7 @@ function checksum(text: string): string {
   return crc32(text).toString(16).padStart(8, '0');
 }
 
+/** The content of the file. */
 export function cursorText(ordinal: number): string {
   const text = `ktc-cursor 1 ${ordinal}`;
   return `${text} ${checksum(text)}\n`;
@@ -28,7 +29,7 @@ function cursorPath(directory: string, sink: string): string {
   return join(directory, `cursor.${sink}`);
 }
 
-/** Throws the fault of the system. */
+/** Throws the error of the system, unless the file is missing. */
 export function readCursor(directory: string, sink: string, files: SpoolFiles): FoundCursor {
   const path = cursorPath(directory, sink);
   let text: string;
@@ -43,16 +44,20 @@ export function readCursor(directory: string, sink: string, files: SpoolFiles): 
   return { kind: 'found', ordinal: Number(ordinal) };
 }
 
-/** The sinks that have a cursor in the directory. */
+/** The sinks that have a cursor in the directory. Throws the error of the system. */
 export function listCursors(directory: string, files: SpoolFiles): string[] {
   return files.readdirSync(directory).flatMap((name) => NAME.exec(name)?.[1] ?? []);
 }
 
+/** Throws the error of the system. */
 export function removeCursor(directory: string, sink: string, files: SpoolFiles): void {
   files.unlinkSync(cursorPath(directory, sink));
 }
 
-/** Written beside, synced, put in place, and the place synced: a crash leaves the old one or the new one. */
+/**
+ * Writes a new file, forces it to the disk, renames it, and forces the name to the disk: a crash leaves the old cursor or
+ * the new one. Resolves with the error of the system, or null.
+ */
 export async function writeCursor(
   directory: string,
   sink: string,

@@ -1,5 +1,6 @@
-/** The calls to the operating system that the spool makes; tests put faults in their place. */
+/** The system calls that the spool makes; tests put faults in their place. */
 import * as fs from 'node:fs';
+import { isSystemError } from '../../../shared/errors.ts';
 
 export type SpoolFiles = Pick<
   typeof fs,
@@ -25,15 +26,30 @@ export type SpoolFiles = Pick<
 
 export const systemFiles: SpoolFiles = fs;
 
-/** Modes of what the spool writes: events tell who talks to whom, which is nobody else's business. */
+/** Modes of what the spool writes: events say which hosts talk to each other, so only the agent's user may read them. */
 export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 
-/** Resolves when what was written to the file is on the disk, or with the fault. */
-export function syncFile(
+/** Opens a file for the time of `use`. Throws the error of the system. */
+export function withFile<Value>(
   files: SpoolFiles,
-  descriptor: number,
-  call: 'fdatasync' | 'fsync',
-): Promise<NodeJS.ErrnoException | null> {
-  return new Promise((resolve) => files[call](descriptor, resolve));
+  path: string,
+  flags: number,
+  use: (descriptor: number) => Value,
+): Value {
+  const descriptor = files.openSync(path, flags);
+  try {
+    return use(descriptor);
+  } finally {
+    files.closeSync(descriptor);
+  }
+}
+
+/** Does work that the system may refuse, where nothing depends on its success. */
+export function ignoreFault(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
 }

@@ -7,7 +7,7 @@
  *     8   4  version: 1
  *     12  4  CRC-32 of bytes 0 to 12
  *
- * A frame is a header and its payload, which is NDJSON: one event a line, each line ended by one line feed.
+ * A frame is a header and its payload, which is NDJSON: one event per line, each line ended by one line feed.
  *
  *     0   4  "KTCF"
  *     4   4  CRC-32 of bytes 8 to 72
@@ -15,13 +15,13 @@
  *     12  4  CRC-32 of the payload
  *     16  8  ordinal: events spooled before this frame since the spool began
  *     24  4  events in this frame
- *     28  4  held: events that waited in connection tracking at this moment
+ *     28  4  held: events that waited in connection tracking at that moment
  *     32  8  wall clock of the oldest event, milliseconds since 1970
- *     40  8  kernel records that had been read at this moment, all ones where that is not known
+ *     40  8  kernel records that had been read at that moment, all ones where that is not known
  *     48 24  the ftrace instance that they were read from
  *
- * Ordinals have no holes but where events were dropped as a whole segment, so that what a damaged frame held is known
- * from its neighbours. A frame without events only moves the account of the kernel's records on.
+ * Ordinals have no holes, except where a whole segment was dropped. So the neighbours of a damaged frame say how many
+ * events it held. A frame without events only says how many of the kernel's records were read.
  */
 import { crc32 } from 'node:zlib';
 
@@ -33,15 +33,17 @@ export const FORMAT_VERSION = 1;
 const NOT_KNOWN = 0xffff_ffff_ffff_ffffn;
 export const INSTANCE_BYTES = 24;
 
-/** How far into the kernel's records everything is spooled that they led to. */
+/** Up to which of the kernel's records all events are spooled. */
 export interface SpoolMark {
-  /** Which ftrace instance, 24 bytes: the numbers of another one have nothing to do with it. */
+  /** The ftrace instance, 24 bytes: boot id and inode. The numbers of two instances cannot be compared. */
   readonly instance: Buffer;
+  /** Kernel records that had been read. */
   readonly records: number;
   /** Events that wait for a later record, and are not spooled yet. */
   readonly held: number;
 }
 
+/** What the header of a frame says; see the format above. */
 export interface FrameHeader {
   readonly payloadBytes: number;
   readonly payloadCrc: number;
@@ -53,6 +55,7 @@ export interface FrameHeader {
 
 export const FRAME_MAGIC_BYTES = Buffer.from(FRAME_MAGIC);
 
+/** The header of a segment file. */
 export function encodeSegmentHeader(): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
   header.write(SEGMENT_MAGIC, 'latin1');
@@ -61,7 +64,7 @@ export function encodeSegmentHeader(): Buffer {
   return header;
 }
 
-/** The version that a segment header tells; null when it is damaged. */
+/** The format version in a segment header; null when the header is damaged. */
 export function segmentVersion(header: Buffer): number | null {
   if (header.length < SEGMENT_HEADER_BYTES) return null;
   if (header.toString('latin1', 0, SEGMENT_MAGIC.length) !== SEGMENT_MAGIC) return null;
@@ -69,7 +72,7 @@ export function segmentVersion(header: Buffer): number | null {
   return header.readUInt32LE(8);
 }
 
-/** Fills the first 72 bytes of `out`. */
+/** Writes the header of a frame to the first 72 bytes of `out`. */
 export function encodeFrameHeader(
   out: Buffer,
   frame: Omit<FrameHeader, 'payloadCrc' | 'payloadBytes'>,
@@ -88,7 +91,7 @@ export function encodeFrameHeader(
   out.writeUInt32LE(crc32(out.subarray(8, FRAME_HEADER_BYTES)), 4);
 }
 
-/** The header at this place; null where there is none or it is damaged. */
+/** The frame header at an offset of `bytes`; null where there is none, or it is damaged. */
 export function decodeFrameHeader(bytes: Buffer, at: number): FrameHeader | null {
   const end = at + FRAME_HEADER_BYTES;
   if (bytes.length < end || FRAME_MAGIC_BYTES.compare(bytes, at, at + FRAME_MAGIC_BYTES.length) !== 0)

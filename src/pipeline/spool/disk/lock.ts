@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { isSystemError } from '../../../shared/errors.ts';
 
 /**
- * Held by a socket in the kernel's abstract namespace, named after the directory's device and inode (unix(7)): it
- * cannot outlive the process, whatever ends it, and leaves no file behind. It holds within one network namespace.
- * Null when another process has it.
+ * Locks a directory with a socket in the kernel's abstract namespace, named after the device and inode of the directory
+ * (unix(7)): the lock ends with the process, however that ends, and leaves no file behind. It holds within one network
+ * namespace. Null when another process has the lock. Throws the error of the system.
  */
 export async function lockDirectory(directory: string): Promise<Server | null> {
   const { dev, ino } = statSync(directory);
@@ -17,7 +18,7 @@ export async function lockDirectory(directory: string): Promise<Server | null> {
     await once(server, 'listening');
     return server;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+    if (isSystemError(error) && error.code === 'EADDRINUSE') return null;
     throw error;
   }
 }

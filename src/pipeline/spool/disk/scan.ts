@@ -1,4 +1,4 @@
-/** Reads a segment file frame by frame, over damage. */
+/** Reads a segment file frame by frame, and skips damage. */
 import { crc32 } from 'node:zlib';
 import type { SpoolFiles } from './files.ts';
 import {
@@ -10,8 +10,8 @@ import {
 } from './frame.ts';
 
 /**
- * What stands at a place of a segment. `damaged`: a whole frame whose payload is not what was written, or bytes that
- * are no frame, up to the next one. `torn`: the rest of the file holds no whole frame.
+ * What is at an offset of a segment. `damaged`: a whole frame whose payload is not what was written, or bytes that are no
+ * frame, up to the next frame. `torn`: the rest of the file holds no whole frame.
  */
 export type Found =
   | { readonly kind: 'frame'; readonly header: FrameHeader; readonly at: number; readonly next: number }
@@ -32,9 +32,9 @@ function readAt(files: SpoolFiles, descriptor: number, at: number, length: numbe
   return bytes.subarray(0, done);
 }
 
-/** Where the next undamaged frame header stands, or null. */
+/** The offset of the next undamaged frame header, or null. */
 function findHeader(files: SpoolFiles, descriptor: number, from: number, size: number): number | null {
-  // Pieces overlap by a header, so that none is missed between two.
+  // Pieces overlap by a header, so that a header between two pieces is found.
   for (let start = from; start < size; start += SCAN_BYTES) {
     const piece = readAt(files, descriptor, start, Math.min(SCAN_BYTES + FRAME_HEADER_BYTES, size - start));
     let at = piece.indexOf(FRAME_MAGIC_BYTES);
@@ -45,7 +45,10 @@ function findHeader(files: SpoolFiles, descriptor: number, from: number, size: n
   return null;
 }
 
-/** What stands at `at`, in a file of which `size` bytes count. Reads the payload only when asked to check it. */
+/**
+ * What is at the offset `at` of a file, of which the first `size` bytes count. Reads the payload only when asked to check
+ * it. Throws the error of the system.
+ */
 export function findFrame(
   files: SpoolFiles,
   descriptor: number,
@@ -61,7 +64,7 @@ export function findFrame(
   }
   const next = at + FRAME_HEADER_BYTES + header.payloadBytes;
   if (next > size) {
-    // The header may be whole and the file cut behind it, or a frame lies where the payload's end should be.
+    // The file is cut off behind the header, or the length is wrong and another frame begins before the end it says.
     const later = findHeader(files, descriptor, at + 1, size);
     return later === null ? { kind: 'torn' } : { kind: 'damaged', header, next: later };
   }
@@ -70,7 +73,7 @@ export function findFrame(
   return { kind: 'frame', header, at, next };
 }
 
-/** The events of the frame at `at`; null when they are not what was written. */
+/** The events of the frame at the offset `at`; null when they are not what was written. Throws the error of the system. */
 export function readPayload(
   files: SpoolFiles,
   descriptor: number,
@@ -83,7 +86,7 @@ export function readPayload(
 
 export interface SegmentScan {
   readonly frames: number;
-  /** Whole frames, and stretches that are none, whose content cannot be trusted. */
+  /** Whole frames whose payload is not what was written, and stretches of bytes that are no frame. */
   readonly damaged: number;
   /** Events of undamaged frames. */
   readonly events: number;
@@ -94,7 +97,7 @@ export interface SegmentScan {
   readonly last: FrameHeader | null;
 }
 
-/** Goes through a whole segment, whose first event has the ordinal `first`. */
+/** Goes through a whole segment, whose first event has the ordinal `first`. Throws the error of the system. */
 export function scanSegment(
   files: SpoolFiles,
   descriptor: number,

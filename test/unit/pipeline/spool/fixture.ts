@@ -85,7 +85,7 @@ export async function openFixture(
     accounts: ledger.sinks,
     files: { ...fs, ...options.files },
     now: options.now ?? (() => performance.now()),
-    say: {
+    report: {
       fault: (problem) => faults.push(problem),
       recovered() {
         fixture.recoveries++;
