@@ -1,5 +1,5 @@
 /** What the spool reports to an operator: problems of its directory and disk, each with a remedy. */
-import type { SpoolLimits } from './spool.ts';
+import type { SpoolLimits } from './room.ts';
 
 /** Takes the reports of the spool, each one line for an operator. */
 export interface SpoolReporter {

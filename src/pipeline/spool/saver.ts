@@ -4,7 +4,7 @@ import { writeCursor } from './disk/cursor.ts';
 import { DIRECTORY_MODE, ignoreFault, type SpoolFiles } from './disk/files.ts';
 import type { Storage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
-import type { SpoolLimits } from './spool.ts';
+import type { SpoolLimits } from './room.ts';
 
 /** The shortest interval between two saves: each cursor costs two writes to the disk. */
 const MIN_SAVE_MS = 100;

@@ -11,7 +11,7 @@ import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import type { SpoolMark } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { type OpenSpool, openDiskSpool } from '../../../../src/pipeline/spool/open.ts';
 import type { SpoolReader } from '../../../../src/pipeline/spool/reader.ts';
-import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
+import type { FullPolicy } from '../../../../src/pipeline/spool/room.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
 import { textsOf } from '../scripted-sink.ts';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { acknowledge } from '../../../../src/ledger/booking.ts';
 import { type SinkAccount, total } from '../../../../src/ledger/ledger.ts';
-import type { FullPolicy } from '../../../../src/pipeline/spool/spool.ts';
+import type { FullPolicy } from '../../../../src/pipeline/spool/room.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
 import { textsOf } from '../scripted-sink.ts';
 import { type CrashDisk, createCrashDisk, type HostCrash } from './crash-disk.ts';
