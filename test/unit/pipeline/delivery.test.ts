@@ -266,52 +266,52 @@ describe('sending', () => {
   });
 
   test("asks Node for no timer that is longer than Node's timers can be", async () => {
-    const bench = await openBench();
+    const fixture = await openFixture();
     const setTimeout = vi.spyOn(globalThis, 'setTimeout');
-    await bench.append('a');
-    await bench.sending().answer(retryAll('quota', 2 ** 31));
-    const drained = bench.delivery.drain(2 ** 31);
+    await fixture.append('a');
+    await fixture.sending().answer(retryAll('quota', 2 ** 31));
+    const drained = fixture.delivery.drain(2 ** 31);
     expect(setTimeout.mock.calls.map(([, milliseconds]) => milliseconds)).toEqual([2 ** 31 - 1, 2 ** 31 - 1]);
     await pass(2 ** 31 - 1);
     await drained;
   });
 
   test('holds nothing back any more once a batch is through, however often it was tried', async () => {
-    const bench = await openBench({ maxInFlight: 1 });
-    await bench.append('a');
-    await bench.append('b');
+    const fixture = await openFixture({ maxInFlight: 1 });
+    await fixture.append('a');
+    await fixture.append('b');
     for (let attempt = 0; attempt < 3; attempt++) {
-      await bench.sending().answer(retryAll('broker is gone', 1));
+      await fixture.sending().answer(retryAll('broker is gone', 1));
       await pass(1);
     }
-    expect(bench.sending().texts).toEqual(['a']);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.sending().texts).toEqual(['b']);
+    expect(fixture.sending().texts).toEqual(['a']);
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.sending().texts).toEqual(['b']);
   });
 
   test('sends a batch of which nothing was taken again as it was, without a copy', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'b');
-    const first = bench.sending().batch;
-    await bench.sending().answer(retryAll('broker is gone', 1));
+    const fixture = await openFixture();
+    await fixture.append('a', 'b');
+    const first = fixture.sending().batch;
+    await fixture.sending().answer(retryAll('broker is gone', 1));
     await pass(1);
-    expect(bench.sending().batch).toBe(first);
+    expect(fixture.sending().batch).toBe(first);
   });
 
   test('tells the age of the oldest event of each batch of which something was acknowledged', async () => {
-    const bench = await openBench();
-    await bench.append('a', 'b');
+    const fixture = await openFixture();
+    await fixture.append('a', 'b');
     await pass(250);
-    await bench.sending().answer({
+    await fixture.sending().answer({
       refused: [{ index: 0, reason: 'invalid_record' }],
       retry: { events: [1], afterMs: 50, reason: 'leader moved' },
     });
-    expect(bench.latencies).toEqual([]);
-    expect(bench.delivery.status()).toMatchObject({ batchesSent: 0, lastAcknowledged: null });
+    expect(fixture.latencies).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({ batchesSent: 0, lastAcknowledged: null });
     await pass(50);
-    await bench.sending().answer(ACKNOWLEDGED);
-    expect(bench.latencies).toEqual([300]);
-    expect(bench.delivery.status()).toMatchObject({ batchesSent: 1, lastAcknowledged: Date.now() });
+    await fixture.sending().answer(ACKNOWLEDGED);
+    expect(fixture.latencies).toEqual([300]);
+    expect(fixture.delivery.status()).toMatchObject({ batchesSent: 1, lastAcknowledged: Date.now() });
   });
 
   test('is full when the spool is, and takes all the same', async () => {
@@ -334,9 +334,9 @@ describe('events that the sink refuses', () => {
   const REASON = 'partial_success' as const;
   async function refusalsOf(result: SendResult): Promise<(readonly Refusal[])[]> {
     const refusals: (readonly Refusal[])[] = [];
-    const bench = await openBench({ onRefused: (_, refused) => refusals.push(refused) });
-    await bench.append('a', 'b', 'c', 'd');
-    await bench.sending().answer(result);
+    const fixture = await openFixture({ onRefused: (_, refused) => refusals.push(refused) });
+    await fixture.append('a', 'b', 'c', 'd');
+    await fixture.sending().answer(result);
     return refusals;
   }
   const refuse = (index: number) => ({ index, reason: 'invalid_record' as const });
@@ -367,81 +367,81 @@ describe('events that the sink refuses', () => {
 
 describe('draining', () => {
   test('that is told to end before it begins waits for nothing', async () => {
-    const bench = await openBench();
-    await bench.append('a');
-    await bench.delivery.drain(60_000, AbortSignal.abort());
-    expect(bench.sink.closed).toBe(1);
-    expect(bench.account.dropped).toEqual({ shutdown: 1 });
+    const fixture = await openFixture();
+    await fixture.append('a');
+    await fixture.delivery.drain(60_000, AbortSignal.abort());
+    expect(fixture.sink.closed).toBe(1);
+    expect(fixture.account.dropped).toEqual({ shutdown: 1 });
   });
 
   test('may still be told to end: it waits then', async () => {
-    const bench = await openBench();
-    await bench.append('a');
-    const drained = bench.delivery.drain(60_000, new AbortController().signal);
+    const fixture = await openFixture();
+    await fixture.append('a');
+    const drained = fixture.delivery.drain(60_000, new AbortController().signal);
     await settle();
-    expect(bench.sink.closed).toBe(0);
-    await bench.sending().answer(ACKNOWLEDGED);
+    expect(fixture.sink.closed).toBe(0);
+    await fixture.sending().answer(ACKNOWLEDGED);
     await drained;
-    expect(bench.account).toMatchObject({ delivered: 1, dropped: {} });
+    expect(fixture.account).toMatchObject({ delivered: 1, dropped: {} });
   });
 
   test('listens to who may tell it to end no longer than it lasts', async () => {
-    const bench = await openBench();
-    await bench.append('a');
+    const fixture = await openFixture();
+    await fixture.append('a');
     const stop = new AbortController();
-    const drained = bench.delivery.drain(60_000, stop.signal);
+    const drained = fixture.delivery.drain(60_000, stop.signal);
     expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
-    await bench.sending().answer(ACKNOWLEDGED);
+    await fixture.sending().answer(ACKNOWLEDGED);
     await drained;
     expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
   });
 
   test('waits for events on disk as for those in memory, also while nothing is in flight', async () => {
-    const bench = createDeliveryBench();
-    const opened = bench.delivery.open();
-    await bench.append('a', 'b');
-    spool(bench.account, 1);
-    const drained = bench.delivery.drain(1000);
-    bench.delivery.pump();
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a', 'b');
+    spool(fixture.account, 1);
+    const drained = fixture.delivery.drain(1000);
+    fixture.delivery.pump();
     await pass(999);
-    expect(bench.sink.closed).toBe(0);
+    expect(fixture.sink.closed).toBe(0);
     await pass(1);
     await drained;
-    expect(bench.sink.closed).toBe(1);
-    await bench.answerOpen();
+    expect(fixture.sink.closed).toBe(1);
+    await fixture.answerOpen();
     await opened;
   });
 
   test('leaves no timer of a back-off behind', async () => {
     longestBackOff();
-    const bench = await openBench();
-    await bench.append('a');
-    await bench.sending().answer(retryAll('broker is gone', 10_000));
-    await bench.delivery.drain(1000, AbortSignal.abort());
+    const fixture = await openFixture();
+    await fixture.append('a');
+    await fixture.sending().answer(retryAll('broker is gone', 10_000));
+    await fixture.delivery.drain(1000, AbortSignal.abort());
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test('is not undone by a sink that opens too late', async () => {
-    const bench = createDeliveryBench();
-    const opened = bench.delivery.open();
-    await bench.append('a');
-    await bench.delivery.drain(1000, AbortSignal.abort());
-    await bench.answerOpen();
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    await fixture.delivery.drain(1000, AbortSignal.abort());
+    await fixture.answerOpen();
     expect(await opened).toBeNull();
-    expect(bench.delivery.status().state).toBe('opening');
-    expect(bench.sink.sent).toEqual([]);
+    expect(fixture.delivery.status().state).toBe('opening');
+    expect(fixture.sink.sent).toEqual([]);
   });
 
   describe('while the sink is closing', () => {
     /** A sink that takes its time to close, with one batch in flight. */
     async function closeSlowly() {
-      const bench = await openBench();
-      await bench.append('a');
+      const fixture = await openFixture();
+      await fixture.append('a');
       let finish = () => {};
-      bench.sink.close = () => new Promise((resolve) => (finish = resolve));
-      const drained = bench.delivery.drain(0, AbortSignal.abort());
+      fixture.sink.close = () => new Promise((resolve) => (finish = resolve));
+      const drained = fixture.delivery.drain(0, AbortSignal.abort());
       return {
-        bench,
+        fixture,
         async finishClosing() {
           finish();
           await drained;
@@ -450,21 +450,21 @@ describe('draining', () => {
     }
 
     test('what it acknowledges is settled: it does not come again', async () => {
-      const { bench, finishClosing } = await closeSlowly();
-      await bench.sending().answer(ACKNOWLEDGED);
-      expect(bench.spool.bytes).toBe(0);
+      const { fixture, finishClosing } = await closeSlowly();
+      await fixture.sending().answer(ACKNOWLEDGED);
+      expect(fixture.spool.bytes).toBe(0);
       await finishClosing();
-      expect(bench.account).toMatchObject({ delivered: 1, in_flight: 0, dropped: {} });
+      expect(fixture.account).toMatchObject({ delivered: 1, in_flight: 0, dropped: {} });
     });
 
     test('what it cannot take is no fault to tell, and nothing is tried again', async () => {
-      const { bench, finishClosing } = await closeSlowly();
-      await bench.sending().answer(retryAll('broker is gone', 0));
-      expect(bench.faults).toEqual([]);
+      const { fixture, finishClosing } = await closeSlowly();
+      await fixture.sending().answer(retryAll('broker is gone', 0));
+      expect(fixture.faults).toEqual([]);
       await pass(1);
       await finishClosing();
-      expect(bench.sink.sent).toEqual([['a']]);
-      expect(bench.account).toMatchObject({ delivered: 0, dropped: { shutdown: 1 } });
+      expect(fixture.sink.sent).toEqual([['a']]);
+      expect(fixture.account).toMatchObject({ delivered: 0, dropped: { shutdown: 1 } });
     });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { explainFault, startProblem } from '../../../../src/pipeline/spool/advice.ts';
-import { systemError } from './bench.ts';
+import { systemError } from './fixture.ts';
 
 const DIRECTORY = '/var/lib/ktc/spool';
 const LIMITS = { memoryBytes: 1000, maxBytes: 2000, whenFull: 'block' } as const;

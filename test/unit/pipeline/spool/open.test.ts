@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
 import { systemFiles } from '../../../../src/pipeline/spool/disk/files.ts';
-import { spoolDirectoryProblem } from '../../../../src/pipeline/spool/open.ts';
-import { events, makeDirectory, openBench, segmentNames, systemError } from './bench.ts';
+import { checkSpoolDirectory } from '../../../../src/pipeline/spool/open.ts';
+import { events, makeDirectory, openFixture, segmentNames, systemError } from './fixture.ts';
 
 const fail = (error: Error) => () => {
   throw error;
@@ -16,27 +16,28 @@ describe('a directory', () => {
     const asked: unknown[] = [];
     const accessSync = (...parts: unknown[]) => void asked.push(parts);
     const directory = makeDirectory();
-    expect(spoolDirectoryProblem(directory, { ...systemFiles, accessSync })).toBeNull();
+    expect(checkSpoolDirectory(directory, { ...systemFiles, accessSync })).toEqual({ ok: true });
     expect(asked).toEqual([[directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK]]);
   });
 
   test('that the system refuses for a reason without a name is refused with what it says', () => {
     const { code: _, ...fault } = systemError('EIO');
     const error = Object.assign(new Error('out of luck'), fault);
-    expect(spoolDirectoryProblem('/spool', { ...systemFiles, statSync: fail(error) as never })).toMatch(
-      /^cannot use the spool directory \/spool: out of luck,/,
-    );
+    expect(checkSpoolDirectory('/spool', { ...systemFiles, statSync: fail(error) as never })).toEqual({
+      ok: false,
+      problem: expect.stringMatching(/^cannot use the spool directory \/spool: out of luck,/),
+    });
   });
 
   test('is not blamed for a bug', () => {
     const statSync = fail(new Error('a bug')) as never;
-    expect(() => spoolDirectoryProblem('/spool', { ...systemFiles, statSync })).toThrow('a bug');
+    expect(() => checkSpoolDirectory('/spool', { ...systemFiles, statSync })).toThrow('a bug');
   });
 
   test('in use is refused with what to do', async () => {
     const directory = makeDirectory();
-    await openBench(directory);
-    await expect(openBench(directory)).rejects.toThrow(
+    await openFixture(directory);
+    await expect(openFixture(directory)).rejects.toThrow(
       `${directory} is in use by another agent, which delivers what is in it: ` +
         'stop that one first, or give each its own spool.directory',
     );
@@ -47,23 +48,23 @@ describe('a spool that cannot be opened', () => {
   test('lets go of the directory, so that it can be once that is mended', async () => {
     const directory = makeDirectory();
     const readdirSync = fail(systemError('EACCES')) as never;
-    await expect(openBench(directory, { files: { readdirSync } })).rejects.toThrow(
+    await expect(openFixture(directory, { files: { readdirSync } })).rejects.toThrow(
       /^cannot use the spool directory .*: permission denied;/,
     );
     const bug = fail(new Error('a bug')) as never;
-    await expect(openBench(directory, { files: { readdirSync: bug } })).rejects.toThrow(/^a bug$/);
+    await expect(openFixture(directory, { files: { readdirSync: bug } })).rejects.toThrow(/^a bug$/);
     const foreign = join(directory, `${'0'.repeat(20)}.open`);
-    const bench = await openBench(directory);
-    bench.append(events(0, 1));
-    await bench.close();
+    const fixture = await openFixture(directory);
+    fixture.append(events(0, 1));
+    await fixture.close();
     const [name = ''] = segmentNames(directory);
     const bytes = fs.readFileSync(join(directory, name));
     bytes.writeUInt32LE(2, 8);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
     fs.writeFileSync(foreign, bytes);
-    await expect(openBench(directory)).rejects.toThrow(/has format version 2/);
+    await expect(openFixture(directory)).rejects.toThrow(/has format version 2/);
     fs.rmSync(foreign);
-    expect((await openBench(directory)).deliverAll()).toEqual(events(0, 1));
+    expect((await openFixture(directory)).deliverAll()).toEqual(events(0, 1));
   });
 });
 
@@ -75,11 +76,11 @@ describe('the files of a spool', () => {
     ['of the largest', 1 << 30, 1 << 24],
   ])('%s are as large as a sixteenth of it, within bounds', async (_, maxBytes, segmentBytes) => {
     const directory = makeDirectory();
-    const bench = await openBench(directory, { maxBytes });
-    expect(bench.opened.segments()).toBe(0);
+    const fixture = await openFixture(directory, { maxBytes });
+    expect(fixture.opened.segments()).toBe(0);
     const text = `"${'x'.repeat(FRAME_BYTES)}"`;
-    while (bench.opened.segments() < 2) bench.append([text]);
-    expect(bench.opened.segments()).toBe(segmentNames(directory).length);
+    while (fixture.opened.segments() < 2) fixture.append([text]);
+    expect(fixture.opened.segments()).toBe(segmentNames(directory).length);
     const [first = ''] = segmentNames(directory);
     const { size } = fs.statSync(join(directory, first));
     expect(size).toBeGreaterThanOrEqual(segmentBytes);
@@ -88,21 +89,21 @@ describe('the files of a spool', () => {
 
   test('that are settled when an agent is killed are gone after the next start', async () => {
     const directory = makeDirectory();
-    const first = await openBench(directory);
+    const first = await openFixture(directory);
     first.append(events(0, 2));
     await first.close();
     fs.writeFileSync(join(directory, 'cursor.one'), cursorText(2));
-    await openBench(directory);
+    await openFixture(directory);
     expect(segmentNames(directory)).toEqual([]);
   });
 
   test('have no mark where no frame has one, or there are none', async () => {
     const directory = makeDirectory();
-    const first = await openBench(directory);
+    const first = await openFixture(directory);
     expect(first.opened.mark).toBeNull();
     first.append(events(0, 2));
     await first.close();
-    expect((await openBench(directory)).opened.mark).toBeNull();
+    expect((await openFixture(directory)).opened.mark).toBeNull();
   });
 });
 
@@ -110,7 +111,7 @@ describe('a sink', () => {
   test('whose cursor is damaged is named, and what follows from it', async () => {
     const directory = makeDirectory();
     fs.writeFileSync(join(directory, 'cursor.one'), 'x');
-    expect((await openBench(directory)).notes).toEqual([
+    expect((await openFixture(directory)).notes).toEqual([
       `${join(directory, 'cursor.one')} is damaged: sink one begins with the oldest event kept, some come twice`,
     ]);
   });
@@ -118,13 +119,13 @@ describe('a sink', () => {
   test('that is not configured any more is named; the others are not', async () => {
     const directory = makeDirectory();
     for (const sink of ['one', 'gone']) fs.writeFileSync(join(directory, `cursor.${sink}`), cursorText(3));
-    const bench = await openBench(directory);
-    expect(bench.notes).toEqual([
+    const fixture = await openFixture(directory);
+    expect(fixture.notes).toEqual([
       'sink gone is not configured any more: the spool forgets how far it had come',
     ]);
     expect(fs.readdirSync(directory)).toEqual(['cursor.one']);
     // What comes has numbers behind the cursor, though no file tells them.
-    bench.append(events(0, 1));
+    fixture.append(events(0, 1));
     expect(segmentNames(directory)).toEqual([`${'3'.padStart(20, '0')}.open`]);
   });
 });

@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
-import { events, makeDirectory, openBench, type SpoolBenchOptions } from './bench.ts';
 import { createCrashDisk } from './crash-disk.ts';
+import { events, makeDirectory, openFixture, type SpoolFixtureOptions } from './fixture.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -13,10 +13,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-async function openOnCrashDisk(options: SpoolBenchOptions = {}) {
+async function openOnCrashDisk(options: SpoolFixtureOptions = {}) {
   const disk = createCrashDisk(makeDirectory());
   const written: string[] = [];
-  const bench = await openBench(disk.directory, {
+  const fixture = await openFixture(disk.directory, {
     ...options,
     files: {
       ...disk.files,
@@ -29,7 +29,7 @@ async function openOnCrashDisk(options: SpoolBenchOptions = {}) {
   });
   return {
     disk,
-    bench,
+    fixture,
     /** Cursors that were put in place since the last look. */
     cursorsWritten: () => written.splice(0),
     async pass(milliseconds: number) {
@@ -45,9 +45,9 @@ async function openOnCrashDisk(options: SpoolBenchOptions = {}) {
 
 describe('how far a sink has come', () => {
   test('is saved after the interval, and not before', async () => {
-    const { bench, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 700 });
-    bench.append(events(0, 5));
-    bench.deliverAll();
+    const { fixture, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 700 });
+    fixture.append(events(0, 5));
+    fixture.deliverAll();
     await pass(699);
     expect(cursorOnDisk()).toBeNull();
     await pass(1);
@@ -57,9 +57,9 @@ describe('how far a sink has come', () => {
   test.each([0, 1, 100])(
     'is saved ten times a second at most, also with an interval of %d ms',
     async (ms) => {
-      const { bench, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: ms });
-      bench.append(events(0, 5));
-      bench.deliverAll();
+      const { fixture, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: ms });
+      fixture.append(events(0, 5));
+      fixture.deliverAll();
       await pass(99);
       expect(cursorOnDisk()).toBeNull();
       await pass(1);
@@ -68,21 +68,21 @@ describe('how far a sink has come', () => {
   );
 
   test('is saved at once for all that has come together, and not again without a change', async () => {
-    const { bench, pass, cursorsWritten } = await openOnCrashDisk({
+    const { fixture, pass, cursorsWritten } = await openOnCrashDisk({
       sinks: ['a', 'b'],
       fsyncIntervalMs: 100,
     });
     for (let event = 0; event < 5; event++) {
-      bench.append(events(event, 1));
-      bench.deliverAll('a');
+      fixture.append(events(event, 1));
+      fixture.deliverAll('a');
     }
     await pass(100);
     expect(cursorsWritten()).toEqual(['cursor.a']);
-    bench.deliverAll('b');
+    fixture.deliverAll('b');
     await pass(100);
     expect(cursorsWritten()).toEqual(['cursor.b']);
-    bench.append(events(5, 1));
-    for (const sink of ['a', 'b']) bench.deliverAll(sink);
+    fixture.append(events(5, 1));
+    for (const sink of ['a', 'b']) fixture.deliverAll(sink);
     await pass(100);
     expect(cursorsWritten()).toEqual(['cursor.a', 'cursor.b']);
     await pass(10_000);
@@ -91,15 +91,15 @@ describe('how far a sink has come', () => {
   });
 
   test('that changes while it is saved is saved after another interval', async () => {
-    const { bench, disk, pass, cursorsWritten } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
-    bench.append(events(0, 1));
-    bench.deliverAll();
+    const { fixture, disk, pass, cursorsWritten } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+    fixture.append(events(0, 1));
+    fixture.deliverAll();
     vi.advanceTimersByTime(100);
     // The save is under way: it waits for the disk.
-    bench.append(events(1, 1));
+    fixture.append(events(1, 1));
     await disk.idle();
     cursorsWritten();
-    bench.deliverAll();
+    fixture.deliverAll();
     await pass(99);
     expect(cursorsWritten()).toEqual([]);
     await pass(1);
@@ -107,10 +107,10 @@ describe('how far a sink has come', () => {
   });
 
   test('is saved at the end, without waiting for the interval', async () => {
-    const { bench, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
-    bench.append(events(0, 3));
-    bench.deliverAll();
-    await bench.close();
+    const { fixture, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+    fixture.append(events(0, 3));
+    fixture.deliverAll();
+    await fixture.close();
     expect(cursorOnDisk()).toBe(cursorText(3));
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -118,50 +118,50 @@ describe('how far a sink has come', () => {
 
 describe('a disk that does not take a cursor', () => {
   test('is asked again after a second, however long the interval', async () => {
-    const { bench, disk, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
-    bench.append(events(0, 3));
-    bench.deliverAll();
+    const { fixture, disk, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+    fixture.append(events(0, 3));
+    fixture.deliverAll();
     disk.isFull = true;
     await pass(60_000);
-    expect(bench.faults).toEqual([expect.stringContaining('the disk is full')]);
+    expect(fixture.faults).toEqual([expect.stringContaining('the disk is full')]);
     disk.isFull = false;
     await pass(999);
     expect(cursorOnDisk()).toBeNull();
     await pass(1);
     expect(cursorOnDisk()).toBe(cursorText(3));
-    expect(bench.faults).toHaveLength(1);
+    expect(fixture.faults).toHaveLength(1);
   });
 
   test('is not asked again once the spool is closed', async () => {
-    const { bench, disk } = await openOnCrashDisk();
-    bench.append(events(0, 3));
-    bench.deliverAll();
+    const { fixture, disk } = await openOnCrashDisk();
+    fixture.append(events(0, 3));
+    fixture.deliverAll();
     disk.isFull = true;
-    await bench.close();
-    expect(bench.faults.length).toBeGreaterThan(0);
+    await fixture.close();
+    expect(fixture.faults.length).toBeGreaterThan(0);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 describe('a directory that is removed', () => {
   test('is made again for nobody else to read, and written to', async () => {
-    const { bench, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
-    bench.append(events(0, 1));
+    const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+    fixture.append(events(0, 1));
     fs.rmSync(disk.directory, { recursive: true });
     await pass(100);
-    expect(bench.faults).toEqual([expect.stringContaining('the directory was removed')]);
+    expect(fixture.faults).toEqual([expect.stringContaining('the directory was removed')]);
     expect(fs.statSync(disk.directory).mode & 0o777).toBe(0o700);
-    bench.append(events(1, 1));
+    fixture.append(events(1, 1));
     expect(fs.readdirSync(disk.directory)).toEqual([`${'1'.padStart(20, '0')}.open`]);
   });
 
   test('and that we may not make again is a fault that is told, and no more', async () => {
-    const { bench, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
-    bench.append(events(0, 1));
+    const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+    fixture.append(events(0, 1));
     fs.rmSync(disk.directory, { recursive: true });
     fs.writeFileSync(disk.directory, 'a file has its name');
     await pass(100);
-    expect(bench.faults).toHaveLength(1);
+    expect(fixture.faults).toHaveLength(1);
     fs.rmSync(disk.directory);
     fs.mkdirSync(disk.directory);
   });

@@ -9,7 +9,7 @@ import {
   writeCursor,
 } from '../../../../../src/pipeline/spool/disk/cursor.ts';
 import { type SpoolFiles, systemFiles } from '../../../../../src/pipeline/spool/disk/files.ts';
-import { makeDirectory, systemError } from '../bench.ts';
+import { makeDirectory, systemError } from '../fixture.ts';
 
 /** The calls of the system, of which some are replaced, and the descriptors that are open. */
 function filesWith(replaced: Partial<SpoolFiles>): { files: SpoolFiles; opened: Set<number> } {

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { lockDirectory } from '../../../../../src/pipeline/spool/disk/lock.ts';
-import { makeDirectory } from '../bench.ts';
+import { makeDirectory } from '../fixture.ts';
 
 async function lock(directory: string) {
   const held = await lockDirectory(directory);

@@ -9,7 +9,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from '../../../../../src/pipeline/spool/disk/frame.ts';
 import { findFrame, readPayload, scanSegment } from '../../../../../src/pipeline/spool/disk/scan.ts';
-import { makeDirectory } from '../bench.ts';
+import { makeDirectory } from '../fixture.ts';
 
 /** How much is read at a time where the next frame is looked for. */
 const PIECE_BYTES = 65_536;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type SpoolFiles, systemFiles } from '../../../../../src/pipeline/spool/disk/files.ts';
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../../src/pipeline/spool/disk/frame.ts';
 import { openStorage, type Storage } from '../../../../../src/pipeline/spool/disk/storage.ts';
-import { makeDirectory, systemError } from '../bench.ts';
+import { makeDirectory, systemError } from '../fixture.ts';
 
 interface Disk {
   readonly directory: string;
@@ -72,7 +72,7 @@ function openDisk(
   if (!found.ok) throw new Error(found.problem);
   return {
     directory,
-    storage: found.storage,
+    storage: found.value.storage,
     opened,
     synced() {
       const calls = synced;
@@ -231,9 +231,9 @@ describe('a frame that the disk does not take', () => {
     };
     const found = openStorage(directory, { segmentBytes: 1 << 20, syncAlways: false, files });
     if (!found.ok) throw new Error(found.problem);
-    found.storage.append(frame(0, 2, 'in\nparts\n'));
-    found.storage.append(frame(2, 1, 'more\n'));
-    found.storage.seal();
+    found.value.storage.append(frame(0, 2, 'in\nparts\n'));
+    found.value.storage.append(frame(2, 1, 'more\n'));
+    found.value.storage.seal();
     const bytes = fs.readFileSync(join(directory, name(0, 3)));
     expect(bytes).toHaveLength(SEGMENT_HEADER_BYTES + 2 * FRAME_HEADER_BYTES + 14);
     expect(bytes.toString('latin1')).toMatch(/^KTCSPOOL.*KTCF.*in\nparts\nKTCF.*more\n$/s);
@@ -373,12 +373,14 @@ describe('opening', () => {
     for (const ordinal of [0, 1, 2]) first.storage.append(frame(ordinal));
     const found = openOn(first.directory);
     if (!found.ok) throw new Error(found.problem);
-    expect(found.storage.segments.map(({ first: from, end, isSealed }) => [from, end, isSealed])).toEqual([
+    expect(
+      found.value.storage.segments.map(({ first: from, end, isSealed }) => [from, end, isSealed]),
+    ).toEqual([
       [0, 1, true],
       [1, 2, true],
       [2, 3, true],
     ]);
-    expect(found.storage.bytes).toBe(3 * (SEGMENT_HEADER_BYTES + FRAME_BYTES));
+    expect(found.value.storage.bytes).toBe(3 * (SEGMENT_HEADER_BYTES + FRAME_BYTES));
     expect(fs.readdirSync(first.directory)).toEqual([name(0, 1), name(1, 2), name(2, 3)]);
   });
 
@@ -399,8 +401,8 @@ describe('opening', () => {
     for (const other of others) fs.writeFileSync(join(directory, other), 'kept');
     const found = openOn(directory);
     if (!found.ok) throw new Error(found.problem);
-    expect(found.storage.segments).toEqual([]);
-    expect(found.mark).toBeNull();
+    expect(found.value.storage.segments).toEqual([]);
+    expect(found.value.mark).toBeNull();
     expect(fs.readdirSync(directory).sort()).toEqual(others.sort());
   });
 });
