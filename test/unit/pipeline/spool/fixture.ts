@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { acknowledge, emit } from '../../../../src/ledger/booking.ts';
 import { createLedger, type SinkAccount } from '../../../../src/ledger/ledger.ts';
 import type { SpoolFiles } from '../../../../src/pipeline/spool/disk/files.ts';
@@ -14,6 +14,7 @@ import type { SpoolReader } from '../../../../src/pipeline/spool/reader.ts';
 import type { FullPolicy } from '../../../../src/pipeline/spool/room.ts';
 import type { Batch } from '../../../../src/sink/batch.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
+import { DEADLINE_MS } from '../../../support/wait.ts';
 import { textsOf } from '../scripted-sink.ts';
 
 /** Damage is tried some thousand times: not at the pace of a disk. */
@@ -161,4 +162,21 @@ export function segmentNames(directory: string): string[] {
   return readdirSync(directory)
     .filter((name) => /\.(open|segment)$/.test(name))
     .sort();
+}
+
+const LARGE = 'x'.repeat(40_000);
+
+/** `count` events of 40 kB: two fill a segment of the smallest size. */
+export function largeEvents(from: number, count: number): string[] {
+  return events(from, count).map((text) => `${text.slice(0, -1)},"x":"${LARGE}"}`);
+}
+
+/** The numbers of events. */
+export function numbersOf(texts: readonly string[]): number[] {
+  return texts.map((text) => (JSON.parse(text) as { event: number }).event);
+}
+
+/** Waits for a condition that files or timers bring about. */
+export function until(condition: () => boolean): Promise<void> {
+  return vi.waitFor(() => expect(condition()).toBe(true), { timeout: DEADLINE_MS });
 }
