@@ -1,5 +1,6 @@
 /** The tables of the documentation that come from tables in the code. */
 import { DROP_REASONS, FILTER_REASONS, LOSS_REASONS, REJECT_REASONS } from '../src/ledger/reasons.ts';
+import { PROBE_TABLE } from '../src/source/probes.ts';
 
 interface DocTable {
   /** Below docs/. */
@@ -33,6 +34,18 @@ export const DOC_TABLES: readonly DocTable[] = [
     text: tableOf(
       ['reason', 'counts', 'meaning'],
       losses.map(([reason, { unit, meaning }]) => [`\`${reason}\``, unit, meaning]),
+    ),
+  },
+  {
+    page: 'source.md',
+    name: 'probes',
+    text: tableOf(
+      ['`source.probes.`', 'native tracepoint', 'events that come from it'],
+      Object.entries(PROBE_TABLE).map(([name, { tracepoint, events }]) => [
+        `\`${name}\``,
+        tracepoint === null ? '–' : `\`${tracepoint.replace('/', ':')}\``,
+        events,
+      ]),
     ),
   },
   {

@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { createLedger } from '../../src/ledger/ledger.ts';
 import { systemFiles } from '../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../src/pipeline/spool/open.ts';
+import { mapProbes } from '../../src/source/probes.ts';
 import type { Source } from '../../src/source/source.ts';
 import { rateLimited } from '../../src/telemetry/fault-log.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -22,13 +23,7 @@ const loaded = loadConfig({
       instance,
       buffer_kb: Number(bufferKb),
       // The one probe that all readers have.
-      probes: {
-        tcp_set_state: { filter: 'comm == "steady"' },
-        tcp_retransmit_skb: off,
-        tcp_retransmit_synack: off,
-        tcp_send_reset: off,
-        tcp_receive_reset: off,
-      },
+      probes: { ...mapProbes(() => off), tcp_set_state: { filter: 'comm == "steady"' } },
     },
     spool: off,
     sink: { stdout: { enabled: true } },

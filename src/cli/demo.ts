@@ -2,6 +2,7 @@
 import { loadConfig } from '../config/load.ts';
 import { startDemo } from '../demo/demo.ts';
 import { DEMO_PORT } from '../demo/exchange.ts';
+import { mapProbes, PROBE_OFF } from '../source/probes.ts';
 import { EXIT, fail } from './exit.ts';
 import { parseArguments } from './options.ts';
 import { runAgent } from './session.ts';
@@ -38,14 +39,9 @@ function demoConfig(json: boolean, all: boolean): object {
       kind: 'auto',
       instance: INSTANCE,
       probes: {
-        tcp_set_state: probe,
-        tcp_retransmit_skb: probe,
-        tcp_send_loss_probe: probe,
-        tcp_retransmit_synack: probe,
-        inet_csk_accept: probe,
-        tcp_receive_reset: probe,
+        ...mapProbes(() => probe),
         // Newer kernels give its ports in a form that no filter can compare.
-        tcp_send_reset: { enabled: false },
+        tcp_send_reset: PROBE_OFF,
       },
     },
     events: all ? {} : { tcp_state: false, tcp_accept: false, tcp_connect: false },

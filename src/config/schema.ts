@@ -1,6 +1,6 @@
 /** Every key of the configuration. Types, checks, environment names and the reference all come from here. */
 import type { SingleEventKind } from '../event/tcp-event.ts';
-import type { ProbeName } from '../source/probes.ts';
+import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
 import { headerName, headerValue } from './headers.ts';
 import { type Key, key, list, record } from './key.ts';
 import {
@@ -37,9 +37,9 @@ function limit(kind: SingleEventKind): Key<number> {
   });
 }
 
-function probe(what: string) {
+function probe(traces: string) {
   return {
-    enabled: key(boolean, { default: true, doc: `Trace ${what}.` }),
+    enabled: key(boolean, { default: true, doc: `Trace ${traces}.` }),
     filter: key(optional(line(4095)), {
       default: '',
       doc: 'ftrace filter for this probe, such as `dport == 443`. The kernel applies it before it records anything.',
@@ -103,19 +103,7 @@ export const schema = {
       default: 4096,
       doc: 'Size of the kernel ring buffer, KiB per CPU. It holds the records that arrive while reading pauses; records that do not fit are counted as `kernel_overrun`.',
     }),
-    probes: {
-      tcp_set_state: probe(
-        'changes of TCP state; connect, accept, latency, life and state events come from them',
-      ),
-      tcp_retransmit_skb: probe('retransmitted segments'),
-      tcp_send_loss_probe: probe('tail loss probes; only the module has this probe'),
-      tcp_retransmit_synack: probe('retransmitted SYN-ACKs'),
-      inet_csk_accept: probe(
-        'accept(2), which shows the process that takes a connection; only the module has this probe',
-      ),
-      tcp_send_reset: probe('resets that this host sends'),
-      tcp_receive_reset: probe('resets that this host receives'),
-    } satisfies Record<ProbeName, unknown>,
+    probes: mapProbes((name) => probe(PROBE_TABLE[name].traces)),
   },
   events: {
     tcp_connect: event('Emit an event for every connection that this host opens.'),

@@ -216,7 +216,7 @@ function enableProbe(
     if (problem !== null) return { ok: false, problem: `source.probes.${name}.filter: ${problem}` };
   }
   const own = catalog.filters[name];
-  const parts = [own, choice.filter === '' ? undefined : choice.filter].filter((part) => part !== undefined);
+  const parts = [own, choice.filter].filter((part) => part !== '');
   const filter = parts.map((part) => (parts.length > 1 ? `(${part})` : part)).join(' && ');
   const problem =
     writeSetting(instance, `events/${event}/filter`, filter === '' ? '0' : filter) ??

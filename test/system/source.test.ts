@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTracefs } from '../../src/source/ftrace/tracefs.ts';
 import { type KernelSourceOptions, openKernelSource } from '../../src/source/kernel.ts';
-import { type ProbeName, TRACEPOINTS } from '../../src/source/probes.ts';
+import { mapProbes, PROBE_OFF, TRACEPOINTS } from '../../src/source/probes.ts';
 import type { RecordingWriter } from '../../src/source/recording/recording.ts';
 import type { Source } from '../../src/source/source.ts';
 import type { OwnerOptions, OwnerUsage } from '../support/source-owner.ts';
@@ -28,16 +28,7 @@ let opened = 0;
 const nextName = (): string => `ktc-source-${process.pid}-${opened++}`;
 
 function optionsFor(filter: string, changes: Partial<KernelSourceOptions> = {}): KernelSourceOptions {
-  const off = { enabled: false, filter: '' };
-  const probes: Record<ProbeName, { enabled: boolean; filter: string }> = {
-    tcp_set_state: { enabled: true, filter },
-    tcp_retransmit_skb: off,
-    tcp_send_loss_probe: off,
-    tcp_retransmit_synack: off,
-    inet_csk_accept: off,
-    tcp_send_reset: off,
-    tcp_receive_reset: off,
-  };
+  const probes = { ...mapProbes(() => PROBE_OFF), tcp_set_state: { enabled: true, filter } };
   return { catalog: TRACEPOINTS, instance: nextName(), bufferKb: LARGE_KB, probes, hostName: '', ...changes };
 }
 

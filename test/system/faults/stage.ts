@@ -9,6 +9,7 @@ import type { Ledger, SinkAccount } from '../../../src/ledger/ledger.ts';
 import { bufferCpus, removeInstance } from '../../../src/source/ftrace/instance.ts';
 import { openStats } from '../../../src/source/ftrace/stats.ts';
 import { openTracefs } from '../../../src/source/ftrace/tracefs.ts';
+import { mapProbes, PROBE_OFF } from '../../../src/source/probes.ts';
 import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
 import { openPlace } from '../../support/namespace.ts';
 import { type SteadyTraffic, startSteady } from '../../support/traffic/traffic.ts';
@@ -117,12 +118,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       buffer_kb: 16_384,
       ...options.source,
       probes: {
-        tcp_set_state: probe,
-        tcp_retransmit_skb: probe,
-        tcp_retransmit_synack: probe,
+        ...mapProbes(() => probe),
         // Its record has no port to filter by.
-        tcp_send_reset: { enabled: false },
-        tcp_receive_reset: probe,
+        tcp_send_reset: PROBE_OFF,
       },
     },
     spool: { enabled: true, directory: spool, ...options.spool },
