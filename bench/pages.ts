@@ -19,13 +19,13 @@ function instanceOf(kind: string): Instance {
   const tracefs = openTracefs();
   if (!tracefs.ok) throw new Error(tracefs.problem);
   const name = `ktc-bench-${kind}-${process.pid}`;
-  return { path: `${tracefs.path}/instances/${name}`, takenOver: false };
+  return { path: `${tracefs.value}/instances/${name}`, takenOver: false };
 }
 
 /** Stops recording, and says how much there is. */
 function closeInstance(instance: Instance): number {
-  const problem = writeSetting(instance, 'tracing_on', '0');
-  if (problem !== null) throw new Error(problem);
+  const written = writeSetting(instance, 'tracing_on', '0');
+  if (!written.ok) throw new Error(written.problem);
   let records = 0;
   const cpus = bufferCpus(instance);
   const stats = openStats(instance, cpus);

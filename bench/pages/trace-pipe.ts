@@ -44,7 +44,7 @@ export function wallMicroseconds(seconds: string, fraction: string): number {
 function openRecording(name: string, bufferKb: string): Instance {
   const tracefs = openTracefs();
   if (!tracefs.ok) throw new Error(tracefs.problem);
-  const opened = openInstance(tracefs.path, name);
+  const opened = openInstance(tracefs.value, name);
   if (!opened.ok) throw new Error(opened.problem);
   for (const [file, value] of [
     ['trace_clock', 'mono'],
@@ -52,8 +52,8 @@ function openRecording(name: string, bufferKb: string): Instance {
     ['events/sock/inet_sock_set_state/filter', 'protocol == 6 && comm == "steady"'],
     ['events/sock/inet_sock_set_state/enable', '1'],
   ] as const) {
-    const problem = writeSetting(opened.value, file, value);
-    if (problem !== null) throw new Error(problem);
+    const written = writeSetting(opened.value, file, value);
+    if (!written.ok) throw new Error(written.problem);
   }
   return opened.value;
 }

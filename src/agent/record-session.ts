@@ -1,6 +1,6 @@
 /** A session that only records: no events, no sinks. */
 import type { AgentConfig } from '../config/schema.ts';
-import { createRecording, type RecordingWriter } from '../source/recording/recording.ts';
+import { createRecording } from '../source/recording/recording.ts';
 import type { Source } from '../source/source.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
 
@@ -22,18 +22,15 @@ export type RecordEnd =
   | { readonly kind: 'unavailable' | 'not_permitted' | 'io'; readonly problem: string };
 
 export async function recordSession({ config, path, seconds }: RecordOptions): Promise<RecordEnd> {
-  let recording: RecordingWriter;
   let source: Source | null = null;
   let stopped = false;
   const stop = (): void => {
     stopped = true;
     void source?.stop();
   };
-  try {
-    recording = createRecording(path, stop);
-  } catch (error) {
-    return { kind: 'io', problem: `cannot write ${path}: ${(error as Error).message}` };
-  }
+  const created = createRecording(path, stop);
+  if (!created.ok) return { kind: 'io', problem: created.problem };
+  const recording = created.value;
   // Before the source is opened: a signal in between would leave its ftrace instance behind.
   process.on('SIGTERM', stop).on('SIGINT', stop);
   let ended: string | null = null;

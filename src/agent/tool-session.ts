@@ -148,7 +148,7 @@ function flushed(stream: Writable): Promise<null> {
 
 function removeStale(pattern: RegExp): void {
   const tracefs = openTracefs();
-  if (tracefs.ok) removeStaleInstances(tracefs.path, pattern);
+  if (tracefs.ok) removeStaleInstances(tracefs.value, pattern);
 }
 
 function normalizerOf(source: Source, { config, events }: ToolSessionOptions, view: View): Normalizer {

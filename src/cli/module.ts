@@ -88,8 +88,8 @@ export async function moduleCommand(words: readonly string[]): Promise<number> {
         : fail(loaded.permission ? EXIT.noPermission : EXIT.unavailable, loaded.problem);
     }
     case 'unload': {
-      const problem = unloadModule();
-      return problem === null ? EXIT.ok : fail(EXIT.unavailable, problem);
+      const unloaded = unloadModule();
+      return unloaded.ok ? EXIT.ok : fail(EXIT.unavailable, unloaded.problem);
     }
     case 'status':
       return status(values.json);

@@ -1,23 +1,23 @@
 /**
- * Files of tracefs that stay open. The kernel asks who one is when a file is opened, not when it is used: the agent
- * opens them as root and goes on with them as somebody else.
+ * Keeps files of tracefs open. The kernel checks permissions when a file is opened, not when it is used: the agent opens
+ * the files as root and can still use them after it has given up root.
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 
 export interface KeptFile {
-  /** The whole text of this moment; null when the kernel no longer gives one. */
+  /** The whole current content; null if the kernel does not give it any more. */
   read(): Buffer | null;
-  /** False when the kernel does not take it. */
+  /** False if the kernel refuses the value. */
   write(value: string): boolean;
-  /** After it there is nothing to read or write; safe to call twice. */
+  /** Later reads give null, and later writes false. Safe to call twice. */
   close(): void;
 }
 
 const CLOSED = -1;
-/** More than any file that is read often has. */
+/** More than the size of each file that is read often. */
 const READ_BYTES = 8192;
 
-/** Opens a file for reading, or for both; null when it is not there or not allowed. */
+/** Opens a file for reading, or for reading and writing; null if it does not exist or this process may not open it. */
 export function keepFile(path: string, access: 'read' | 'write'): KeptFile | null {
   let fd: number;
   try {
@@ -33,7 +33,7 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
       try {
         for (;;) {
           const part = Buffer.allocUnsafe(READ_BYTES);
-          // From the beginning: these files are made anew when they are read at position 0.
+          // From the beginning: the kernel makes the content of these files when they are read at position 0.
           const length = readSync(fd, part, 0, part.length, position);
           if (length === 0) return Buffer.concat(parts);
           parts.push(part.subarray(0, length));
@@ -46,7 +46,7 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
     write(value) {
       if (fd === CLOSED) return false;
       try {
-        // Where it stands: the kernel lets nobody choose a place in some of these files, and takes none of it in any.
+        // Write at the current position: some tracefs files reject an offset, and the others ignore it.
         writeSync(fd, value);
         return true;
       } catch {
@@ -56,7 +56,7 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
     close() {
       if (fd === CLOSED) return;
       closeSync(fd);
-      // The number soon is that of another file.
+      // Another file may get the same descriptor soon.
       fd = CLOSED;
     },
   };

@@ -2,7 +2,8 @@
 import type { Epoch } from './clock.ts';
 import type { PageFormat } from './decode/format.ts';
 import { createCursor, nextRecord, openPage, type PageCursor } from './decode/page.ts';
-import { createRecord, type RecordReader } from './decode/record.ts';
+import type { RecordReader } from './decode/reader.ts';
+import { createRecord } from './decode/record.ts';
 import type { RecordHandler } from './source.ts';
 
 interface Stream {

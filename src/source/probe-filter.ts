@@ -1,4 +1,5 @@
-/** Checks in-kernel filters before they are written, so that an operator reads where one is wrong. */
+/** Checks the filters of probes before they are written to the kernel, and shows the operator the place of a mistake. */
+import { DONE, type Result, refusal, success } from '../shared/result.ts';
 import type { EventFormat } from './decode/format.ts';
 
 const TOKEN =
@@ -11,7 +12,7 @@ const MAX_LENGTH = 4095;
 
 type Token = { readonly kind: 'operator' | 'text' | 'name' | 'number'; readonly value: string };
 
-function tokenize(filter: string): Token[] | string {
+function tokenize(filter: string): Result<readonly Token[]> {
   const tokens: Token[] = [];
   let position = 0;
   while (position < filter.trimEnd().length) {
@@ -19,7 +20,7 @@ function tokenize(filter: string): Token[] | string {
     const match = TOKEN.exec(filter);
     if (match === null) {
       const at = filter.length - filter.slice(position).trimStart().length;
-      return `unexpected "${filter.charAt(at)}" at character ${at + 1}`;
+      return refusal(`unexpected "${filter.charAt(at)}" at character ${at + 1}`);
     }
     const [, operator, text, name, number] = match;
     if (operator !== undefined) tokens.push({ kind: 'operator', value: operator });
@@ -28,67 +29,67 @@ function tokenize(filter: string): Token[] | string {
     else tokens.push({ kind: 'number', value: number ?? '' });
     position = TOKEN.lastIndex;
   }
-  return tokens;
+  return success(tokens);
 }
 
 /**
- * Says what is wrong with a filter for an event, or null. The grammar is the kernel's
- * (Documentation/trace/events.rst, "Event filtering"): `field op value` joined by `&&`, `||`, `!` and parentheses.
+ * Whether the kernel accepts a filter for an event. The grammar is the kernel's (Documentation/trace/events.rst, "Event
+ * filtering"): `field op value`, joined by `&&`, `||`, `!` and parentheses.
  */
-export function filterProblem(filter: string, format: EventFormat): string | null {
-  if (filter.length > MAX_LENGTH) return `longer than the kernel's ${MAX_LENGTH} bytes`;
+export function checkFilter(filter: string, format: EventFormat): Result {
+  if (filter.length > MAX_LENGTH) return refusal(`longer than the kernel's ${MAX_LENGTH} bytes`);
   const tokenized = tokenize(filter);
-  if (typeof tokenized === 'string') return tokenized;
-  const tokens: readonly Token[] = tokenized;
+  if (!tokenized.ok) return tokenized;
+  const tokens = tokenized.value;
   let next = 0;
 
   const isNext = (value: string) => tokens[next]?.kind === 'operator' && tokens[next]?.value === value;
   const shown = () => (next < tokens.length ? `"${tokens[next]?.value}"` : 'the end');
 
-  function comparison(): string | null {
+  function comparison(): Result {
     const field = tokens[next];
-    if (field?.kind !== 'name') return `expected a field name, found ${shown()}`;
+    if (field?.kind !== 'name') return refusal(`expected a field name, found ${shown()}`);
     if (!format.fields.has(field.value) && !GENERIC_FIELDS.has(field.value)) {
       const own = [...format.fields.keys()].filter(
         (name) => !name.startsWith('common_') || name === 'common_pid',
       );
       const known = [...own, 'cpu', 'comm'];
-      return `${format.name} has no field "${field.value}" (it has ${known.join(', ')})`;
+      return refusal(`${format.name} has no field "${field.value}" (it has ${known.join(', ')})`);
     }
     next++;
     const operator = tokens[next];
     if (operator?.kind !== 'operator' || !COMPARISONS.has(operator.value)) {
-      return `expected a comparison after "${field.value}", found ${shown()}`;
+      return refusal(`expected a comparison after "${field.value}", found ${shown()}`);
     }
     next++;
     if (tokens[next]?.kind !== 'number' && tokens[next]?.kind !== 'text') {
-      return `expected a value after "${field.value} ${operator.value}", found ${shown()}`;
+      return refusal(`expected a value after "${field.value} ${operator.value}", found ${shown()}`);
     }
     next++;
-    return null;
+    return DONE;
   }
 
-  function operand(): string | null {
+  function operand(): Result {
     while (isNext('!')) next++;
     if (!isNext('(')) return comparison();
     next++;
-    const problem = expression();
-    if (problem !== null) return problem;
-    if (!isNext(')')) return `expected ")", found ${shown()}`;
+    const inner = expression();
+    if (!inner.ok) return inner;
+    if (!isNext(')')) return refusal(`expected ")", found ${shown()}`);
     next++;
-    return null;
+    return DONE;
   }
 
-  function expression(): string | null {
-    let problem = operand();
-    while (problem === null && (isNext('&&') || isNext('||'))) {
+  function expression(): Result {
+    let checked = operand();
+    while (checked.ok && (isNext('&&') || isNext('||'))) {
       next++;
-      problem = operand();
+      checked = operand();
     }
-    return problem;
+    return checked;
   }
 
-  const problem = expression();
-  if (problem !== null) return problem;
-  return next === tokens.length ? null : `expected "&&" or "||", found ${shown()}`;
+  const checked = expression();
+  if (!checked.ok) return checked;
+  return next === tokens.length ? DONE : refusal(`expected "&&" or "||", found ${shown()}`);
 }

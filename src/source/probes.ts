@@ -19,7 +19,8 @@ interface ProbeRow {
 const TABLE = {
   tcp_set_state: {
     traces: 'changes of TCP state; connect, accept, latency, life and state events come from them',
-    events: '`tcp_state`, `tcp_connect`, `tcp_connect_latency`, `tcp_life`; without the module also `tcp_accept`',
+    events:
+      '`tcp_state`, `tcp_connect`, `tcp_connect_latency`, `tcp_life`; without the module also `tcp_accept`',
     tracepoint: 'sock/inet_sock_set_state',
     // IPPROTO_TCP: the same tracepoint also reports SCTP, DCCP and MPTCP.
     tracepointFilter: 'protocol == 6',
@@ -45,8 +46,7 @@ const TABLE = {
     hasBothPorts: true,
   },
   inet_csk_accept: {
-    traces:
-      'accept(2), which shows the process that takes a connection; only the module has this probe',
+    traces: 'accept(2), which shows the process that takes a connection; only the module has this probe',
     events: '`tcp_accept`',
     tracepoint: null,
     hasBothPorts: true,

@@ -7,5 +7,5 @@ const tracefs = openTracefs();
 export const noTracefsReason: string | null = tracefs.ok ? null : tracefs.problem;
 
 /** Nowhere, where kernel events cannot be read. */
-export const TRACING = tracefs.ok ? tracefs.path : '/nowhere';
+export const TRACING = tracefs.ok ? tracefs.value : '/nowhere';
 export const INSTANCES = `${TRACING}/instances`;

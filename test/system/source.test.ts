@@ -18,7 +18,7 @@ import { until } from '../support/wait.ts';
 
 const tracefs = process.getuid?.() === 0 ? openTracefs() : { ok: false as const, problem: 'needs root' };
 if (!tracefs.ok) process.stdout.write(`source tests skipped: ${tracefs.problem}\n`);
-const root = tracefs.ok ? tracefs.path : '';
+const root = tracefs.ok ? tracefs.value : '';
 
 const LARGE_KB = 4096;
 /** The least the kernel makes is two pages; a few hundred records fill these. */

@@ -1,4 +1,5 @@
-/** The kernel's own description of its records: events/<system>/<event>/format and events/header_page. */
+/** Parses the kernel's description of its records: events/<system>/<event>/format and events/header_page. */
+import { ABSENT } from './record.ts';
 
 export interface FieldFormat {
   /** Bytes from the start of the record (or, for the page header, of the page). */
@@ -41,7 +42,13 @@ function parseFields(text: string): Map<string, FieldFormat> {
   return fields;
 }
 
-/** Parses an event's `format` file; null when it is not one. */
+/** The offset of a field of this size in bytes; ABSENT if the event has no such field. */
+export function offsetOf(format: EventFormat, name: string, size: number): number {
+  const field = format.fields.get(name);
+  return field !== undefined && field.size === size ? field.offset : ABSENT;
+}
+
+/** Parses an event's `format` file; null if the text is not one. */
 export function parseEventFormat(text: string): EventFormat | null {
   const name = /^name: (\S+)$/m.exec(text)?.[1];
   const id = /^ID: (\d+)$/m.exec(text)?.[1];
@@ -50,7 +57,7 @@ export function parseEventFormat(text: string): EventFormat | null {
   return { name, id: Number(id), fields };
 }
 
-/** Parses `events/header_page`; null when it is not one. */
+/** Parses `events/header_page`; null if the text is not one. */
 export function parsePageFormat(text: string): PageFormat | null {
   const fields = parseFields(text);
   const timestamp = fields.get('timestamp');

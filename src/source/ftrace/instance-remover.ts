@@ -1,61 +1,65 @@
 /**
- * Removes an ftrace instance for a process that is no longer root by then.
+ * Removes an ftrace instance for an agent that has given up root.
  *
- * Only root may remove a directory of tracefs: to give the `instances` directory to the agent's user would give it
- * those of all other tracers too. So a shell that stays root waits for one word from the agent. It takes nothing else
- * from it, the path is fixed when it starts, and it costs the memory of a shell and no CPU.
+ * Only root may remove a directory of tracefs. If the agent's user owned the `instances` directory, it could also remove
+ * the instances of all other tracers. So a shell that stays root waits for one word from the agent. It accepts nothing
+ * else, its path is fixed when it starts, and it costs the memory of a shell and no CPU.
  */
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { DONE, type Result, refusal } from '../../shared/result.ts';
 import type { Instance } from './instance.ts';
 
 /**
- * Without the word, at the end of its input, the agent was killed: the instance stays, with the records in it, for the
- * next start. Signals that mean the agent (a Ctrl-C, systemd's SIGTERM to the whole unit) are not for the keeper.
+ * If the input ends without the word, the agent was killed: the instance stays, with its records, for the next start.
+ * The shell ignores signals that are meant for the agent (Ctrl-C, systemd's SIGTERM to the whole unit).
  */
-const KEEPER = `
+const SCRIPT = `
 trap '' HUP INT QUIT TERM
 read -r word && [ "$word" = remove ] || exit 0
 exec rmdir -- "$1"
 `;
 
-export interface InstanceKeeper {
-  /** Every file of the instance must be closed. Null when it is gone, else one line that says why not. */
-  remove(): Promise<string | null>;
+export interface InstanceRemover {
+  /** Removes the instance. All of its files must be closed. */
+  remove(): Promise<Result>;
 }
 
-/** Starts the keeper; it ends with this process. */
-export function startKeeper({ path }: Instance): InstanceKeeper {
-  const keeper = spawn('/bin/sh', ['-c', KEEPER, 'ktc-instance-keeper', path], {
+/** Starts the shell, which must happen as root. It ends with this process. */
+export function startInstanceRemover({ path }: Instance): InstanceRemover {
+  const shell = spawn('/bin/sh', ['-c', SCRIPT, 'ktc-instance-keeper', path], {
     cwd: '/',
-    // Nothing of the agent's environment is its business.
+    // It needs nothing of the agent's environment.
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-    // A session of its own, so that what is typed in a terminal does not stop it either.
+    // In its own session, so that Ctrl-C and Ctrl-Z in a terminal do not reach it.
     detached: true,
     stdio: ['pipe', 'ignore', 'pipe'],
   });
-  let said = '';
-  keeper.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+  let errorOutput = '';
+  shell.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errorOutput += text;
   });
-  const ended = new Promise<string | null>((resolve) => {
-    keeper.once('error', ({ message }) => resolve(message));
-    keeper.once('close', (code, signal) =>
-      resolve(code === 0 ? null : said.trim() || `its keeper was ended by ${signal ?? `exit code ${code}`}`),
-    );
+  const ended = new Promise<Result>((resolve) => {
+    shell.once('error', ({ message }) => resolve(refusal(message)));
+    shell.once('close', (code, signal) => {
+      const reason = errorOutput.trim() || `its keeper was ended by ${signal ?? `exit code ${code}`}`;
+      resolve(code === 0 ? DONE : refusal(reason));
+    });
   });
-  // That it is gone already is what `ended` tells.
-  keeper.stdin.on('error', () => {});
-  // Alone it keeps nothing running. Pipes to a child are sockets, which the types do not tell.
-  const handles = [keeper, keeper.stdin as Socket, keeper.stderr as Socket];
+  // If the shell has ended already, `ended` says so.
+  shell.stdin.on('error', () => {});
+  // These handles alone must not keep this process running. Pipes to a child are sockets, which the types do not say.
+  const handles = [shell, shell.stdin as Socket, shell.stderr as Socket];
   for (const handle of handles) handle.unref();
   return {
     async remove() {
       for (const handle of handles) handle.ref();
-      keeper.stdin.end('remove\n');
-      const problem = await ended;
-      if (problem === null) return null;
-      return `cannot remove the ftrace instance ${path}: ${problem}; the next start takes it over`;
+      shell.stdin.end('remove\n');
+      const removed = await ended;
+      if (removed.ok) return removed;
+      return refusal(
+        `cannot remove the ftrace instance ${path}: ${removed.problem}; the next start takes it over`,
+      );
     },
   };
 }

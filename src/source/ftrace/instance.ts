@@ -1,4 +1,4 @@
-/** Our own ftrace instance: other tracers on the host neither see it nor are seen by it. */
+/** The agent's own ftrace instance. Other tracers on the host do not see its records, and it does not see theirs. */
 import {
   existsSync,
   mkdirSync,
@@ -9,20 +9,17 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import type { Opened } from '../../shared/result.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 
 export interface Instance {
+  /** Its directory below `instances/` of tracefs. */
   readonly path: string;
-  /** It was there already, left by a run that could not clean up; its buffers may hold records. */
+  /** It existed already: an earlier agent could not remove it. Its buffers may hold records. */
   readonly takenOver: boolean;
 }
 
-function faultOf(error: unknown): { code: string; message: string } {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
-  return { code, message };
-}
-
-/** The process that has files of an instance open: a living owner. Only asked when the instance already exists. */
+/** The process that has files of an instance open, such as `ktc (pid 7)`; null if there is none. */
 function findOwner(path: string): string | null {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
@@ -32,48 +29,47 @@ function findOwner(path: string): string | null {
       );
       if (open) return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`;
     } catch {
-      // The process or one of its descriptors went away while we looked.
+      // The process ended, or closed one of its descriptors, in the meantime.
     }
   }
   return null;
 }
 
-/** Makes the instance, or takes over one that nobody reads any more. */
+/** Makes the instance, or takes over one that no process reads. Refuses one that another process reads. */
 export function openInstance(tracefs: string, name: string): Opened<Instance> {
   const path = `${tracefs}/instances/${name}`;
   try {
     mkdirSync(path);
-    return { ok: true, value: { path, takenOver: false } };
+    return success({ path, takenOver: false });
   } catch (error) {
-    const { code, message } = faultOf(error);
+    if (!isSystemError(error)) throw error;
+    const { code, message } = error;
     if (code !== 'EEXIST') {
       return {
-        ok: false,
-        problem: `cannot make the ftrace instance ${path}: ${message}`,
+        ...refusal(`cannot make the ftrace instance ${path}: ${message}`),
         permission: code === 'EACCES',
       };
     }
   }
   const owner = findOwner(path);
-  if (owner !== null) {
-    return {
-      ok: false,
-      problem: `the ftrace instance ${name} is in use by ${owner}: stop it, or choose another source.instance`,
-    };
-  }
-  return { ok: true, value: { path, takenOver: true } };
+  if (owner === null) return success({ path, takenOver: true });
+  return refusal(
+    `the ftrace instance ${name} is in use by ${owner}: stop it, or choose another source.instance`,
+  );
 }
 
-/** Writes one of the instance's files; the problem is one line with the kernel's word. */
-export function writeSetting(instance: Instance, file: string, value: string): string | null {
+/** Writes one of the instance's files; `file` is relative to its directory. */
+export function writeSetting(instance: Instance, file: string, value: string): Result {
   try {
     writeFileSync(`${instance.path}/${file}`, value);
-    return null;
+    return DONE;
   } catch (error) {
-    return `cannot write "${value}" to ${instance.path}/${file}: ${faultOf(error).message}`;
+    if (!isSystemError(error)) throw error;
+    return refusal(`cannot write "${value}" to ${instance.path}/${file}: ${error.message}`);
   }
 }
 
+/** The text of one of the instance's files, trimmed; null if the kernel does not give it. */
 export function readSetting(instance: Instance, file: string): string | null {
   try {
     return readFileSync(`${instance.path}/${file}`, 'utf8').trim();
@@ -82,43 +78,45 @@ export function readSetting(instance: Instance, file: string): string | null {
   }
 }
 
-/** `[local] global mono` → `local`. */
-function chosen(setting: string | null): string | null {
+/** The value in use of a file that lists all values: `[local] global mono` → `local`. */
+function selectedValue(setting: string | null): string | null {
   return setting === null ? null : (/\[(\S+)\]/.exec(setting)?.[1] ?? null);
 }
 
 /**
- * Sets clock and buffers, touching only what differs: a new clock clears the buffers, and those of a taken-over
- * instance may hold records. Gives the clock's name.
+ * Sets the clock and the size of the buffers (KiB per CPU), and starts recording. Writes only what differs: a new clock
+ * clears the buffers, and those of a taken-over instance may hold records. Gives the name of the clock.
  */
 export function prepareInstance(instance: Instance, bufferKb: number): Opened<string> {
   const clocks = readSetting(instance, 'trace_clock') ?? '';
   const clock = /\bmono\b/.test(clocks) ? 'mono' : 'global';
   const settings: [string, string][] = [];
-  if (chosen(clocks) !== clock) settings.push(['trace_clock', clock]);
+  if (selectedValue(clocks) !== clock) settings.push(['trace_clock', clock]);
   if (readSetting(instance, 'per_cpu/cpu0/buffer_size_kb')?.split(' ')[0] !== String(bufferKb)) {
     settings.push(['buffer_size_kb', String(bufferKb)]);
   }
-  // Wake a waiting reader at the first record, not when half of the buffer is full; EL7 always does.
+  // Wake a waiting reader at the first record, not when half of the buffer is full. EL7 always does so.
   if (existsSync(`${instance.path}/buffer_percent`)) settings.push(['buffer_percent', '0']);
   settings.push(['tracing_on', '1']);
   for (const [file, value] of settings) {
-    const problem = writeSetting(instance, file, value);
-    if (problem !== null) return { ok: false, problem };
+    const written = writeSetting(instance, file, value);
+    if (!written.ok) return written;
   }
-  return { ok: true, value: clock };
+  return success(clock);
 }
 
-/** Removes the instance; every file of it must be closed. Null when it is gone. */
-export function removeInstance(instance: Instance): string | null {
+/** Removes the instance. All of its files must be closed. One that does not exist counts as removed. */
+export function removeInstance(instance: Instance): Result {
   try {
     rmdirSync(instance.path);
-    return null;
+    return DONE;
   } catch (error) {
-    const { code, message } = faultOf(error);
-    if (code === 'ENOENT') return null;
+    if (!isSystemError(error)) throw error;
+    const { code, message } = error;
+    if (code === 'ENOENT') return DONE;
     const owner = code === 'EBUSY' ? findOwner(instance.path) : null;
-    return `cannot remove the ftrace instance ${instance.path}: ${owner === null ? message : `${owner} uses it`}`;
+    const reason = owner === null ? message : `${owner} uses it`;
+    return refusal(`cannot remove the ftrace instance ${instance.path}: ${reason}`);
   }
 }
 
@@ -127,9 +125,9 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * Removes instances that are named after a process which has ended, the pattern's first group. One in use, as by a
- * process of another pid namespace, is refused by the kernel and stays. One that has this process's own id was left by
- * another that had it before.
+ * Removes the instances of processes that have ended. The first group of the pattern is the process id in the name of
+ * the instance. The kernel refuses to remove an instance in use, for example by a process of another pid namespace. An
+ * instance with this process's own id belonged to an earlier process with the same id.
  */
 export function removeStaleInstances(tracefs: string, pattern: RegExp): void {
   for (const name of readdirSync(`${tracefs}/instances`)) {
@@ -139,7 +137,7 @@ export function removeStaleInstances(tracefs: string, pattern: RegExp): void {
   }
 }
 
-/** Tells this instance from every other one, also of the same name: boot id (16 bytes) and inode (8 bytes). */
+/** Identifies an instance, also among instances of the same name: boot id (16 bytes) and inode (8 bytes, little-endian). */
 export function instanceIdentity(instance: Instance, bootId: string): Buffer {
   const identity = Buffer.alloc(24);
   identity.write(bootId.replaceAll('-', ''), 'hex');
@@ -147,7 +145,7 @@ export function instanceIdentity(instance: Instance, bootId: string): Buffer {
   return identity;
 }
 
-/** How many CPUs have a buffer, offline ones included; they are numbered from 0. */
+/** The number of CPUs that have a buffer, including offline CPUs. They are numbered from 0. */
 export function bufferCpus(instance: Instance): number {
   return readdirSync(`${instance.path}/per_cpu`).length;
 }

@@ -1,26 +1,30 @@
-/** Counts what the kernel could not keep, to the unit. */
+/** Counts exactly which records the kernel could not keep. */
 import type { CpuStatus, SourceLoss } from '../source.ts';
 import type { Instance } from './instance.ts';
 import type { StatsFiles } from './stats.ts';
 
 export interface LossCounter {
-  /** Reads every CPU's counters and tells what was lost since the last time; gives the kernel's count of records read. */
+  /**
+   * Reads the counters of all CPUs and reports what was lost since the last call. Gives the kernel's count of records
+   * read, the sum of all CPUs.
+   */
   read(onLoss: (reason: SourceLoss, records: number) => void): number;
-  /** Every CPU's buffer at this moment. */
+  /** The current state of every CPU's buffer. */
   status(): CpuStatus[];
 }
 
 /**
- * The kernel's counters run from the instance's beginning (`overrun`, `commit overrun`, `dropped events` of
- * per_cpu/cpuN/stats; kernel/trace/ring_buffer.c). Those of a taken-over instance start where they stand:
- * what was overwritten while nobody read is told by the marks of its first pages (live.ts).
- * `readMissed` counts for all users of the module together: a call that was missed is missed for all.
+ * The kernel counts from the creation of the instance (`overrun`, `commit overrun`, `dropped events` of
+ * per_cpu/cpuN/stats; kernel/trace/ring_buffer.c). In a taken-over instance only what comes from now on counts here:
+ * the first pages tell how many records were overwritten before (`missedWhileDown`, see slices.ts), and the first
+ * `read` reports them. `readMissed` counts for all users of the module together: a missed call is missed for all.
  */
 export function createLossCounter(
   instance: Instance,
   cpus: number,
   stats: StatsFiles,
   readMissed: (() => number) | null,
+  missedWhileDown: number,
 ): LossCounter {
   const start = Array.from({ length: cpus }, (_, cpu) => {
     const found = instance.takenOver ? stats.read(cpu) : null;
@@ -28,6 +32,7 @@ export function createLossCounter(
   });
   const known = start.map((counters) => ({ ...counters }));
   let missedBefore = readMissed?.() ?? 0;
+  let unreported = missedWhileDown;
   return {
     read(onLoss) {
       let readByKernel = 0;
@@ -41,9 +46,11 @@ export function createLossCounter(
         readByKernel += found.read;
       }
       const missed = readMissed?.() ?? 0;
-      // Loading the module anew begins at 0 again.
+      // A module that is loaded again counts from 0.
       if (missed > missedBefore) onLoss('probe_missed', missed - missedBefore);
       missedBefore = missed;
+      if (unreported > 0) onLoss('while_down', unreported);
+      unreported = 0;
       return readByKernel;
     },
     status: () =>

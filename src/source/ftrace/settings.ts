@@ -1,34 +1,36 @@
 /**
- * The settings that the trace depends on, held against others: `trace-cmd reset -a`, for one, switches off the events
- * of every instance on the host, and a source without events looks like a host without traffic.
+ * Guards the settings that the trace depends on, and restores them when another program changes them. For example,
+ * `trace-cmd reset -a` disables the events of every instance on the host, and a source without events looks like a host
+ * without traffic.
  */
 import { type KeptFile, keepFile } from '../kept-open-file.ts';
 import type { Instance } from './instance.ts';
 
 export interface Setting {
-  /** Below the instance's directory. */
+  /** Relative to the instance's directory. */
   readonly file: string;
   readonly value: string;
 }
 
 export interface Restored {
-  /** Files that somebody else had changed; they have their value again where the kernel took it. */
+  /** Files that another program had changed. They have their value again, unless the kernel refused it. */
   readonly changed: readonly string[];
-  /** A file that is no more: the event has gone with its module. Null when all are there. */
+  /** A file that does not exist any more, because its event went with its module; null if all exist. */
   readonly gone: string | null;
 }
 
 export interface Settings {
+  /** Compares every setting with its value, and writes those that differ. */
   restore(): Restored;
-  /** Switches off: nothing is recorded any more. */
+  /** Stops the ring buffer: the kernel records nothing any more. */
   stopRecording(): void;
   disableEvents(): void;
   close(): void;
 }
 
-interface HeldSetting extends Setting {
+interface GuardedSetting extends Setting {
   readonly kept: KeptFile;
-  /** What the kernel says to its value, which is not always the value. */
+  /** What the kernel gives back for the value, which is not always the same text. */
   text: string;
 }
 
@@ -36,33 +38,33 @@ function textOf(kept: KeptFile): string | null {
   return kept.read()?.toString('latin1') ?? null;
 }
 
-/** Opens settings that have their value at this moment. They are restored in this order. */
-export function holdSettings(instance: Instance, settings: readonly Setting[]): Settings {
-  const held = settings.flatMap((setting): HeldSetting[] => {
+/** Opens settings that have their value now. They will be restored in this order. */
+export function guardSettings(instance: Instance, settings: readonly Setting[]): Settings {
+  const guarded = settings.flatMap((setting): GuardedSetting[] => {
     const kept = keepFile(`${instance.path}/${setting.file}`, 'write');
     return kept === null ? [] : [{ ...setting, kept, text: textOf(kept) ?? '' }];
   });
-  const write = (isMeant: (file: string) => boolean): void => {
-    for (const { file, kept } of held) if (isMeant(file)) kept.write('0');
+  const writeZero = (isMeant: (file: string) => boolean): void => {
+    for (const { file, kept } of guarded) if (isMeant(file)) kept.write('0');
   };
   return {
     restore() {
       const changed: string[] = [];
-      for (const setting of held) {
+      for (const setting of guarded) {
         const text = textOf(setting.kept);
         if (text === null) return { changed, gone: setting.file };
         if (text === setting.text) continue;
         setting.kept.write(setting.value);
-        // Told once, also where it cannot be put back.
+        // Reported once, also if it cannot be restored.
         setting.text = textOf(setting.kept) ?? text;
         changed.push(setting.file);
       }
       return { changed, gone: null };
     },
-    stopRecording: () => write((file) => file === 'tracing_on'),
-    disableEvents: () => write((file) => file.endsWith('/enable')),
+    stopRecording: () => writeZero((file) => file === 'tracing_on'),
+    disableEvents: () => writeZero((file) => file.endsWith('/enable')),
     close() {
-      for (const { kept } of held) kept.close();
+      for (const { kept } of guarded) kept.close();
     },
   };
 }

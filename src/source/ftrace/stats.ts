@@ -1,37 +1,41 @@
-/** The kernel's own counters of each CPU's buffer. */
+/** Reads the kernel's counters of each CPU's buffer: per_cpu/cpuN/stats (kernel/trace/trace.c, `tracing_stats_read`). */
 import { keepFile } from '../kept-open-file.ts';
 import type { Instance } from './instance.ts';
 
 export interface BufferStats {
-  /** Records in the buffer, not read yet, and their bytes. */
+  /** Records in the buffer that were not read yet, and their bytes. */
   readonly entries: number;
   readonly bytes: number;
   /** Records overwritten before they were read. */
   readonly overrun: number;
-  /** Records the kernel had no room for. */
+  /** Records for which the kernel had no space. */
   readonly dropped: number;
-  /** Records that were read, by whomever. */
+  /** Records that were read, by any process. */
   readonly read: number;
-  /** The trace clock, ns. */
+  /** Time of the trace clock in nanoseconds. */
   readonly now: bigint;
 }
 
 export interface StatsFiles {
-  /** Reads per_cpu/cpuN/stats; null when the CPU has none. */
+  /** The counters of one CPU; null if it has none. */
   read(cpu: number): BufferStats | null;
+  /** The sum of one counter over all CPUs. */
+  total(counter: 'read' | 'entries'): number;
   close(): void;
 }
 
-/** Opens the counters of CPUs 0 … cpus - 1, those that are not online included. */
+/** Opens the counters of CPUs 0 … cpus - 1, including CPUs that are not online. */
 export function openStats(instance: Instance, cpus: number): StatsFiles {
   const files = Array.from({ length: cpus }, (_, cpu) =>
     keepFile(`${instance.path}/per_cpu/cpu${cpu}/stats`, 'read'),
   );
+  function read(cpu: number): BufferStats | null {
+    const text = files[cpu]?.read();
+    return text == null ? null : parseStats(text.toString('latin1'));
+  }
   return {
-    read(cpu) {
-      const text = files[cpu]?.read();
-      return text == null ? null : parseStats(text.toString('latin1'));
-    },
+    read,
+    total: (counter) => files.reduce((sum, _, cpu) => sum + (read(cpu)?.[counter] ?? 0), 0),
     close() {
       for (const file of files) file?.close();
     },

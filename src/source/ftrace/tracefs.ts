@@ -1,16 +1,13 @@
-/** Where the kernel's tracing files are, and what to do when they are not there. */
+/** Finds the directory of the kernel's tracing files. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { type Result, refusal, success } from '../../shared/result.ts';
 
-/** Newer kernels have tracefs of its own; EL7 has it inside debugfs. */
+/** Newer kernels mount tracefs on its own directory; EL7 has the files inside debugfs. */
 const CANDIDATES = [
   { path: '/sys/kernel/tracing', type: 'tracefs' },
   { path: '/sys/kernel/debug/tracing', mountPoint: '/sys/kernel/debug', type: 'debugfs' },
 ] as const;
-
-export type Tracefs =
-  | { readonly ok: true; readonly path: string }
-  | { readonly ok: false; readonly problem: string };
 
 function isTracing(path: string): boolean {
   try {
@@ -21,29 +18,20 @@ function isTracing(path: string): boolean {
   }
 }
 
-/**
- * Finds the tracing directory and mounts it where that is needed and allowed.
- * The problem is one line that says what is missing and how to get it.
- */
-export function openTracefs(): Tracefs {
-  for (const { path } of CANDIDATES) if (isTracing(path)) return { ok: true, path };
-  if (process.getuid?.() !== 0) {
-    return { ok: false, problem: 'reading kernel events needs root: run it with sudo' };
-  }
+/** Finds the kernel's tracing directory, and mounts it if that is necessary and allowed. Gives its path. */
+export function openTracefs(): Result<string> {
+  for (const { path } of CANDIDATES) if (isTracing(path)) return success(path);
+  if (process.getuid?.() !== 0) return refusal('reading kernel events needs root: run it with sudo');
   const filesystems = readFileSync('/proc/filesystems', 'utf8');
   for (const candidate of CANDIDATES) {
     const mountPoint = 'mountPoint' in candidate ? candidate.mountPoint : candidate.path;
     if (!filesystems.includes(`\t${candidate.type}\n`) || !existsSync(mountPoint)) continue;
     const mount = spawnSync('mount', ['-t', candidate.type, 'nodev', mountPoint], { encoding: 'utf8' });
-    if (mount.status === 0 && isTracing(candidate.path)) return { ok: true, path: candidate.path };
-    return {
-      ok: false,
-      problem: `cannot mount ${candidate.type} on ${mountPoint}: ${mount.stderr?.trim() || mount.error?.message || 'no tracing below it'}`,
-    };
+    if (mount.status === 0 && isTracing(candidate.path)) return success(candidate.path);
+    const reason = mount.stderr?.trim() || mount.error?.message || 'no tracing below it';
+    return refusal(`cannot mount ${candidate.type} on ${mountPoint}: ${reason}`);
   }
-  return {
-    ok: false,
-    problem:
-      'this kernel has neither tracefs nor debugfs: it was built without CONFIG_FTRACE, use another kernel',
-  };
+  return refusal(
+    'this kernel has neither tracefs nor debugfs: it was built without CONFIG_FTRACE, use another kernel',
+  );
 }

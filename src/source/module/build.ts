@@ -1,30 +1,31 @@
-/** Builds tcp_trace.ko for one kernel with that kernel's headers. */
+/** Builds tcp_trace.ko for one kernel, with the headers of that kernel. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Opened } from '../../shared/result.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { type Result, refusal, success } from '../../shared/result.ts';
 import { MODULE_NAME } from './status.ts';
 
 export interface BuildOptions {
-  /** The folder kmodule/; it is copied, and nothing is written into it. */
+  /** The folder kmodule/. It is copied, and nothing is written into it. */
   readonly sources: string;
-  /** As `uname -r` says it. */
+  /** The release of the kernel, as `uname -r` prints it. */
   readonly kernel: string;
-  /** The prepared headers; null takes /lib/modules/<kernel>/build. */
+  /** The directory of the prepared headers; null for /lib/modules/<kernel>/build. */
   readonly headers: string | null;
-  /** Where the module goes; null installs it below /lib/modules/<kernel>, where modprobe finds it. */
+  /** The path of the built module; null installs it below /lib/modules/<kernel>, where modprobe finds it. */
   readonly output: string | null;
 }
 
 const TOOLS = ['make', 'gcc'];
 
-function isThere(program: string): boolean {
+function isInstalled(program: string): boolean {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** The line that tells most: make's own complaint about a target comes last and says least. */
-function firstComplaint(output: string): string {
+/** The most useful line of make's output. Its own message about the target comes last and explains least. */
+function findReason(output: string): string {
   const lines = output
     .split('\n')
     .map((line) => line.trim())
@@ -34,13 +35,12 @@ function firstComplaint(output: string): string {
   );
 }
 
-/** Where the module is now: a path, or the name that modprobe takes. The problem is one line. */
-export function buildModule({ sources, kernel, headers, output }: BuildOptions): Opened<string> {
+/** Builds the module. Gives its path, or the name for modprobe if it was installed. */
+export function buildModule({ sources, kernel, headers, output }: BuildOptions): Result<string> {
   if (!existsSync(join(sources, 'Makefile')))
-    return { ok: false, problem: `there are no sources of ${MODULE_NAME}.ko in ${sources}` };
-  const missing = TOOLS.filter((tool) => !isThere(tool));
-  if (missing.length > 0)
-    return { ok: false, problem: `to build ${MODULE_NAME}.ko install ${missing.join(' and ')}` };
+    return refusal(`there are no sources of ${MODULE_NAME}.ko in ${sources}`);
+  const missing = TOOLS.filter((tool) => !isInstalled(tool));
+  if (missing.length > 0) return refusal(`to build ${MODULE_NAME}.ko install ${missing.join(' and ')}`);
   const directory = mkdtempSync(join(tmpdir(), 'ktc-module-'));
   try {
     cpSync(sources, directory, { recursive: true });
@@ -51,18 +51,16 @@ export function buildModule({ sources, kernel, headers, output }: BuildOptions):
         env: { ...process.env, LC_ALL: 'C', MAKEFLAGS: '' },
       });
       if (made.status !== 0) {
-        const problem = firstComplaint(made.stderr || made.stdout || String(made.error?.message));
-        return {
-          ok: false,
-          problem: `cannot ${goal === 'all' ? 'build' : 'install'} ${MODULE_NAME}.ko: ${problem}`,
-        };
+        const reason = findReason(made.stderr || made.stdout || String(made.error?.message));
+        return refusal(`cannot ${goal === 'all' ? 'build' : 'install'} ${MODULE_NAME}.ko: ${reason}`);
       }
     }
-    if (output === null) return { ok: true, value: MODULE_NAME };
+    if (output === null) return success(MODULE_NAME);
     copyFileSync(join(directory, `${MODULE_NAME}.ko`), output);
-    return { ok: true, value: output };
+    return success(output);
   } catch (error) {
-    return { ok: false, problem: `cannot build ${MODULE_NAME}.ko: ${(error as Error).message}` };
+    if (!isSystemError(error)) throw error;
+    return refusal(`cannot build ${MODULE_NAME}.ko: ${error.message}`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -1,27 +1,22 @@
-/** Brings tcp_trace.ko into the kernel and out of it, and says in one line why where it cannot. */
+/** Loads tcp_trace.ko into the kernel and unloads it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import type { Opened } from '../../shared/result.ts';
+import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 import { isModuleLoaded, MODULE_API, MODULE_NAME, type ModuleStatus, readModule } from './status.ts';
 
 const NOT_ROOT = 'loading a kernel module needs root: run it with sudo';
 const HOW_TO_BUILD = '`ktc module build` makes it (needs kernel-devel, gcc and make)';
 
-interface CommandEnd {
-  readonly ok: boolean;
-  /** What it said on standard error, in one line. */
-  readonly said: string;
-}
-
-function run(program: string, args: readonly string[]): CommandEnd {
-  // In English, because what it says decides what we say.
+/** Runs a program to its end. The problem is its standard error in one line. */
+function run(program: string, args: readonly string[]): Result {
+  // In English, because our message depends on its message.
   const result = spawnSync(program, args, { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
-  if (result.error !== undefined) return { ok: false, said: `${program}: ${result.error.message}` };
-  return { ok: result.status === 0, said: result.stderr.trim().replace(/\s*\n\s*/g, '; ') };
+  if (result.error !== undefined) return refusal(`${program}: ${result.error.message}`);
+  return result.status === 0 ? DONE : refusal(result.stderr.trim().replace(/\s*\n\s*/g, '; '));
 }
 
-/** One of the strings that a module carries in its section .modinfo, such as `vermagic`; null when it has none. */
+/** The string of this name in the section .modinfo of a module file, such as `vermagic`; null if it has none. */
 export function readModuleInfo(path: string, name: string): string | null {
   const image = readFileSync(path, 'latin1');
   const start = image.indexOf(`\0${name}=`);
@@ -46,7 +41,10 @@ function builtFor(path: string): string {
   }
 }
 
-/** One line about why modprobe or insmod failed, by what kmod or busybox `said`; `path` is empty for modprobe. */
+/**
+ * Explains in one line why modprobe or insmod failed. `said` is the message of kmod or busybox; `path` is the file that
+ * was given to insmod, empty for modprobe.
+ */
 export function explainLoadFault(said: string, path: string): string {
   const what = path === '' ? `${MODULE_NAME}.ko` : path;
   if (/module (\S+ )?not found|no such file/i.test(said)) {
@@ -81,43 +79,39 @@ function isFtraceEnabled(): boolean {
   }
 }
 
-/** Whether this agent can use the loaded module, on a kernel that lets it work. */
-function checkUsable(module: ModuleStatus): Opened<ModuleStatus> {
+/** Whether this agent and this kernel can use the loaded module. */
+function checkUsable(module: ModuleStatus): Result<ModuleStatus> {
   if (!isFtraceEnabled())
-    return {
-      ok: false,
-      problem: `kernel.ftrace_enabled is 0, so ${MODULE_NAME}.ko sees nothing: set it to 1`,
-    };
-  if (module.api === MODULE_API) return { ok: true, value: module };
-  return {
-    ok: false,
-    problem:
-      `${MODULE_NAME}.ko ${module.version} speaks API ${module.api}, this agent ${MODULE_API}: ` +
+    return refusal(`kernel.ftrace_enabled is 0, so ${MODULE_NAME}.ko sees nothing: set it to 1`);
+  if (module.api === MODULE_API) return success(module);
+  return refusal(
+    `${MODULE_NAME}.ko ${module.version} speaks API ${module.api}, this agent ${MODULE_API}: ` +
       'install the module that came with the agent, then ktc module unload and ktc module load',
-  };
+  );
 }
 
-/** The module, loaded if it was not: by name with modprobe, or from the file `path`. */
+/** Loads the module if it is not loaded: with modprobe if `path` is empty, else from that file. */
 export function loadModule(path: string): Opened<ModuleStatus> {
   const loaded = readModule();
   if (loaded !== null) return checkUsable(loaded);
-  if (process.getuid?.() !== 0) return { ok: false, problem: NOT_ROOT, permission: true };
-  const { ok, said } = path === '' ? run('modprobe', [MODULE_NAME]) : run('insmod', [path]);
+  if (process.getuid?.() !== 0) return { ...refusal(NOT_ROOT), permission: true };
+  const ended = path === '' ? run('modprobe', [MODULE_NAME]) : run('insmod', [path]);
   const module = readModule();
   if (module !== null) return checkUsable(module);
-  return {
-    ok: false,
-    problem: ok ? `${MODULE_NAME}.ko was loaded and is not there` : explainLoadFault(said, path),
-  };
+  return refusal(
+    ended.ok ? `${MODULE_NAME}.ko was loaded and is not there` : explainLoadFault(ended.problem, path),
+  );
 }
 
-/** Null when the module is out of the kernel. */
-export function unloadModule(): string | null {
-  if (!isModuleLoaded()) return null;
-  if (process.getuid?.() !== 0) return 'unloading a kernel module needs root: run it with sudo';
-  const { ok, said } = run('rmmod', [MODULE_NAME]);
-  if (ok) return null;
-  return /in use|busy|temporarily unavailable/i.test(said)
-    ? `${MODULE_NAME}.ko is in use: stop the agent, and every other tracer that has an event of the system ktc on`
-    : `cannot unload ${MODULE_NAME}.ko: ${said}`;
+/** Unloads the module. One that is not loaded counts as unloaded. */
+export function unloadModule(): Result {
+  if (!isModuleLoaded()) return DONE;
+  if (process.getuid?.() !== 0) return refusal('unloading a kernel module needs root: run it with sudo');
+  const ended = run('rmmod', [MODULE_NAME]);
+  if (ended.ok) return ended;
+  return refusal(
+    /in use|busy|temporarily unavailable/i.test(ended.problem)
+      ? `${MODULE_NAME}.ko is in use: stop the agent, and every other tracer that has an event of the system ktc on`
+      : `cannot unload ${MODULE_NAME}.ko: ${ended.problem}`,
+  );
 }

@@ -1,5 +1,6 @@
-/** tcp_trace.ko as the running kernel has it: what it offers, and how each of its hooks does. */
+/** The state of tcp_trace.ko in the running kernel: its events, and the state of each of its hooks. */
 import { existsSync, readFileSync } from 'node:fs';
+import { DONE, type Result, refusal } from '../../shared/result.ts';
 import { type KeptFile, keepFile } from '../kept-open-file.ts';
 
 export const MODULE_NAME = 'tcp_trace';
@@ -11,18 +12,19 @@ const DIRECTORY = `/sys/module/${MODULE_NAME}`;
 const KPROBES = '/sys/kernel/debug/kprobes/list';
 
 /**
- * `ftrace`: called by the function's tracing entry; `optimized`: a jump; `breakpoint`: a trap for each call. `unknown`
- * where debugfs does not tell.
+ * How the kernel calls a hook. `ftrace`: by the tracing entry of the function; `optimized`: by a jump; `breakpoint`: by
+ * a trap per call; `unknown`: debugfs does not say.
  */
 export type HookWay = 'ftrace' | 'optimized' | 'breakpoint' | 'unknown';
 
-/** A function of the kernel that an event comes from. */
+/** A function of the kernel that the module hooks for one of its events. */
 export interface Hook {
+  /** The event that comes from it. */
   readonly probe: string;
   readonly function: string;
-  /** `absent`: this kernel has no such function. */
+  /** `absent`: this kernel has no such function, or does not let it be hooked. */
   readonly state: 'absent' | 'off' | 'on';
-  /** Calls that no probe could see since the module was loaded. */
+  /** Calls since the module was loaded for which the kernel could not run the hook. */
   readonly missed: number;
   /** Null while the hook is not on. */
   readonly way: HookWay | null;
@@ -31,7 +33,7 @@ export interface Hook {
 export interface ModuleStatus {
   readonly version: string;
   readonly api: number;
-  /** Events that have a hook on this kernel. */
+  /** The names of the events that have a hook on this kernel. */
   readonly events: readonly string[];
   readonly hooks: readonly Hook[];
 }
@@ -74,7 +76,7 @@ function parseHook(line: string, ways: ReadonlyMap<string, HookWay>): Hook[] {
   ];
 }
 
-/** The hooks of the parameter `probes`; `kprobes` is the kernel's list of them, null where it cannot be read. */
+/** Parses the parameter `probes`. `kprobes` is the kernel's list of all kprobes, null if it cannot be read. */
 export function parseHooks(probes: string, kprobes: string | null): Hook[] {
   const ways = parseWays(kprobes ?? '');
   return probes.split('\n').flatMap((line) => parseHook(line, ways));
@@ -92,12 +94,12 @@ export function isModuleLoaded(): boolean {
   return existsSync(`${DIRECTORY}/parameters/api`);
 }
 
-/** The kernel's list of all kprobes, kept open for `readModule`: only root may open it. Null where there is none. */
+/** Opens the kernel's list of all kprobes for `readModule`, because only root may open it. Null if there is none. */
 export function keepKprobes(): KeptFile | null {
   return keepFile(KPROBES, 'read');
 }
 
-/** Null when the module is not loaded. `kprobes` is a kept list; without one it is opened anew. */
+/** The module's state, null if it is not loaded. `kprobes` is the list that was kept open, null to open it now. */
 export function readModule(kprobes: KeptFile | null = null): ModuleStatus | null {
   try {
     return {
@@ -107,33 +109,35 @@ export function readModule(kprobes: KeptFile | null = null): ModuleStatus | null
       hooks: parseHooks(parameter('probes'), kprobes?.read()?.toString('latin1') ?? readKprobes()),
     };
   } catch {
-    // Also when it is unloaded while we look.
+    // It is not loaded, or was unloaded in the meantime.
     return null;
   }
 }
 
 const countMissed = (hooks: readonly Hook[]): number => hooks.reduce((sum, { missed }) => sum + missed, 0);
 
-/** Calls that the hooks could not see, all together. */
+/** The sum of the missed calls of all hooks. */
 export function missedCalls(module: ModuleStatus): number {
   return countMissed(module.hooks);
 }
 
-/** The same as the kernel has it now, without how each hook is carried, which costs a list of all kprobes. */
+/** Reads the sum of the missed calls now. It does not read the list of all kprobes, which is long. */
 export function readMissedCalls(): number {
   try {
     return countMissed(parseHooks(parameter('probes'), null));
   } catch {
-    // The module is not loaded, or is unloaded while we look.
+    // It is not loaded, or was unloaded in the meantime.
     return 0;
   }
 }
 
-/** Why an event of the module cannot be had on this kernel, or null. */
-export function eventProblem({ events, hooks }: ModuleStatus, event: string): string | null {
-  if (events.includes(event)) return null;
+/** Whether the module has this event on this kernel. */
+export function checkEvent({ events, hooks }: ModuleStatus, event: string): Result {
+  if (events.includes(event)) return DONE;
   const functions = hooks.filter(({ probe }) => probe === event).map((hook) => hook.function);
-  return functions.length === 0
-    ? `${MODULE_NAME}.ko has no event ${event}`
-    : `this kernel has no function ${functions.join(', ')} to probe`;
+  return refusal(
+    functions.length === 0
+      ? `${MODULE_NAME}.ko has no event ${event}`
+      : `this kernel has no function ${functions.join(', ')} to probe`,
+  );
 }

@@ -1,15 +1,18 @@
 /**
- * Recordings: what a live source read, so that it can be given again anywhere, without root.
+ * Writes recordings: everything that a live source read, so that it can be replayed anywhere, without root.
  *
- * A recording is a series of gzip members, each holding whole frames, so that a writer that dies loses at most what
- * it had not written:
+ * A recording is a series of gzip members. Each member holds whole frames, so a writer that is killed loses only what
+ * it had not written yet:
  *
  *     frame = type (1 byte) | 0 (1 byte) | cpu (u16) | length (u32) | payload        little-endian
  *
- * The first frame is the header; a `give` of everything says that it is whole. Pages come as the kernel gave them.
+ * The first frame is the header. A `give` of everything marks the end of a whole recording. Pages are as the kernel gave
+ * them.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import { isSystemError } from '../../shared/errors.ts';
+import { type Result, refusal, success } from '../../shared/result.ts';
 import type { Epoch, TraceClock } from '../clock.ts';
 import type { KernelIdentity } from '../host/identity.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
@@ -24,7 +27,7 @@ export const FRAME_HEAD_BYTES = 8;
 
 export interface RecordedEvent {
   readonly probe: ProbeName;
-  /** As written to the kernel; empty when there was none. */
+  /** As written to the kernel; empty if there was none. */
   readonly filter: string;
   /** The text of the event's format file. */
   readonly format: string;
@@ -52,7 +55,7 @@ export interface TaskFrame extends Task {
   readonly thread: number;
 }
 export interface GiveFrame {
-  /** Trace time; null at the end, when everything is given. */
+  /** Trace time in nanoseconds; null at the end, when everything was given. */
   readonly watermark: number | null;
 }
 export interface LostFrame {
@@ -64,6 +67,7 @@ export interface ExistingFrame {
   readonly existing: readonly ExistingConnection[];
 }
 
+/** Writes what a live source reads, in the order of the calls. */
 export interface RecordingWriter {
   begin(header: Omit<RecordingHeader, 'version'>): void;
   existing(connections: readonly ExistingConnection[]): void;
@@ -72,22 +76,36 @@ export interface RecordingWriter {
   task(thread: number, task: Task): void;
   give(watermark: number): void;
   lost(reason: SourceLoss, records: number): void;
-  /** Writes what is left. */
+  /** Writes the rest and closes the file. */
   close(): RecordingResult;
 }
 
 export interface RecordingResult {
   readonly pages: number;
   readonly bytes: number;
-  /** Why writing ended early, such as a full disk; null when all is written. */
+  /** Why writing ended early, such as a full disk; null if everything was written. */
   readonly problem: string | null;
 }
 
+/** Bytes of frames per gzip member, before compression. */
 const MEMBER_BYTES = 1 << 20;
 
-/** Throws what open(2) says. `onFault` hears, once, that nothing more can be written. */
-export function createRecording(path: string, onFault: () => void): RecordingWriter {
-  const file = openSync(path, 'w', 0o640);
+function openFile(path: string): Result<number> {
+  try {
+    return success(openSync(path, 'w', 0o640));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return refusal(`cannot write ${path}: ${error.message}`);
+  }
+}
+
+/** Creates a recording, or replaces the one that exists. Calls `onFault` once, when nothing more can be written. */
+export function createRecording(path: string, onFault: () => void): Result<RecordingWriter> {
+  const opened = openFile(path);
+  return opened.ok ? success(createWriter(opened.value, onFault)) : opened;
+}
+
+function createWriter(file: number, onFault: () => void): RecordingWriter {
   let frames: Buffer[] = [];
   let pending = 0;
   let pages = 0;
@@ -105,7 +123,8 @@ export function createRecording(path: string, onFault: () => void): RecordingWri
       for (let written = 0; written < member.length; ) written += writeSync(file, member, written);
       bytes += member.length;
     } catch (error) {
-      problem = (error as Error).message;
+      if (!isSystemError(error)) throw error;
+      problem = error.message;
       onFault();
     }
   }
@@ -136,7 +155,7 @@ export function createRecording(path: string, onFault: () => void): RecordingWri
     },
     page(cpu, page) {
       pages++;
-      // The ring uses its pages again, so this one is copied; zeros at its end compress to nothing.
+      // A copy, because the ring uses its pages again. Zeros at the end of a page compress to nothing.
       write(FRAME.page, cpu, Buffer.from(page));
     },
     clock({ wallSeconds, wallNanoseconds }) {

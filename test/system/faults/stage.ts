@@ -108,7 +108,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const sinkPath = options.sinkPath ?? join(directory, 'events.ndjson');
   const ordinal = staged++;
   const instance = `ktc-stage-${process.pid}-${ordinal}`;
-  const traced = { path: `${tracefs.path}/instances/${instance}`, takenOver: false };
+  const traced = { path: `${tracefs.value}/instances/${instance}`, takenOver: false };
   const port = FIRST_PORT + ((process.pid * 16 + ordinal) % PORTS);
   const filter = `sport == ${port} || dport == ${port}`;
   const probe = { enabled: true, filter };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { epochAt } from '../../../src/source/clock.ts';
 import { parsePageFormat } from '../../../src/source/decode/format.ts';
-import type { RecordReader } from '../../../src/source/decode/record.ts';
+import type { RecordReader } from '../../../src/source/decode/reader.ts';
 import { createStreams, type Streams } from '../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../support/page-builder.ts';

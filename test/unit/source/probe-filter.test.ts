@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseEventFormat } from '../../../src/source/decode/format.ts';
-import { filterProblem } from '../../../src/source/probe-filter.ts';
+import { checkFilter } from '../../../src/source/probe-filter.ts';
 
 const file = '../../fixtures/formats/6.1/tcp.tcp_retransmit_skb.format';
 const format = parseEventFormat(readFileSync(join(import.meta.dirname, file), 'utf8'));
 if (format === null) throw new Error(`${file} is not understood`);
-const problem = (filter: string) => filterProblem(filter, format);
+const check = (filter: string) => checkFilter(filter, format);
 
 describe('a filter', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('a filter', () => {
     'comm == "nginx"',
     "comm ~ 'ngi*'",
     'state == -1',
-  ])('%s is one', (filter) => expect(problem(filter)).toBeNull());
+  ])('%s is one', (filter) => expect(check(filter)).toEqual({ ok: true }));
 
   it.each([
     ['', 'expected a field name, found the end'],
@@ -49,9 +49,10 @@ describe('a filter', () => {
     ['dport == 443 # web', 'unexpected "#" at character 14'],
     ['comm == "nginx', 'unexpected """ at character 9'],
     ['dport == 443;', 'unexpected ";" at character 13'],
-  ])('%s is none', (filter, expected) => expect(problem(filter)).toBe(expected));
+  ])('%s is none', (filter, problem) => expect(check(filter)).toEqual({ ok: false, problem }));
 
   it('cannot be longer than a page', () => {
-    expect(problem(`dport == ${'4'.repeat(4096)}`)).toBe("longer than the kernel's 4095 bytes");
+    const problem = "longer than the kernel's 4095 bytes";
+    expect(check(`dport == ${'4'.repeat(4096)}`)).toEqual({ ok: false, problem });
   });
 });

@@ -6,7 +6,8 @@ import { expect, it } from 'vitest';
 import { epochAt } from '../../../../src/source/clock.ts';
 import { parseEventFormat, parsePageFormat } from '../../../../src/source/decode/format.ts';
 import { createCursor, missedBefore, nextRecord, openPage } from '../../../../src/source/decode/page.ts';
-import { compileReader, type RecordReader, type TcpRecord } from '../../../../src/source/decode/record.ts';
+import { compileReader, type RecordReader } from '../../../../src/source/decode/reader.ts';
+import type { TcpRecord } from '../../../../src/source/decode/record.ts';
 import { createStreams } from '../../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../../src/source/source.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
@@ -120,7 +121,7 @@ for (const { probe, format: text } of recordings.flatMap(({ events }) => events)
   const event = parseEventFormat(text);
   const compiled = event === null ? null : compileReader(probe, event);
   if (event === null || compiled?.ok !== true) throw new Error(`the format of ${probe} is not understood`);
-  readers.set(event.id, compiled.read);
+  readers.set(event.id, compiled.value);
 }
 
 function corpus(random: Random): Buffer[] {

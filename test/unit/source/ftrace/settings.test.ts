@@ -1,15 +1,15 @@
-/** Settings that others change: on files of /proc, which anybody's kernel has and which go with their process. */
+/** Settings that other programs change, on files of /proc: every kernel has them, and they end with their process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { holdSettings } from '../../../../src/source/ftrace/settings.ts';
+import { guardSettings } from '../../../../src/source/ftrace/settings.ts';
 
-it('tells what was changed, puts it back, and tells what is no more', async () => {
+it('reports and restores a changed setting, and reports a file that does not exist any more', async () => {
   const child = spawn('sleep', ['60']);
   const path = `/proc/${child.pid}`;
   writeFileSync(`${path}/oom_score_adj`, '900');
-  const settings = holdSettings({ path, takenOver: false }, [{ file: 'oom_score_adj', value: '900' }]);
+  const settings = guardSettings({ path, takenOver: false }, [{ file: 'oom_score_adj', value: '900' }]);
   const current = () => readFileSync(`${path}/oom_score_adj`, 'utf8');
 
   expect(settings.restore()).toEqual({ changed: [], gone: null });

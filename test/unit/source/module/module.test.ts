@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildModule } from '../../../../src/source/module/build.ts';
 import { explainLoadFault, readModuleInfo } from '../../../../src/source/module/load.ts';
-import { eventProblem, type Hook, missedCalls, parseHooks } from '../../../../src/source/module/status.ts';
+import { checkEvent, type Hook, missedCalls, parseHooks } from '../../../../src/source/module/status.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-module-test-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -39,11 +39,15 @@ describe("the module's hooks", () => {
     const hooks: Hook[] = parseHooks(PROBES, null);
     const module = { version: '1.0.0', api: 1, events: ['tcp_set_state', 'inet_csk_accept'], hooks };
     expect(missedCalls(module)).toBe(3);
-    expect(eventProblem(module, 'tcp_set_state')).toBeNull();
-    expect(eventProblem(module, 'tcp_send_reset')).toBe(
-      'this kernel has no function tcp_v4_send_reset, tcp_v6_send_reset to probe',
-    );
-    expect(eventProblem(module, 'tcp_new')).toBe('tcp_trace.ko has no event tcp_new');
+    expect(checkEvent(module, 'tcp_set_state')).toEqual({ ok: true });
+    expect(checkEvent(module, 'tcp_send_reset')).toEqual({
+      ok: false,
+      problem: 'this kernel has no function tcp_v4_send_reset, tcp_v6_send_reset to probe',
+    });
+    expect(checkEvent(module, 'tcp_new')).toEqual({
+      ok: false,
+      problem: 'tcp_trace.ko has no event tcp_new',
+    });
   });
 });
 

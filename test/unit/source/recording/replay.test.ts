@@ -126,7 +126,9 @@ const EPOCH = 9_000_000_000_000_000n;
 /** A recording of two CPUs, clock steps, tasks and losses, made by the writer itself. */
 function makeRecording(name: string): string {
   const path = join(directory, name);
-  const recording = createRecording(path, () => expect.unreachable());
+  const created = createRecording(path, () => expect.unreachable());
+  if (!created.ok) throw new Error(created.problem);
+  const recording = created.value;
   const page = (time: bigint, ...records: RecordSpec[]) =>
     recording.page(Number(time % 2n), buildPage({ timestamp: EPOCH + time, records }));
   const clock = { epoch: epochAt(EPOCH), wallSeconds: 100, wallNanoseconds: 5, now: () => 0, follow() {} };

@@ -2,13 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseEventFormat } from '../../../../src/source/decode/format.ts';
-import {
-  ABSENT,
-  compileReader,
-  createRecord,
-  type RecordReader,
-  type TcpRecord,
-} from '../../../../src/source/decode/record.ts';
+import { compileReader, type RecordReader } from '../../../../src/source/decode/reader.ts';
+import { ABSENT, createRecord, type TcpRecord } from '../../../../src/source/decode/record.ts';
 import type { ProbeName } from '../../../../src/source/probes.ts';
 import { readRecordings } from '../recorded.ts';
 
@@ -26,7 +21,7 @@ function readerOf(kernel: string, probe: ProbeName, edit = (text: string): strin
   if (format === null) throw new Error(`the format of ${probe} is not understood`);
   const compiled = compileReader(probe, format);
   if (!compiled.ok) throw new Error(compiled.problem);
-  return compiled.read;
+  return compiled.value;
 }
 
 const IPV4_LOCAL = [192, 0, 2, 7];
@@ -391,7 +386,7 @@ describe('an event of tcp_trace.ko', () => {
     const compiled = compileReader(probe, format);
     if (!compiled.ok) throw new Error(compiled.problem);
     const record = createRecord();
-    expect(compiled.read(record, bytes, 0, bytes.length)).toBe(true);
+    expect(compiled.value(record, bytes, 0, bytes.length)).toBe(true);
     return record;
   }
 
