@@ -1,25 +1,25 @@
-/** Turns the trace clock's time into wall time, however the wall clock is stepped or the host suspended. */
+/** Converts times of the trace clock to wall time, also after a step of the wall clock or a suspend of the host. */
 
 const SECOND_NS = 1_000_000_000;
-/** A wall clock further off than this has been stepped, and is calibrated at once. */
+/** If the wall clock differs by more than this, it was stepped, and the clock is calibrated at once. */
 const STEP_MS = 2;
-/** NTP slews by a few ppm: some 0.1 ms until the next calibration; what is more counts as a step. */
+/** NTP slews the wall clock by a few ppm, some 0.1 ms between two calibrations. */
 const CALIBRATION_INTERVAL_NS = 10 * SECOND_NS;
 
-/** Trace time zero is the epoch; wall time of trace time `t` is `wallSeconds` + (`wallNanoseconds` + `t`) ns. */
+/** Trace time 0 is the epoch. The wall time of trace time `t` is `wallSeconds` s + (`wallNanoseconds` + `t`) ns. */
 export interface TraceClock {
   readonly epoch: Epoch;
   /** Whole seconds since 1970. */
   wallSeconds: number;
   /** 0 … 999,999,999. */
   wallNanoseconds: number;
-  /** Nanoseconds since the epoch; for a replay the time of what has been replayed. */
+  /** The current trace time, nanoseconds since the epoch. In a replay, the time up to which records were given. */
   now(): number;
-  /** Follows the wall clock; cheap enough to be called at every read. */
+  /** Adapts to the wall clock. Cheap enough for every read. */
   follow(): void;
 }
 
-/** Milliseconds since 1970 of a trace time. */
+/** The wall time of a trace time, in milliseconds since 1970. */
 export function toWallMilliseconds(clock: TraceClock, time: number): number {
   return clock.wallSeconds * 1000 + (clock.wallNanoseconds + time) / 1e6;
 }
@@ -37,7 +37,7 @@ const HOST_CLOCKS: HostClocks = {
   monotonicNanoseconds: () => process.hrtime.bigint(),
 };
 
-/** Two looks at both clocks take less than this, unless the CPU was taken away in between. */
+/** Two readings of both clocks take less than this, unless the scheduler ran another task in between. */
 const UNDISTURBED_NS = 20_000n;
 const MAX_EDGES = 5;
 
@@ -48,9 +48,9 @@ interface Edge {
 }
 
 /**
- * The moment at which a millisecond of the wall clock began: Node.js reads CLOCK_REALTIME in whole milliseconds only,
- * so this looks at both clocks until the next one begins, 1 ms at most. Where the CPU was taken away meanwhile, it
- * waits for another, and takes the best of a few.
+ * Finds the moment at which a millisecond of the wall clock began. Node.js reads CLOCK_REALTIME in whole milliseconds
+ * only, so this reads both clocks until the next millisecond begins, 1 ms at most. If the scheduler ran another task in
+ * between, it tries again, and takes the best of a few tries.
  */
 function wallClockEdge(host: HostClocks): Edge {
   let best: Edge | null = null;
@@ -61,7 +61,7 @@ function wallClockEdge(host: HostClocks): Edge {
     const next = host.wallMilliseconds();
     const now = host.monotonicNanoseconds();
     if (next !== milliseconds) {
-      // It began between two looks at the wall clock, each of which lies between two at the other clock.
+      // It began between two readings of the wall clock. Each of them lies between two readings of the other clock.
       const edge = { milliseconds: next, monotonic: (earlier + now) / 2n, uncertainty: now - earlier };
       if (edge.uncertainty < UNDISTURBED_NS) return edge;
       if (best === null || edge.uncertainty < best.uncertainty) best = edge;
@@ -75,10 +75,10 @@ function wallClockEdge(host: HostClocks): Edge {
 }
 
 /**
- * A live clock.
+ * Creates the clock of a live source.
  *
- * `readTraceClock` gives the trace clock's own time in nanoseconds where that is not CLOCK_MONOTONIC (`global` on
- * EL7); null says that it is: `mono` is ktime_get_mono_fast_ns, the clock of process.hrtime.
+ * `readTraceClock` reads the trace clock in nanoseconds, if that is not CLOCK_MONOTONIC (`global` on EL7). It is null if
+ * it is: `mono` is ktime_get_mono_fast_ns, the clock of process.hrtime.
  */
 export function createLiveClock(
   readTraceClock: (() => bigint) | null,
@@ -124,7 +124,7 @@ export function createLiveClock(
   return clock;
 }
 
-/** The trace clock's value that counts as zero, split so that no arithmetic needs a BigInt. */
+/** The value of the trace clock that counts as 0, in two halves of 32 bits, so that no arithmetic needs a BigInt. */
 export interface Epoch {
   readonly high: number;
   readonly low: number;

@@ -1,4 +1,4 @@
-/** Merges the pages of all CPUs into one stream of records in the order of time. */
+/** Merges the pages of all CPUs into one stream of records, in the order of time. */
 import type { Epoch } from './clock.ts';
 import type { PageFormat } from './decode/format.ts';
 import { createCursor, nextRecord, openPage, type PageCursor } from './decode/page.ts';
@@ -10,24 +10,24 @@ interface Stream {
   readonly cpu: number;
   readonly cursor: PageCursor;
   readonly pages: Buffer[];
-  /** The cursor stands on a record that has not been given yet. */
+  /** The cursor is at a record that was not given yet. */
   pending: boolean;
-  /** The kernel may hold more for this CPU: nothing later than its last record may be given before it. */
+  /** The kernel may hold more records of this CPU, so no record later than the last one of this CPU may be given. */
   unfinished: boolean;
 }
 
 export interface Streams {
-  /** Queues a page; it belongs to the streams until `release` gets it back. */
+  /** Queues a page. It belongs to the streams until they call `release`. */
   push(cpu: number, page: Buffer): void;
   setUnfinished(cpu: number, unfinished: boolean): void;
   /**
-   * Gives every record with a time up to the watermark, in order; all that there is when it is Infinity.
-   * The time up to which every record has been given: earlier than the watermark where a CPU is unfinished.
+   * Gives every record with a time up to the watermark, in order; Infinity gives all records. Returns the time up to which
+   * every record was given: earlier than the watermark if a CPU is unfinished.
    */
   give(watermark: number, handler: RecordHandler): number;
-  /** Records that have been given, or passed over because no chosen probe made them. */
+  /** Records that were given, or skipped because no chosen probe made them. */
   readonly given: number;
-  /** Every record of every page that was pushed has been given. */
+  /** Every record of every pushed page was given. */
   readonly isEmpty: boolean;
 }
 
@@ -37,16 +37,17 @@ export interface StreamsOptions {
   readonly pageFormat: PageFormat;
   /** By `common_type`. */
   readonly readers: ReadonlyMap<number, RecordReader>;
-  /** Gets every page that has been read through. */
+  /** Takes back each page after its last record. */
   readonly release: (page: Buffer) => void;
 }
 
 /** `struct trace_entry` (include/linux/trace_events.h): type, flags, preempt count, pid. */
 const COMMON_BYTES = 8;
+const NO_PAGE = Buffer.alloc(0);
 
 export function createStreams(options: StreamsOptions): Streams {
   const { pageFormat, release } = options;
-  // An array by type: a Map lookup a record would be the second most expensive step of decoding.
+  // An array by type: a Map lookup per record would be the second most expensive step of decoding.
   const readers: (RecordReader | undefined)[] = [];
   for (const [type, reader] of options.readers) readers[type] = reader;
   const streams: Stream[] = Array.from({ length: options.cpus }, (_, cpu) => ({
@@ -59,7 +60,7 @@ export function createStreams(options: StreamsOptions): Streams {
   const record = createRecord();
   let given = 0;
 
-  /** Moves to the stream's next record, over the end of pages. */
+  /** Moves to the stream's next record, which may be on a later page. */
   function step(stream: Stream, handler: RecordHandler): void {
     while (!nextRecord(stream.cursor)) {
       if (stream.cursor.malformed) {
@@ -86,7 +87,7 @@ export function createStreams(options: StreamsOptions): Streams {
     given++;
     if (length < COMMON_BYTES) return handler.malformedRecord();
     const read = readers[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)];
-    // What no chosen probe made, such as a note in trace_marker, is not ours.
+    // No chosen probe made this record. For example, it is a note in trace_marker.
     if (read === undefined) return;
     record.time = cursor.time;
     record.cpu = stream.cpu;
@@ -110,7 +111,7 @@ export function createStreams(options: StreamsOptions): Streams {
     },
     give(watermark, handler) {
       for (;;) {
-        // The earliest stream gives until the second earliest is due: one scan of the CPUs for a run of records.
+        // The earliest stream gives until the second earliest is due: one scan of the CPUs per run of records.
         let first: Stream | null = null;
         let reach = watermark;
         let limit = Number.POSITIVE_INFINITY;
@@ -141,5 +142,3 @@ export function createStreams(options: StreamsOptions): Streams {
     },
   };
 }
-
-const NO_PAGE = Buffer.alloc(0);

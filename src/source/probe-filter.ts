@@ -5,7 +5,7 @@ import type { EventFormat } from './decode/format.ts';
 const TOKEN =
   /\s*(?:(&&|\|\||==|!=|<=|>=|<|>|&|~|!|\(|\))|("[^"]*"|'[^']*')|([A-Za-z_]\w*)|(-?0x[\da-fA-F]+|-?\d+))/y;
 const COMPARISONS = new Set(['==', '!=', '<', '<=', '>', '>=', '&', '~']);
-/** Fields that every event has besides its own (kernel/trace/trace_events.c, `trace_define_generic_fields`). */
+/** Fields that every event has beside its own (kernel/trace/trace_events.c, `trace_define_generic_fields`). */
 const GENERIC_FIELDS = new Set(['cpu', 'CPU', 'comm', 'COMM']);
 /** `MAX_FILTER_STR_VAL` and the page that one write may fill (kernel/trace/trace_events_filter.c). */
 const MAX_LENGTH = 4095;

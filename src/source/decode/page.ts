@@ -1,8 +1,8 @@
 /**
- * Decodes ring-buffer pages as `per_cpu/cpuN/trace_pipe_raw` gives them.
+ * Decodes ring-buffer pages, as `per_cpu/cpuN/trace_pipe_raw` gives them.
  *
- * A page is a header (timestamp, commit) and records. Each record starts with a 32-bit word, on little-endian
- * machines (include/linux/ring_buffer.h, `struct ring_buffer_event`):
+ * A page is a header (timestamp, commit) and records. On little-endian machines each record starts with a 32-bit word
+ * (include/linux/ring_buffer.h, `struct ring_buffer_event`):
  *
  *     type_len 5 bits | time_delta 27 bits
  *
@@ -12,7 +12,8 @@
  *     type_len 30       time extend: the next word holds the upper bits of a delta
  *     type_len 31       time stamp: the same, of an absolute time
  *
- * Times are nanoseconds since an epoch that the caller chooses, as a double: exact for 104 days either side of it.
+ * Times are nanoseconds since an epoch that the caller chooses. A double holds them exactly for 104 days before and after
+ * the epoch.
  */
 import type { Epoch } from '../clock.ts';
 import type { PageFormat } from './format.ts';
@@ -23,12 +24,12 @@ const TYPE_TIME_STAMP = 31;
 const DELTA_SPAN = 2 ** 27;
 const WORD_SPAN = 2 ** 32;
 
-/** Lower bits of the commit word are the length; the flags are above (kernel/trace/ring_buffer.c). */
+/** The lower bits of the commit word are the length, the upper bits are flags (kernel/trace/ring_buffer.c). */
 const COMMIT_LENGTH_MASK = (1 << 20) - 1;
 const MISSED_STORED = 1 << 30;
 const MISSED_EVENTS = 1 << 31;
 
-/** Missed records are known to be some, but not how many. */
+/** Some records were missed, but the page does not say how many. */
 export const MISSED_UNKNOWN = -1;
 
 /** A position in one page. `record`, `length` and `time` describe the data record that `nextRecord` found. */
@@ -39,7 +40,7 @@ export interface PageCursor {
   time: number;
   record: number;
   length: number;
-  /** Set when the page broke a rule: what is left of it cannot be trusted. */
+  /** The page broke a rule, so the rest of it cannot be trusted. */
   malformed: boolean;
   epoch: Epoch;
 }
@@ -57,12 +58,12 @@ export function createCursor(epoch: Epoch): PageCursor {
   };
 }
 
-/** Records lost before a page: 0, a count, or MISSED_UNKNOWN where the page had no room for the count. */
+/** Records lost before a page: 0, a count, or MISSED_UNKNOWN if the page had no space for the count. */
 export function missedBefore(format: PageFormat, bytes: Buffer): number {
   if (bytes.length < format.data.offset) return 0;
   const commitWord = word(bytes, format.commit.offset);
   if ((commitWord & MISSED_EVENTS) === 0) return 0;
-  // The count, an unsigned long, stands behind the records.
+  // The count, an unsigned long, is after the records.
   const at = format.data.offset + (commitWord & COMMIT_LENGTH_MASK);
   return (commitWord & MISSED_STORED) !== 0 && at + 4 <= bytes.length ? word(bytes, at) : MISSED_UNKNOWN;
 }
@@ -77,7 +78,7 @@ function word(bytes: Buffer, at: number): number {
   );
 }
 
-/** Puts the cursor before the first record of a page. A page that is too short or lies about its length is malformed. */
+/** Puts the cursor before the first record of a page. A page is malformed if it is too short, or shorter than it says. */
 export function openPage(cursor: PageCursor, format: PageFormat, bytes: Buffer): void {
   cursor.bytes = bytes;
   cursor.record = 0;
@@ -104,7 +105,7 @@ export function openPage(cursor: PageCursor, format: PageFormat, bytes: Buffer):
 }
 
 /**
- * Moves to the next data record; false at the end of the page or where it is malformed.
+ * Moves to the next data record; false at the end of the page, or where the page is malformed.
  * Never reads outside `bytes`, never throws, and always moves forward.
  */
 export function nextRecord(cursor: PageCursor): boolean {
@@ -136,7 +137,7 @@ export function nextRecord(cursor: PageCursor): boolean {
       cursor.time = absoluteTime(cursor, extra, delta);
       position += 8;
     } else {
-      // A length that counts its own word can be neither shorter than it nor longer than the page.
+      // The length includes its own word, so it can be neither shorter than that nor longer than the page.
       const next = position + 4 + extra;
       if (extra < 4 || next > end) break;
       cursor.time += delta;
@@ -149,13 +150,13 @@ export function nextRecord(cursor: PageCursor): boolean {
       position = next;
     }
   }
-  // A page that could not even be opened stays malformed.
+  // A page that could not be opened stays malformed.
   cursor.malformed ||= position !== end;
   cursor.position = end;
   return false;
 }
 
-/** A time stamp has 59 bits; the upper five are those of the time before it (`rb_fix_abs_ts`). */
+/** A time stamp has 59 bits. Its upper five bits are those of the time before it (`rb_fix_abs_ts`). */
 function absoluteTime(cursor: PageCursor, upper: number, lower: number): number {
   const low = ((upper & 31) * DELTA_SPAN + lower) >>> 0;
   const high = Math.floor(upper / 32);

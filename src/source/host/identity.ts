@@ -1,4 +1,4 @@
-/** Which host and which boot of which kernel the records come from. */
+/** Identifies the host and the boot that the records come from. */
 import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 
@@ -10,7 +10,7 @@ function firstLine(path: string): string {
   }
 }
 
-/** `hostName` overrides the system's; /etc/machine-id is missing in some containers and then empty. */
+/** Reads the identity. `hostName` replaces the system's name unless it is empty. */
 export function readIdentity(hostName: string): KernelIdentity {
   return {
     hostName: hostName === '' ? hostname() : hostName,
@@ -22,7 +22,7 @@ export function readIdentity(hostName: string): KernelIdentity {
 
 export interface KernelIdentity {
   readonly hostName: string;
-  /** /etc/machine-id. */
+  /** /etc/machine-id; empty in containers that have no such file. */
   readonly hostId: string;
   readonly bootId: string;
   /** `uname -r`. */

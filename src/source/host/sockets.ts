@@ -1,4 +1,4 @@
-/** The TCP connections that are there already when tracing begins, in every network namespace that a process is in. */
+/** Finds the TCP connections that exist when tracing begins, in every network namespace that has a process. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { Task } from './tasks.ts';
@@ -6,14 +6,14 @@ import type { Task } from './tasks.ts';
 export interface ExistingConnection {
   /** Inode of the network namespace. */
   readonly netns: number;
-  /** 4 or 16 bytes each, in network order, as hexadecimal text. */
+  /** The addresses, 4 or 16 bytes in network order, as hexadecimal text. */
   readonly local: string;
   readonly localPort: number;
   readonly remote: string;
   readonly remotePort: number;
-  /** Who opened it, as far as the local port tells: that of a listening socket, or one that the kernel chose. */
+  /** Which end opened it, by the local port: a listening socket has the same port, or the kernel chose the port. */
   readonly direction: 'active' | 'passive' | 'unknown';
-  /** The process that has the socket open, null where none was found. */
+  /** The process that has the socket open; null if none was found. */
   readonly owner: Task | null;
 }
 
@@ -27,9 +27,9 @@ interface Row {
 }
 
 const LISTEN = 0x0a;
-/** Without a socket that a process could own: TIME_WAIT, CLOSE, NEW_SYN_RECV (include/net/tcp_states.h). */
+/** States without a socket that a process could own: TIME_WAIT, CLOSE, NEW_SYN_RECV (include/net/tcp_states.h). */
 const NO_CONNECTION: ReadonlySet<string> = new Set(['06', '07', '0C']);
-/** Number, addresses, state: what tells whether the rest is worth a look. */
+/** Number, addresses and state of a row. They decide whether the rest is parsed. */
 const ROW =
   /^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2}) /;
 const MAPPED_PREFIX = '00000000000000000000ffff';
@@ -41,8 +41,8 @@ function addressOf(words: string): string {
 }
 
 /**
- * Rows of /proc/<pid>/net/tcp or tcp6 that are connections or listen; what is no row is left out. A busy host has tens of
- * thousands in TIME_WAIT, which are passed over first.
+ * Parses the rows of /proc/<pid>/net/tcp or tcp6 that are connections or listening sockets; skips other text. A busy host
+ * has tens of thousands of rows in TIME_WAIT, which are skipped first.
  */
 export function parseSockets(text: string): Row[] {
   const rows: Row[] = [];
@@ -88,7 +88,7 @@ function openSockets(pid: string): string[] {
   });
 }
 
-/** What two snapshots know together; of what both have, the later is right. */
+/** Joins two snapshots. If both have a connection, the later one is right. */
 export function joinSnapshots(
   earlier: readonly ExistingConnection[],
   later: readonly ExistingConnection[],
@@ -102,8 +102,8 @@ export function joinSnapshots(
 }
 
 /**
- * Takes the snapshot. It goes through all processes and their descriptors, some 2 µs each, and gives the event loop
- * its turn after every process. What opens or closes meanwhile is told by the trace.
+ * Takes a snapshot. It reads all processes and their descriptors, some 2 µs each, and gives the event loop its turn after
+ * every process. The trace records connections that open or close in the meantime.
  */
 export async function readExistingConnections(): Promise<ExistingConnection[]> {
   const namespaces = new Map<number, Row[]>();
@@ -115,10 +115,10 @@ export async function readExistingConnections(): Promise<ExistingConnection[]> {
       const inodes = openSockets(pid);
       if (inodes.length === 0) continue;
       const task = { pid: Number(pid), comm: readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd() };
-      // A socket that a child has inherited is still that of whoever comes first, which is the older one.
+      // If processes share a socket, its owner is the first one found, which is the oldest.
       for (const inode of inodes) if (!owners.has(inode)) owners.set(inode, task);
     } catch {
-      // The process ended while we looked, or is a kernel thread of another user namespace.
+      // The process ended in the meantime, or is a kernel thread of another user namespace.
     }
     await setImmediate();
   }
@@ -126,7 +126,7 @@ export async function readExistingConnections(): Promise<ExistingConnection[]> {
   return [...namespaces].flatMap(([netns, rows]) => connectionsOf(netns, rows, owners, isEphemeral));
 }
 
-/** The ports that connect(2) takes; each namespace has its own, these are the agent's (ip-sysctl.rst). */
+/** The ports that connect(2) chooses. Each network namespace has its own range; this is the agent's (ip-sysctl.rst). */
 function ephemeralPorts(): (port: number) => boolean {
   const text = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
   const [from = 0, to = 0] = text.trim().split(/\s+/).map(Number);

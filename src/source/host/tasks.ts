@@ -1,22 +1,25 @@
-/** Who a kernel thread is: process id and name, remembered so that /proc is asked rarely. */
+/** Finds the process id and the name of a kernel thread, and remembers them, so that /proc is read rarely. */
 import { readFileSync } from 'node:fs';
 import type { KeptFile } from '../kept-open-file.ts';
 
 export interface Task {
   /** The process (thread group), not the thread. */
   readonly pid: number;
-  /** As the kernel has it, invalid UTF-8 replaced; null when the task was gone before it could be asked. */
+  /** The kernel's name with invalid UTF-8 replaced; null if the task ended before its name could be read. */
   readonly comm: string | null;
 }
 
-/** Resolves the kernel's thread id at a time in nanoseconds of the trace clock. */
+/** Finds the task of a thread id of the kernel. `time` is a trace time in nanoseconds. */
 export type TaskLookup = (thread: number, cpu: number, time: number) => Task;
 
+const idleTasks: Task[] = [];
+
+/** Threads that a lookup remembers. */
 const CAPACITY = 4096;
-/** exec changes a name and a pid is used again: what is older than this is asked anew. */
+/** Answers older than this are read again, because exec changes a name and the kernel reuses pids. */
 const FRESH_NS = 5e9;
 
-/** /proc/<pid>/status escapes what would break a line (fs/proc/array.c, `proc_task_name`). */
+/** /proc/<pid>/status escapes line feeds and backslashes in names (fs/proc/array.c, `proc_task_name`). */
 function unescapeName(name: string): string {
   return name.replaceAll(/\\(n|\\|[0-7]{3})/g, (_, code: string) =>
     code === 'n' ? '\n' : code === '\\' ? '\\' : String.fromCharCode(Number.parseInt(code, 8)),
@@ -31,12 +34,12 @@ function readTask(thread: number): Task | null {
     if (name === undefined || pid === undefined) return null;
     return { pid: Number(pid), comm: unescapeName(name) };
   } catch {
-    // The task has ended; the kernel's own list of names may still know it.
+    // The task has ended. The kernel's own list of names may still have it.
     return null;
   }
 }
 
-/** The names the kernel saw at context switches, `saved_cmdlines`: the last that a task which has ended left. */
+/** The last name of a task that has ended, in `saved_cmdlines`, where the kernel keeps names at context switches. */
 function findSavedName(saved: KeptFile | null, thread: number): string | null {
   const lines = saved?.read()?.toString('latin1').split('\n') ?? [];
   const prefix = `${thread} `;
@@ -45,8 +48,8 @@ function findSavedName(saved: KeptFile | null, thread: number): string | null {
 }
 
 /**
- * A lookup in /proc with a bounded memory; `saved` is the kernel's `saved_cmdlines`.
- * `onNew` hears every answer that was not remembered, so that a recording can keep it.
+ * Creates a lookup in /proc with a bounded memory. `saved` is the kernel's `saved_cmdlines`. `onNew` is called for every
+ * answer that was not remembered, so that a recording can keep it.
  */
 export function createTaskLookup(
   saved: KeptFile | null,
@@ -72,9 +75,7 @@ export function createTaskLookup(
   };
 }
 
-const idleTasks: Task[] = [];
-
-/** The idle task has no /proc entry; its name is fixed (kernel/sched/core.c, `init_idle`). */
+/** The idle task of a CPU. It has no entry in /proc, and its name is fixed (kernel/sched/core.c, `init_idle`). */
 export function idleTask(cpu: number): Task {
   let task = idleTasks[cpu];
   if (task === undefined) {
