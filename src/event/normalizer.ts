@@ -113,6 +113,8 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
         return acceptReset(record, task, true);
       case 'tcp_receive_reset':
         return acceptReset(record, task, false);
+      default:
+        record.probe satisfies never;
     }
   }
 
