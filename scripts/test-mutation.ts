@@ -34,7 +34,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   decode: {
     mutate: ['src/source/decode/*.ts'],
     // Not the fuzz: it takes ten seconds per mutant, and tells only that a page is read within its bounds.
-    tests: ['test/unit/source/decode/{format,page,record}.test.ts'],
+    tests: ['test/unit/source/decode/{format,page,reader,addresses,module-fields}.test.ts'],
   },
   'spool-disk': {
     mutate: ['src/pipeline/spool/disk/*.ts'],

@@ -1,6 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { ABSENT } from '../../../../src/source/decode/record.ts';
-import { readerOf, IPV4_LOCAL, IPV4_REMOTE, IPV6_LOCAL, IPV6_REMOTE, ANY6, mapped, u16, u32, u64, common, SOCKET, SOCKET_NUMBER, IPV4, tail, sockaddr4, sockaddr6, read } from './record-bytes.ts';
+import {
+  ANY6,
+  common,
+  IPV4,
+  IPV4_LOCAL,
+  IPV4_REMOTE,
+  IPV6_LOCAL,
+  IPV6_REMOTE,
+  mapped,
+  read,
+  readerOf,
+  SOCKET,
+  SOCKET_NUMBER,
+  sockaddr4,
+  sockaddr6,
+  tail,
+  u16,
+  u32,
+  u64,
+} from './record-bytes.ts';
 
 describe('a reset', () => {
   const sent = (local: readonly number[], remote: readonly number[], socket = SOCKET, state = 1) => [

@@ -4,7 +4,28 @@ import { describe, expect, it } from 'vitest';
 import { parseEventFormat } from '../../../../src/source/decode/format.ts';
 import { compileReader } from '../../../../src/source/decode/reader.ts';
 import { ABSENT } from '../../../../src/source/decode/record.ts';
-import { FORMATS, FILES, readerOf, IPV4_LOCAL, IPV4_REMOTE, IPV6_LOCAL, IPV6_REMOTE, ANY6, mapped, u16, u32, u64, common, SOCKET, SOCKET_NUMBER, IPV4, IPV6, tail, read, setState } from './record-bytes.ts';
+import {
+  ANY6,
+  common,
+  FILES,
+  FORMATS,
+  IPV4,
+  IPV4_LOCAL,
+  IPV4_REMOTE,
+  IPV6,
+  IPV6_LOCAL,
+  IPV6_REMOTE,
+  mapped,
+  read,
+  readerOf,
+  SOCKET,
+  SOCKET_NUMBER,
+  setState,
+  tail,
+  u16,
+  u32,
+  u64,
+} from './record-bytes.ts';
 
 describe('a state change', () => {
   const reader = readerOf('6.18', 'tcp_set_state');
