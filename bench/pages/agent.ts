@@ -56,14 +56,13 @@ await serveReader(async (records) => {
     config,
     ledger,
     spool: openMemorySpool(ledger.sinks, config.queue.max_bytes, systemFiles),
-    secrets: loaded.secrets,
+    sinks: [],
     source,
     version: 'bench',
     log,
     faults: rateLimited(log, { intervalMs: 60_000 }),
     processWatch: watchProcess(),
     onDelivered() {},
-    onStdoutClosed() {},
   });
   await agent.run();
   return reading.result();

@@ -19,7 +19,8 @@ import type { TelemetrySnapshot } from '../telemetry/snapshot.ts';
 import { createDeliveries, type DeliveriesOptions } from './deliveries.ts';
 import { limitsOf, summariesOf, watchSuppression } from './overload.ts';
 
-export interface AgentOptions extends Omit<DeliveriesOptions, 'host'> {
+export interface AgentOptions extends DeliveriesOptions {
+  readonly version: string;
   readonly source: Source;
   readonly processWatch: ProcessWatch;
 }
@@ -71,8 +72,7 @@ function seesAll(source: Source, probe: ProbeName): boolean {
 export function createAgent(options: AgentOptions): Agent {
   const { config, source, log, faults, ledger, spool } = options;
   const startedAt = process.hrtime.bigint();
-  const host = source.kernel.hostName;
-  const deliveries = createDeliveries({ ...options, host });
+  const deliveries = createDeliveries(options);
   const batcher = createBatcher({
     serializer: createSerializer(
       { kernel: source.kernel, session: source.session, labels: config.host.labels },
@@ -220,7 +220,7 @@ export function createAgent(options: AgentOptions): Agent {
       const status = source.status();
       return {
         version: options.version,
-        host,
+        host: source.kernel.hostName,
         uptime_s: Number(process.hrtime.bigint() - startedAt) / 1e9,
         ledger,
         imbalances: imbalances(ledger),

@@ -1,6 +1,5 @@
 /** What brings batches to the sinks: the spool, and for each sink an account, a reader and a delivery. */
 import type { Logger } from 'pino';
-import type { Secrets } from '../config/load.ts';
 import type { AgentConfig } from '../config/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { createDeadLetter, type DeadLetter } from '../pipeline/dead-letter.ts';
@@ -9,27 +8,21 @@ import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
 import type { TakeLimits } from '../pipeline/spool/reader.ts';
 import type { NewBatch } from '../sink/batch.ts';
-import { createFileSink } from '../sink/file.ts';
-import type { SinkSocket } from '../sink/sink.ts';
+import { createFileSink } from '../sink/file/file.ts';
+import type { Sink, SinkSocket } from '../sink/sink.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 import type { SinkStatus, SpoolStatus, TelemetrySnapshot } from '../telemetry/snapshot.ts';
-import { createSinks } from './assembly/sinks.ts';
 
 export interface DeliveriesOptions {
   readonly config: AgentConfig;
-  readonly secrets: Secrets;
-  /** With an account for each sink of the configuration. */
+  readonly sinks: readonly Sink[];
+  /** With an account for each of the sinks. */
   readonly ledger: Ledger;
   /** With a reader for each of them. */
   readonly spool: OpenSpool;
-  readonly version: string;
-  /** The host's name, which decides the Kafka partition. */
-  readonly host: string;
   readonly log: Logger;
   readonly faults: FaultLog;
   readonly onDelivered: (sink: string, latencyMs: number) => void;
-  /** Nobody reads standard output any more. */
-  readonly onStdoutClosed: (reason: string) => void;
 }
 
 export interface Deliveries {
@@ -51,10 +44,9 @@ export interface Deliveries {
 }
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
-  const { config, faults, ledger, spool } = options;
+  const { config, faults, ledger, sinks, spool } = options;
   let takeLimits: TakeLimits = { maxEvents: config.batch.max_events, maxBytes: config.batch.max_bytes };
   const deadLetter = deadLetterOf(options);
-  const sinks = createSinks(config, options);
   const deliveries: Delivery[] = sinks.map((sink) =>
     createDelivery({
       sink,

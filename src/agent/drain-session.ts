@@ -4,7 +4,7 @@ import { createLedger, type Ledger } from '../ledger/ledger.ts';
 import { readIdentity } from '../source/host/identity.ts';
 import { FAULT_INTERVAL_MS, rateLimited } from '../telemetry/fault-log.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { sinkNames } from './assembly/sinks.ts';
+import { createSinks, sinkNames } from './assembly/sinks.ts';
 import { openSpool } from './assembly/spool.ts';
 import { createDeliveries } from './deliveries.ts';
 import { accountToBecome, becomeUser, narrowUmask } from './privileges.ts';
@@ -52,17 +52,21 @@ export async function drainSession(options: DrainOptions): Promise<DrainEnd> {
     const ledger = createLedger(sinkNames(config));
     const spool = await openSpool(config, ledger, faults, log);
     if (!spool.ok) return { kind: 'unavailable', problem: spool.problem };
-    const deliveries = createDeliveries({
-      config,
-      secrets,
-      ledger,
-      spool: spool.value,
+    const sinks = await createSinks(config, {
       version,
       host: readIdentity(config.host.name).hostName,
+      secrets,
+      log,
+      onStdoutClosed: stop,
+    });
+    const deliveries = createDeliveries({
+      config,
+      sinks,
+      ledger,
+      spool: spool.value,
       log,
       faults,
       onDelivered() {},
-      onStdoutClosed: stop,
     });
     let operatorProblem: string | null = null;
     void deliveries.open((problem) => {
@@ -74,10 +78,10 @@ export async function drainSession(options: DrainOptions): Promise<DrainEnd> {
     faults.close();
     onAccount(ledger);
     if (operatorProblem !== null) return { kind: 'unavailable', problem: operatorProblem };
-    const { sinks } = deliveries.status();
+    const { sinks: statuses } = deliveries.status();
     const left = Object.entries(ledger.sinks).flatMap(([name, { spooled }]) => {
       if (spooled === 0) return [];
-      const why = sinks[name]?.problem ?? null;
+      const why = statuses[name]?.problem ?? null;
       return `sink ${name}: ${spooled} events are left in the spool${why === null ? '' : `: ${why}`}`;
     });
     if (left.length > 0) return { kind: 'left', problem: left.join('; ') };

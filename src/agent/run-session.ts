@@ -12,7 +12,7 @@ import { createLogger, type Logging, toggleDebugOnSignal } from '../telemetry/lo
 import { createMetrics } from '../telemetry/metrics.ts';
 import { watchProcess } from '../telemetry/process.ts';
 import { type Agent, createAgent } from './agent.ts';
-import { sinkNames } from './assembly/sinks.ts';
+import { createSinks, sinkNames } from './assembly/sinks.ts';
 import { openSource } from './assembly/source.ts';
 import { openSpool } from './assembly/spool.ts';
 import { accountToBecome, becomeUser, narrowUmask } from './privileges.ts';
@@ -81,10 +81,17 @@ export async function runSession(options: SessionOptions): Promise<SessionEnd> {
   const spool = await openSpool(config, ledger, faults, log);
   if (!spool.ok) return refuse({ kind: 'unavailable', problem: spool.problem });
 
+  const sinks = await createSinks(config, {
+    version: options.version,
+    host: source.kernel.hostName,
+    secrets,
+    log,
+    onStdoutClosed: () => agent.stop(),
+  });
   const processWatch = watchProcess();
   const agent = createAgent({
     config,
-    secrets,
+    sinks,
     source,
     ledger,
     spool: spool.value,
@@ -93,7 +100,6 @@ export async function runSession(options: SessionOptions): Promise<SessionEnd> {
     faults,
     processWatch,
     onDelivered: (sink, latencyMs) => metrics.recordDeliveryLatency(sink, latencyMs),
-    onStdoutClosed: () => agent.stop(),
   });
   const metrics = createMetrics(agent.snapshot);
   const server = await openEndpoint(config, agent, metrics.prometheus, logging);

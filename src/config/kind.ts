@@ -1,7 +1,6 @@
 /** What a configuration value can be: how it is told apart, and how it is written in text. */
 import { isIP } from 'node:net';
 import { parseRange } from '../event/address.ts';
-import { EVENT_KINDS } from '../event/tcp-event.ts';
 
 export interface Kind<T> {
   /** Completes the sentence "must be …" in problems, and is type and bounds in the reference. */
@@ -88,18 +87,6 @@ export function name(marks: string, maximum: number): Kind<string> {
   );
 }
 
-/** A name of a Kafka topic, in which `{event}` may stand once for the kind of the event. */
-export const topicPattern = text(
-  '1 to 249 letters, digits or ".", "_", "-", with "{event}" at most once',
-  (value) => /^(?!\.{1,2}$)[A-Za-z0-9._-]*(\{event\}[A-Za-z0-9._-]*)?$/.test(value) && isTopicLength(value),
-);
-
-/** Whatever kind of event takes the place. */
-function isTopicLength(pattern: string): boolean {
-  const longest = Math.max(...EVENT_KINDS.map((kind) => pattern.replace('{event}', kind).length));
-  return longest >= 1 && longest <= 249;
-}
-
 /** Without dots, which would make objects of labels in Elasticsearch; a letter first, so that none is `__proto__`. */
 export const labelName = text('a letter followed by up to 62 letters, digits, "_" or "-"', (value) =>
   /^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(value),
@@ -118,12 +105,6 @@ export const network = text(
   'an IPv4 or IPv6 address or CIDR such as "10.0.0.0/8"',
   (value) => parseRange(value) !== null,
 );
-
-export const broker = text('host:port, an IPv6 address in brackets', (value) => {
-  const [, ipv6, host, port] = /^(?:\[(.*)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(value) ?? [];
-  if (ipv6 === undefined ? host === undefined : isIP(ipv6) !== 6) return false;
-  return Number(port) >= 1 && Number(port) <= 65_535;
-});
 
 /** TASK_COMM_LEN in the kernel is 16, the closing NUL included. */
 export const processName = text(

@@ -2,7 +2,8 @@
 import { describe, isObject, type Key } from './key.ts';
 import { nearest } from './nearest.ts';
 import type { ConfigProblem } from './problem.ts';
-import { environmentName, isConfigPath, isKey, keys, knownPaths, type Section, schema } from './schema.ts';
+import { environmentName, isConfigPath, keys, knownPaths, schema } from './schema.ts';
+import { isKey, type Section } from './section.ts';
 
 /** A value for a key, or for one name in a key that merges (`host.labels.rack`). */
 export interface Setting {

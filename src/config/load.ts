@@ -1,12 +1,12 @@
 /** The configuration: its layers laid over one another, checked as a whole. */
 import convict from 'convict';
+import { SINK_NAMES, type SinkSecrets } from '../sink/registry.ts';
 import { type FileSources, readFiles } from './file.ts';
-import { type HeadersResult, readHeaders, type SecretHeaders } from './headers.ts';
 import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
 import type { ConfigProblem } from './problem.ts';
 import { rules } from './rule.ts';
 import { type AgentConfig, type ConfigPath, keys, schema } from './schema.ts';
-import { readPassword, type Secret, type SecretResult } from './secret.ts';
+import { sinks } from './sinks.ts';
 
 export interface ConfigSources extends FileSources {
   readonly environment: NodeJS.ProcessEnv;
@@ -16,18 +16,11 @@ export interface ConfigSources extends FileSources {
   readonly embedded?: object | undefined;
 }
 
-/** What was read from secret files; not part of the configuration, so that nothing shows it. */
-export interface Secrets {
-  /** Null without SASL. */
-  readonly saslPassword: Secret | null;
-  /** Empty without `sink.otlp.headers_file`. */
-  readonly otlpHeaders: SecretHeaders;
-}
-
 export interface LoadedConfig {
   readonly ok: true;
   readonly config: AgentConfig;
-  readonly secrets: Secrets;
+  /** What was read from secret files; not part of the configuration, so that nothing shows it. */
+  readonly secrets: SinkSecrets;
   /** By dotted path: `default`, `embedded`, a file, an environment variable or `--set`. Labels have one each. */
   readonly origins: ReadonlyMap<string, string>;
 }
@@ -65,45 +58,15 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
     const problem = reads.every(isSound) ? check(config) : null;
     if (problem !== null) report(problem, reads);
   }
-  const password = PASSWORD_KEYS.every(isSound) ? readSaslPassword(config) : null;
-  if (password !== null && !password.ok) report(password.problem, PASSWORD_KEYS);
-
-  const headers = HEADERS_KEYS.every(isSound) ? readOtlpHeaders(config) : null;
-  if (headers !== null && !headers.ok) report(headers.problem, HEADERS_KEYS);
-
+  const secrets = SINK_NAMES.map((name) => {
+    const { secret } = sinks[name];
+    if (secret === null || !secret.reads.every(isSound)) return [name, null];
+    const content = secret.read(config);
+    if (!content.ok) report(content.problem, secret.reads);
+    return [name, content.ok ? content.value : null];
+  });
   if (problems.length > 0) return { ok: false, problems };
-  const secrets = {
-    saslPassword: password?.ok ? password.secret : null,
-    otlpHeaders: headers?.ok ? headers.headers : {},
-  };
-  return { ok: true, config, origins, secrets };
-}
-
-const PASSWORD_KEYS: readonly [ConfigPath, ...ConfigPath[]] = [
-  'sink.kafka.sasl.password_file',
-  'sink.kafka.sasl.mechanism',
-  'sink.kafka.enabled',
-  'process.user',
-];
-
-/** Null where no password is asked for; that one is missing is found by the rules. */
-function readSaslPassword({ sink, process: { user } }: AgentConfig): SecretResult | null {
-  const { enabled, sasl } = sink.kafka;
-  return enabled && sasl.mechanism !== 'none' && sasl.password_file !== ''
-    ? readPassword(sasl.password_file, user)
-    : null;
-}
-
-const HEADERS_KEYS: readonly [ConfigPath, ...ConfigPath[]] = [
-  'sink.otlp.headers_file',
-  'sink.otlp.enabled',
-  'process.user',
-];
-
-/** Null where no file is named. */
-function readOtlpHeaders({ sink, process: { user } }: AgentConfig): HeadersResult | null {
-  const { enabled, headers_file } = sink.otlp;
-  return enabled && headers_file !== '' ? readHeaders(headers_file, user) : null;
+  return { ok: true, config, origins, secrets: Object.fromEntries(secrets) };
 }
 
 /** Whether a path is that of a key, of a section around it, or of everything. */

@@ -1,14 +1,12 @@
 /** Every key of the configuration. Types, checks, environment names and the reference all come from here. */
 import type { SingleEventKind } from '../event/tcp-event.ts';
+import { sinkKeys } from '../sink/registry.ts';
 import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
-import { headerName, headerValue } from './headers.ts';
 import { type Key, key, list, record } from './key.ts';
 import {
   address,
   boolean,
-  broker,
   filePath,
-  httpUrl,
   integer,
   labelName,
   line,
@@ -17,9 +15,8 @@ import {
   oneOf,
   optional,
   processName,
-  secretPath,
-  topicPattern,
 } from './kind.ts';
+import { isKey, type Paths, type Section, type Values } from './section.ts';
 
 function event(doc: string): Key<boolean> {
   return key(boolean, { default: true, reloadable: true, doc });
@@ -43,24 +40,6 @@ function probe(traces: string) {
     filter: key(optional(line(4095)), {
       default: '',
       doc: 'ftrace filter for this probe, such as `dport == 443`. The kernel applies it before it records anything.',
-    }),
-  };
-}
-
-/** `who` asks for a certificate. */
-function tlsFiles(who: string) {
-  return {
-    ca_file: key(optional(filePath), {
-      default: '',
-      doc: 'PEM file of the certificate authorities to trust. Empty trusts those of Node.js.',
-    }),
-    certificate_file: key(optional(filePath), {
-      default: '',
-      doc: `PEM file of the agent's own certificate, if ${who} for one. It also needs \`key_file\`.`,
-    }),
-    key_file: key(optional(secretPath), {
-      default: '',
-      doc: 'PEM file of the key of that certificate, mode 0600 or narrower. The agent reads it again at each new connection, so it must be owned by `process.user`, or, if that is empty, by the user who starts the agent.',
     }),
   };
 }
@@ -235,132 +214,7 @@ export const schema = {
       default: 10_000,
       doc: 'Longest pause between two tries, in milliseconds. The agent never stops trying.',
     }),
-    kafka: {
-      enabled: key(boolean, {
-        default: false,
-        doc: 'Send events to Kafka. Events count as delivered when all in-sync replicas have acknowledged them.',
-      }),
-      brokers: list(broker, {
-        default: [],
-        doc: 'Brokers from which the agent learns the others of the cluster; two or three are enough.',
-      }),
-      topic: key(topicPattern, {
-        default: 'ktc-events',
-        doc: 'Topic for all events. If the name contains `{event}`, each kind of event has its own topic: `ktc.{event}` becomes `ktc.tcp_life` and so on. All topics must exist; the agent never creates them.',
-      }),
-      client_id: key(name('._-', 255), {
-        default: 'ktc-agent',
-        doc: "Name of the agent in the brokers' logs and quotas.",
-      }),
-      key: key(oneOf('host', 'connection_id', 'event_id'), {
-        default: 'host',
-        doc: "Field that becomes the message key. Whatever the key, the host decides the partition, so that one host's events stay in order.",
-      }),
-      format: key(oneOf('json', 'ndjson'), {
-        default: 'json',
-        doc: 'How events become messages. `json`: one event per message. `ndjson`: many events per message, one per line; this costs less CPU, and needs a consumer that splits lines. `ndjson` requires the key `host`.',
-      }),
-      max_message_events: key(integer(1, 10_000), {
-        default: 500,
-        doc: 'With `ndjson`: maximum number of events per message.',
-      }),
-      max_message_bytes: key(integer(1024, 104_857_600), {
-        default: 262_144,
-        doc: 'With `ndjson`: maximum size in bytes of a message that holds more than one event. At most `sink.kafka.max_request_bytes`.',
-      }),
-      compression: key(oneOf('gzip', 'zstd', 'none'), {
-        default: 'gzip',
-        doc: 'Compression of requests. `zstd` needs brokers and consumers of Kafka 2.1 or newer.',
-      }),
-      compression_level: key(integer(1, 9), {
-        default: 1,
-        doc: 'Level of gzip or zstd: 1 uses the least CPU, 9 the least network.',
-      }),
-      idempotent: key(boolean, {
-        default: true,
-        doc: 'Let the broker drop what a retry sends twice. This needs the right IdempotentWrite if the cluster has access lists.',
-      }),
-      request_timeout_ms: key(integer(1000, 600_000), {
-        default: 30_000,
-        doc: 'How long a broker may take for one request, in milliseconds. At most `sink.kafka.delivery_timeout_ms`.',
-      }),
-      delivery_timeout_ms: key(integer(1000, 3_600_000), {
-        default: 120_000,
-        doc: 'After this many milliseconds without an acknowledgement, the agent renews the connection and sends the batch again. Nothing is dropped.',
-      }),
-      max_request_bytes: key(integer(1024, 104_857_600), {
-        default: 900_000,
-        doc: "Maximum size of a request in bytes; larger ones are split. Keep it below the broker's `message.max.bytes` (1 MiB by default).",
-      }),
-      tls: {
-        enabled: key(boolean, {
-          default: false,
-          doc: 'Encrypt connections, and check the certificate of the broker.',
-        }),
-        ...tlsFiles('brokers ask'),
-      },
-      sasl: {
-        mechanism: key(oneOf('none', 'plain', 'scram-sha-256', 'scram-sha-512'), {
-          default: 'none',
-          doc: 'How to log in to the broker. With `plain`, the network can read the password unless TLS is enabled.',
-        }),
-        username: key(optional(line(255)), { default: '', doc: 'User name for the login.' }),
-        password_file: key(optional(secretPath), {
-          default: '',
-          doc: 'File that holds only the password, mode 0600 or narrower, owned by root or by `process.user`. A line break at the end is ignored.',
-        }),
-      },
-    },
-    otlp: {
-      enabled: key(boolean, {
-        default: false,
-        doc: 'Send events as log records to a receiver of OTLP, such as an OpenTelemetry Collector.',
-      }),
-      protocol: key(oneOf('http/protobuf', 'http/json', 'grpc'), {
-        default: 'http/protobuf',
-        doc: 'Protocol of the requests. `http/json` uses the most CPU.',
-      }),
-      endpoint: key(optional(httpUrl), {
-        default: '',
-        doc: 'URL of the receiver; `https` encrypts and checks its certificate. For HTTP, a URL without a path gets `/v1/logs`. Empty means this host: `http://localhost:4318`, for gRPC `http://localhost:4317`.',
-      }),
-      headers: record(headerName, headerValue, {
-        default: {},
-        doc: 'Headers of every request, such as a tenant. Do not put secrets here: `ktc config show` prints them.',
-      }),
-      headers_file: key(optional(secretPath), {
-        default: '',
-        doc: 'File with secret headers, such as `authorization: Bearer …`: one `name: value` per line, or a JSON object. Mode 0600 or narrower, owned by root or by `process.user`.',
-      }),
-      compression: key(oneOf('gzip', 'none'), { default: 'gzip', doc: 'Compression of requests.' }),
-      timeout_ms: key(integer(100, 600_000), {
-        default: 10_000,
-        doc: 'How long the receiver may take for one request, in milliseconds. After that the request is sent again over a new connection.',
-      }),
-      tls: tlsFiles('the receiver asks'),
-    },
-    file: {
-      enabled: key(boolean, { default: false, doc: 'Append events to a file, one JSON object per line.' }),
-      path: key(filePath, {
-        default: '/var/log/ktc/events.ndjson',
-        doc: 'Path of that file. Its directory must exist.',
-      }),
-      max_bytes: key(integer(4096, 1_099_511_627_776), {
-        default: 104_857_600,
-        doc: 'The file is rotated before it grows beyond this many bytes.',
-      }),
-      max_files: key(integer(1, 1000), {
-        default: 5,
-        doc: 'How many files are kept, including the current one; the oldest is removed.',
-      }),
-    },
-    stdout: {
-      enabled: key(boolean, { default: false, doc: 'Print events to standard output.' }),
-      format: key(oneOf('ndjson', 'table'), {
-        default: 'ndjson',
-        doc: 'What is printed. `ndjson`: one JSON object per line, for programs; `table`: a table for people.',
-      }),
-    },
+    ...sinkKeys,
   },
   process: {
     user: key(optional(name('_.-', 32)), {
@@ -400,26 +254,11 @@ export const schema = {
   },
 };
 
-type Values<S> = { readonly [K in keyof S]: S[K] extends Key<infer T> ? T : Values<S[K]> };
-
 /** The configuration of the agent, complete and checked. */
 export interface AgentConfig extends Values<typeof schema> {}
 
-type Paths<S> = {
-  [K in keyof S & string]: S[K] extends Key<unknown> ? K : `${K}.${Paths<S[K]>}`;
-}[keyof S & string];
-
 /** The dotted path of a key, such as `batch.max_events`. */
 export type ConfigPath = Paths<typeof schema>;
-
-/** A part of the schema that holds keys and further sections. */
-export interface Section {
-  readonly [name: string]: Section | Key<unknown>;
-}
-
-export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
-  return typeof node['decode'] === 'function';
-}
 
 function collect(section: Section, prefix: string): [string, Section | Key<unknown>][] {
   return Object.entries(section).flatMap(([part, node]) => {

@@ -1,6 +1,7 @@
 /** Secrets: read from files that nobody else can read, and never shown. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { type Result, refusal, success } from '../shared/result.ts';
 import { findAccount } from './account.ts';
 import { fileProblem } from './problem.ts';
 
@@ -18,9 +19,9 @@ export function createSecret(value: string): Secret {
   return Object.freeze({ reveal: () => value, toString: redact, toJSON: redact, [inspect.custom]: redact });
 }
 
-export type SecretResult =
-  | { readonly ok: true; readonly secret: Secret }
-  | { readonly ok: false; readonly problem: string };
+export function isSecret(value: object): value is Secret {
+  return 'reveal' in value && typeof value.reveal === 'function';
+}
 
 const MAX_BYTES = 65_536;
 
@@ -29,38 +30,38 @@ const MAX_BYTES = 65_536;
  * somebody else than root, this user or the one that the agent will become (`agentUser`, empty for none), or that is
  * empty. Problems never hold the path, which may itself be a secret in the wrong place, nor any content.
  */
-export function readSecret(path: string, agentUser: string): SecretResult {
+export function readSecret(path: string, agentUser: string): Result<Secret> {
   let file: number;
   try {
     // Without O_NONBLOCK a named pipe would hold up the start for ever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    return { ok: false, problem: fileProblem(error) };
+    return refusal(fileProblem(error));
   }
   try {
     const { mode, uid, size, isFile } = describeFile(file);
-    if (!isFile) return { ok: false, problem: 'must be a regular file' };
-    if (size > MAX_BYTES) return { ok: false, problem: `must not be larger than ${MAX_BYTES} bytes` };
+    if (!isFile) return refusal('must be a regular file');
+    if (size > MAX_BYTES) return refusal(`must not be larger than ${MAX_BYTES} bytes`);
     if ((mode & 0o177) !== 0) {
-      return { ok: false, problem: `has mode ${formatMode(mode)}, which lets others in: chmod it to 0600` };
+      return refusal(`has mode ${formatMode(mode)}, which lets others in: chmod it to 0600`);
     }
     const user = process.geteuid?.();
     if (uid !== 0 && uid !== user && !isUser(uid, agentUser)) {
       const owner = agentUser === '' ? user : agentUser;
-      return { ok: false, problem: `belongs to user ${uid}: chown it to root or to user ${owner}` };
+      return refusal(`belongs to user ${uid}: chown it to root or to user ${owner}`);
     }
     const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    return value === '' ? { ok: false, problem: 'is empty' } : { ok: true, secret: createSecret(value) };
+    return value === '' ? refusal('is empty') : success(createSecret(value));
   } finally {
     closeSync(file);
   }
 }
 
 /** A secret of one line. */
-export function readPassword(path: string, agentUser: string): SecretResult {
+export function readPassword(path: string, agentUser: string): Result<Secret> {
   const result = readSecret(path, agentUser);
-  const isLine = !result.ok || !/[\r\n]/.test(result.secret.reveal());
-  return isLine ? result : { ok: false, problem: 'must hold the password alone, on one line' };
+  const isLine = !result.ok || !/[\r\n]/.test(result.value.reveal());
+  return isLine ? result : refusal('must hold the password alone, on one line');
 }
 
 function isUser(uid: number, name: string): boolean {

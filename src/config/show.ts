@@ -1,13 +1,32 @@
 /** The effective configuration for people and for programs, without secrets. */
+import { SINK_NAMES } from '../sink/registry.ts';
 import { isObject } from './key.ts';
 import type { LoadedConfig } from './load.ts';
 import { keys, valueAt } from './schema.ts';
+import { isSecret } from './secret.ts';
+import { sinks } from './sinks.ts';
 
-const PASSWORD = 'sink.kafka.sasl.password';
-const HEADERS = 'sink.otlp.headers';
+/** What secret files hold: where it is shown, the content, and the file. */
+function shownSecrets({ config, secrets }: LoadedConfig) {
+  return SINK_NAMES.flatMap((name) => {
+    const { secret } = sinks[name];
+    return secret === null
+      ? []
+      : [{ path: secret.shownAs, content: secrets[name], file: String(valueAt(config, secret.reads[0])) }];
+  });
+}
+
+function secretRows(loaded: LoadedConfig): string[][] {
+  return shownSecrets(loaded).flatMap(({ path, content, file }) => {
+    if (content === null) return [];
+    if (isSecret(content)) return [[path, `${content}`, file]];
+    return Object.entries(content).map(([name, value]) => [`${path}.${name}`, `${value}`, file]);
+  });
+}
 
 /** A table of every key, its value as JSON, and the layer that set it; labels one by one. */
-export function formatConfigTable({ config, origins, secrets }: LoadedConfig): string {
+export function formatConfigTable(loaded: LoadedConfig): string {
+  const { config, origins } = loaded;
   const rows = [...keys].flatMap(([path, key]) => {
     const value = valueAt(config, path);
     const names = key.merges && isObject(value) ? Object.entries(value) : [];
@@ -17,18 +36,15 @@ export function formatConfigTable({ config, origins, secrets }: LoadedConfig): s
       return [member, JSON.stringify(item), origins.get(member) ?? ''];
     });
   });
-  if (secrets.saslPassword)
-    rows.push([PASSWORD, `${secrets.saslPassword}`, config.sink.kafka.sasl.password_file]);
-  for (const [name, value] of Object.entries(secrets.otlpHeaders))
-    rows.push([`${HEADERS}.${name}`, `${value}`, config.sink.otlp.headers_file]);
-  const table = [['KEY', 'VALUE', 'SET BY'], ...rows];
+  const table = [['KEY', 'VALUE', 'SET BY'], ...rows, ...secretRows(loaded)];
   const widths = [0, 1].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
   return `${lines.join('\n')}\n`;
 }
 
 /** The same as JSON. The member `config` is a document that `--config` takes, and gives the same configuration. */
-export function formatConfigJson({ config, origins, secrets }: LoadedConfig): string {
-  const shown = { [PASSWORD]: secrets.saslPassword, [HEADERS]: secrets.otlpHeaders };
-  return `${JSON.stringify({ config, origins: Object.fromEntries(origins), secrets: shown }, null, 2)}\n`;
+export function formatConfigJson(loaded: LoadedConfig): string {
+  const { config, origins } = loaded;
+  const secrets = Object.fromEntries(shownSecrets(loaded).map(({ path, content }) => [path, content]));
+  return `${JSON.stringify({ config, origins: Object.fromEntries(origins), secrets }, null, 2)}\n`;
 }

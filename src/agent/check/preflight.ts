@@ -1,17 +1,14 @@
 /** Can this host run the agent as configured? Each answer is a line; nothing is left changed. */
-import { constants, existsSync } from 'node:fs';
-import { access, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { freemem, release } from 'node:os';
-import { dirname } from 'node:path';
 import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
 import { checkSpoolDirectory } from '../../pipeline/spool/open.ts';
-import { explainFileFault } from '../../sink/file.ts';
 import { readIdentity } from '../../source/host/identity.ts';
 import { unloadModule } from '../../source/module/load.ts';
 import { isModuleLoaded, type ModuleStatus, missedCalls } from '../../source/module/status.ts';
 import { serveTelemetry } from '../../telemetry/http.ts';
-import { createSinks } from '../assembly/sinks.ts';
+import { checkSinks } from '../assembly/sinks.ts';
 import { NO_NEWS, openSource } from '../assembly/source.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 import { checkUser } from './user.ts';
@@ -33,7 +30,7 @@ export async function preflight(
     ...(await checkSource(loaded)),
     await checkSpool(loaded),
     ...checkUser(loaded.config, reread),
-    ...(await checkSinks(loaded, version)),
+    ...(await findSinkProblems(loaded, version)),
     ...(await checkEndpoint(loaded)),
   ];
 }
@@ -102,45 +99,10 @@ async function checkSpool({ config: { spool, queue } }: LoadedConfig): Promise<F
   return warning('spool', `${detail}: lower spool.max_bytes`);
 }
 
-async function checkSinks(loaded: LoadedConfig, version: string): Promise<Finding[]> {
-  const { config, secrets } = loaded;
-  // To try standard output would print, and to try the file would make it.
-  const { file, stdout } = config.sink;
-  const off = { stdout: { ...stdout, enabled: false }, file: { ...file, enabled: false } };
-  const tried = { ...config, sink: { ...config.sink, ...off } };
-  const sinks = createSinks(tried, {
-    version,
-    host: readIdentity(config.host.name).hostName,
-    secrets,
-    log: SILENT,
-    onStdoutClosed() {},
-  });
-  const findings: Finding[] = [];
-  for (const sink of sinks) {
-    const problem = await sink.open();
-    findings.push(
-      problem === null ? ok(`sink ${sink.name}`, 'ready') : failed(`sink ${sink.name}`, problem.problem),
-    );
-    await sink.close();
-  }
-  if (file.enabled) findings.push(await checkFile(file));
-  return findings;
-}
-
-async function checkFile(file: LoadedConfig['config']['sink']['file']): Promise<Finding> {
-  const directory = dirname(file.path);
-  try {
-    await access(directory, constants.W_OK);
-    if (existsSync(file.path)) await access(file.path, constants.W_OK);
-    const { bavail, bsize } = await statfs(directory);
-    const free = bavail * bsize;
-    const needed = file.max_bytes * file.max_files;
-    const detail = `${Math.round(free / MIB)} MiB free in ${directory}, up to ${Math.round(needed / MIB)} MiB used`;
-    if (free > needed) return ok('sink file', detail);
-    return warning('sink file', `${detail}: lower sink.file.max_bytes or max_files`);
-  } catch (error) {
-    return failed('sink file', explainFileFault(file.path, error as NodeJS.ErrnoException));
-  }
+async function findSinkProblems({ config, secrets }: LoadedConfig, version: string): Promise<Finding[]> {
+  const host = readIdentity(config.host.name).hostName;
+  const findings = await checkSinks(config, { version, host, secrets, log: SILENT, onStdoutClosed() {} });
+  return findings.map(({ name, verdict, detail }) => ({ name: `sink ${name}`, verdict, detail }));
 }
 
 async function checkEndpoint({ config }: LoadedConfig): Promise<Finding[]> {

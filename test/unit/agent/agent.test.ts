@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '../../../src/agent/agent.ts';
-import { sinkNames } from '../../../src/agent/assembly/sinks.ts';
 import type { TcpEvent } from '../../../src/event/tcp-event.ts';
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
+import { createFileSink } from '../../../src/sink/file/file.ts';
 import { PROBES, TRACEPOINTS } from '../../../src/source/probes.ts';
 import type { RecordHandler, Source } from '../../../src/source/source.ts';
 import { rateLimited } from '../../../src/telemetry/fault-log.ts';
@@ -74,14 +74,15 @@ function createScriptedSource(filter = ''): ScriptedSource {
 
 function startAgent(source: Source, flags: Readonly<Record<string, string>> = {}) {
   const path = join(makeDirectory(), 'events.ndjson');
-  const { config, secrets } = configOf({ 'sink.file.enabled': 'true', 'sink.file.path': path, ...flags });
+  const { config } = configOf({ 'sink.file.enabled': 'true', 'sink.file.path': path, ...flags });
   const processWatch = watchProcess();
   const log = pino({ level: 'silent' });
   const faults = rateLimited(log, { intervalMs: 60_000 });
-  const ledger = createLedger(sinkNames(config));
+  const ledger = createLedger(['file']);
+  const { file } = config.sink;
   const agent: Agent = createAgent({
     config,
-    secrets,
+    sinks: [createFileSink({ path: file.path, maxBytes: file.max_bytes, maxFiles: file.max_files, log })],
     source,
     ledger,
     spool: openMemorySpool(ledger.sinks, config.queue.max_bytes, systemFiles),
@@ -90,7 +91,6 @@ function startAgent(source: Source, flags: Readonly<Record<string, string>> = {}
     faults,
     processWatch,
     onDelivered() {},
-    onStdoutClosed() {},
   });
   const end = agent.run().finally(() => {
     faults.close();

@@ -88,8 +88,8 @@ describe('a file of headers', () => {
   ])('of %s is read, and nothing shows its values', (_, content) => {
     const result = load(content);
     assert(result.ok);
-    const { otlpHeaders } = result.secrets;
-    expect(Object.entries(otlpHeaders).map(([name, value]) => [name, value.reveal()])).toEqual([
+    const { otlp } = result.secrets;
+    expect(Object.entries(otlp).map(([name, value]) => [name, value.reveal()])).toEqual([
       ['authorization', 'Bearer hunter2'],
       ['x-tenant', 'net : 1'],
     ]);

@@ -52,13 +52,8 @@ describe('ktc config show', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ secrets: { 'sink.kafka.sasl.password': '[redacted]' } });
     const result = loadConfig({ file, environment: {}, flags: {} });
     assert(result.ok);
-    expect(result.secrets.saslPassword?.reveal()).toBe(PASSWORD);
-    const traces = [
-      table,
-      json,
-      inspect(result, { depth: 9, showHidden: true }),
-      `${result.secrets.saslPassword}`,
-    ];
+    expect(result.secrets.kafka?.reveal()).toBe(PASSWORD);
+    const traces = [table, json, inspect(result, { depth: 9, showHidden: true }), `${result.secrets.kafka}`];
     expect(JSON.stringify([traces, result])).not.toContain('horse');
   });
 

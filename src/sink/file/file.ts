@@ -1,12 +1,12 @@
 /** Events as NDJSON in a file of its own, rotated by size: path, then path.1 (newest) to path.N. */
-import { constants, existsSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { userInfo } from 'node:os';
-import { dirname } from 'node:path';
-import { createTurns } from '../shared/turns.ts';
-import type { Batch } from './batch.ts';
-import { ACKNOWLEDGED, retryAll, type SendResult, type Sink } from './sink.ts';
-import type { SinkLog } from './sink-log.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { createTurns } from '../../shared/turns.ts';
+import type { Batch } from '../batch.ts';
+import { ACKNOWLEDGED, retryAll, type SendResult, type Sink } from '../sink.ts';
+import type { SinkLog } from '../sink-log.ts';
+import { explainFileFault } from './fault.ts';
 
 export interface FileSinkOptions {
   readonly path: string;
@@ -19,6 +19,8 @@ export interface FileSinkOptions {
 
 const MODE = 0o640;
 const NEWLINE = 0x0a;
+/** Faults of the disk that may pass. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -145,44 +147,6 @@ async function endLine(handle: FileHandle, size: number): Promise<number> {
   if (buffer[0] === NEWLINE) return 0;
   await handle.write('\n');
   return 1;
-}
-
-const FULL = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
-
-const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; free space or lower the size and number of rotated files',
-  EDQUOT: 'the disk quota is used up; raise it or lower the size and number of rotated files',
-  ENOENT: 'its directory does not exist; create it for the user of the agent',
-  EPERM: 'not permitted; let the user of the agent write to the file and its directory',
-  EROFS: 'the file system is read-only; choose another path or mount it writable',
-  EISDIR: 'it is a directory; name a file',
-  EIO: "the disk reports an input/output error; see the kernel's log",
-};
-
-/** One line that says what to do about a fault of the event file. */
-export function explainFileFault(path: string, error: NodeJS.ErrnoException): string {
-  const advice = error.code === 'EACCES' ? ownerAdvice(path) : ADVICE[error.code ?? ''];
-  return `cannot write events to ${path}: ${advice ?? error.message}`;
-}
-
-/** Rotation needs the directory too, so both are to be the agent's. */
-function ownerAdvice(path: string): string {
-  const user = userName();
-  const files = existsSync(path) ? `${dirname(path)} ${path}` : dirname(path);
-  return `user ${user} may not; as root: chown ${user} ${files}`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A number without a name.
-    return String(process.geteuid?.());
-  }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }
 
 function ignoreMissing(error: unknown): undefined {

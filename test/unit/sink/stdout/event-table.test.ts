@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RetransmitSummaryEvent, TcpEvent } from '../../../src/event/tcp-event.ts';
-import { createTable } from '../../../src/sink/event-table.ts';
+import type { RetransmitSummaryEvent, TcpEvent } from '../../../../src/event/tcp-event.ts';
+import { createTable } from '../../../../src/sink/stdout/event-table.ts';
 
 const common = {
   schema_version: 1,

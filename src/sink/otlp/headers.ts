@@ -1,7 +1,8 @@
 /** HTTP headers of the operator's own: in the configuration, or in a file where they are secret. */
-import { isObject } from './key.ts';
-import { decodeJson, text } from './kind.ts';
-import { createSecret, readSecret, type Secret } from './secret.ts';
+import { isObject } from '../../config/key.ts';
+import { decodeJson, text } from '../../config/kind.ts';
+import { createSecret, readSecret, type Secret } from '../../config/secret.ts';
+import { type Result, refusal, success } from '../../shared/result.ts';
 
 /** What a request needs is the sink's own to set, and what a connection needs has no place in HTTP/2. */
 const RESERVED =
@@ -22,26 +23,21 @@ export const headerValue = text('1 to 8192 printable ASCII characters', (value) 
 /** By lower-case name. */
 export type SecretHeaders = Readonly<Record<string, Secret>>;
 
-export type HeadersResult =
-  | { readonly ok: true; readonly headers: SecretHeaders }
-  | { readonly ok: false; readonly problem: string };
-
 /** Reads a JSON object of strings, or lines of `name: value`. Problems hold nothing of the content. */
-export function readHeaders(path: string, agentUser: string): HeadersResult {
+export function readHeaders(path: string, agentUser: string): Result<SecretHeaders> {
   const file = readSecret(path, agentUser);
   if (!file.ok) return file;
-  const content = file.secret.reveal();
+  const content = file.value.reveal();
   const json = content.trimStart().startsWith('{');
   const pairs = json ? pairsOfJson(content) : pairsOfLines(content);
-  if (pairs === null) return { ok: false, problem: `must be ${json ? 'a JSON object of strings' : FORM}` };
+  if (pairs === null) return refusal(`must be ${json ? 'a JSON object of strings' : FORM}`);
   for (const [index, [name, value]] of pairs.entries()) {
     const which = `header ${index + 1} of the file`;
-    if (!headerName.accepts(name)) return { ok: false, problem: `${which} must have ${headerName.expects}` };
-    if (!headerValue.accepts(value))
-      return { ok: false, problem: `the value of ${which} must be ${headerValue.expects}` };
+    if (!headerName.accepts(name)) return refusal(`${which} must have ${headerName.expects}`);
+    if (!headerValue.accepts(value)) return refusal(`the value of ${which} must be ${headerValue.expects}`);
   }
   const headers = pairs.map(([name, value]) => [name.toLowerCase(), createSecret(value)] as const);
-  return { ok: true, headers: Object.fromEntries(headers) };
+  return success(Object.fromEntries(headers));
 }
 
 const FORM = 'lines of `name: value`, or a JSON object';

@@ -1,9 +1,9 @@
 /** Events on a stream such as standard output: NDJSON for programs, a table for people. */
 import type { Writable } from 'node:stream';
-import type { TcpEvent } from '../event/tcp-event.ts';
-import type { Batch } from './batch.ts';
+import type { TcpEvent } from '../../event/tcp-event.ts';
+import type { Batch } from '../batch.ts';
+import { ACKNOWLEDGED, type SendResult, type Sink } from '../sink.ts';
 import { createTable } from './event-table.ts';
-import { ACKNOWLEDGED, type SendResult, type Sink } from './sink.ts';
 
 export interface StdoutSinkOptions {
   readonly format: 'ndjson' | 'table';

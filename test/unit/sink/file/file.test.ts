@@ -15,10 +15,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileSink } from '../../../src/sink/file.ts';
-import { ACKNOWLEDGED } from '../../../src/sink/sink.ts';
-import { batchOf, batchOfTexts } from '../../support/batch.ts';
-import { silentLog } from '../../support/silent-log.ts';
+import { createFileSink } from '../../../../src/sink/file/file.ts';
+import { ACKNOWLEDGED } from '../../../../src/sink/sink.ts';
+import { batchOf, batchOfTexts } from '../../../support/batch.ts';
+import { silentLog } from '../../../support/silent-log.ts';
 
 let directory: string;
 let path: string;
@@ -151,8 +151,8 @@ describe('the file sink', () => {
 
   it('cuts off what a write that failed half-way has left', async () => {
     const script = `
-      import { createFileSink } from ${JSON.stringify(join(import.meta.dirname, '../../../src/sink/file.ts'))};
-      import { batchOfTexts } from ${JSON.stringify(join(import.meta.dirname, '../../support/batch.ts'))};
+      import { createFileSink } from ${JSON.stringify(join(import.meta.dirname, '../../../../src/sink/file/file.ts'))};
+      import { batchOfTexts } from ${JSON.stringify(join(import.meta.dirname, '../../../support/batch.ts'))};
       const log = { debug() {}, info() {}, warn() {}, error() {} };
       const sink = createFileSink({ path: ${JSON.stringify(path)}, maxBytes: 1e6, maxFiles: 2, log });
       const results = [];

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ACKNOWLEDGED } from '../../../src/sink/sink.ts';
-import { createStdoutSink } from '../../../src/sink/stdout.ts';
-import { batchOf, sampleEvents } from '../../support/batch.ts';
+import { ACKNOWLEDGED } from '../../../../src/sink/sink.ts';
+import { createStdoutSink } from '../../../../src/sink/stdout/stdout.ts';
+import { batchOf, sampleEvents } from '../../../support/batch.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -69,7 +69,7 @@ describe('the stdout sink', () => {
 
   it('refuses everything and says so once when the reader of the pipe has ended', async () => {
     const script = `
-      import { createStdoutSink } from ${JSON.stringify(join(import.meta.dirname, '../../../src/sink/stdout.ts'))};
+      import { createStdoutSink } from ${JSON.stringify(join(import.meta.dirname, '../../../../src/sink/stdout/stdout.ts'))};
       const sink = createStdoutSink({
         format: 'ndjson', stream: process.stdout, onClosed: (reason) => console.error('closed:', reason),
       });

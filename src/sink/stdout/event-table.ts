@@ -1,7 +1,7 @@
 /** Events as lines for people: one event a line, within 120 columns unless IPv6 addresses need more. */
 import { isIPv6 } from 'node:net';
-import type { EventKind, TcpEvent } from '../event/tcp-event.ts';
-import { escapeControls } from '../shared/text.ts';
+import type { EventKind, TcpEvent } from '../../event/tcp-event.ts';
+import { escapeControls } from '../../shared/text.ts';
 
 export interface Table {
   readonly header: string;

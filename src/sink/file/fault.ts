@@ -1,0 +1,36 @@
+/** What to do about a fault of the event file. */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; free space or lower the size and number of rotated files',
+  EDQUOT: 'the disk quota is used up; raise it or lower the size and number of rotated files',
+  ENOENT: 'its directory does not exist; create it for the user of the agent',
+  EPERM: 'not permitted; let the user of the agent write to the file and its directory',
+  EROFS: 'the file system is read-only; choose another path or mount it writable',
+  EISDIR: 'it is a directory; name a file',
+  EIO: "the disk reports an input/output error; see the kernel's log",
+};
+
+/** One line that says what to do about a fault of the event file. */
+export function explainFileFault(path: string, error: NodeJS.ErrnoException): string {
+  const advice = error.code === 'EACCES' ? ownerAdvice(path) : ADVICE[error.code ?? ''];
+  return `cannot write events to ${path}: ${advice ?? error.message}`;
+}
+
+/** Rotation needs the directory too, so both are to be the agent's. */
+function ownerAdvice(path: string): string {
+  const user = userName();
+  const files = existsSync(path) ? `${dirname(path)} ${path}` : dirname(path);
+  return `user ${user} may not; as root: chown ${user} ${files}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A number without a name.
+    return String(process.geteuid?.());
+  }
+}

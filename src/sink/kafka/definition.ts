@@ -1,0 +1,42 @@
+/** Kafka as a sink of the agent. */
+import type { Secret } from '../../config/secret.ts';
+import type { SinkDefinition } from '../definition.ts';
+import { tlsFilesOf } from '../tls-settings.ts';
+import type { KafkaSasl } from './kafkajs/cluster.ts';
+import { checks, type KafkaConfig, type KafkaPath, type KafkaValues, keys, password } from './settings.ts';
+
+function saslOf({ sasl }: KafkaValues, secret: Secret | null): KafkaSasl | null {
+  if (sasl.mechanism === 'none' || secret === null) return null;
+  return { mechanism: sasl.mechanism, username: sasl.username, password: secret.reveal() };
+}
+
+export const kafka = {
+  keys,
+  checks,
+  secret: password,
+  async create({ sink }, secrets, { host, eventKinds, log }) {
+    const { createKafkaSink } = await import('./kafka.ts');
+    const settings = sink.kafka;
+    return createKafkaSink({
+      brokers: settings.brokers,
+      topic: settings.topic,
+      kinds: eventKinds,
+      clientId: settings.client_id,
+      key: settings.key,
+      record: {
+        maxEvents: settings.format === 'json' ? 1 : settings.max_message_events,
+        maxBytes: settings.max_message_bytes,
+      },
+      host,
+      compression: settings.compression,
+      compressionLevel: settings.compression_level,
+      idempotent: settings.idempotent,
+      requestTimeoutMs: settings.request_timeout_ms,
+      deliveryTimeoutMs: settings.delivery_timeout_ms,
+      maxRequestBytes: settings.max_request_bytes,
+      tls: settings.tls.enabled ? tlsFilesOf(settings.tls) : null,
+      sasl: saslOf(settings, secrets.kafka),
+      log,
+    });
+  },
+} satisfies SinkDefinition<KafkaConfig, KafkaPath, { readonly kafka: Secret | null }>;

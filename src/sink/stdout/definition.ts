@@ -1,0 +1,25 @@
+/** Standard output as a sink of the agent. */
+import { key } from '../../config/key.ts';
+import { boolean, oneOf } from '../../config/kind.ts';
+import type { SinkConfig, SinkDefinition, SinkPath } from '../definition.ts';
+
+const keys = {
+  enabled: key(boolean, { default: false, doc: 'Print events to standard output.' }),
+  format: key(oneOf('ndjson', 'table'), {
+    default: 'ndjson',
+    doc: 'What is printed. `ndjson`: one JSON object per line, for programs; `table`: a table for people.',
+  }),
+};
+
+export const stdout = {
+  keys,
+  checks: [],
+  secret: null,
+  async create({ sink }, _, { onStdoutClosed }) {
+    const { createStdoutSink } = await import('./stdout.ts');
+    const { format } = sink.stdout;
+    return createStdoutSink({ format, stream: process.stdout, onClosed: onStdoutClosed });
+  },
+  // To open it would print.
+  check: async () => null,
+} satisfies SinkDefinition<SinkConfig<'stdout', typeof keys>, SinkPath<'stdout', typeof keys>, unknown>;
