@@ -1,5 +1,4 @@
 /** All sinks. A new one needs an import and an entry here, and its folder; nothing else names it. */
-
 import type { SecretFile } from './definition.ts';
 import { file } from './file/definition.ts';
 import { kafka } from './kafka/definition.ts';
@@ -7,7 +6,12 @@ import { otlp } from './otlp/definition.ts';
 import { stdout } from './stdout/definition.ts';
 
 /** By their names in the configuration, the log and the metrics; in the order of the reference. */
-export const sinkDefinitions = { kafka, otlp, file, stdout };
+export const sinkDefinitions = {
+  kafka,
+  otlp,
+  file,
+  stdout,
+};
 
 type Definitions = typeof sinkDefinitions;
 export type SinkName = keyof Definitions;
