@@ -4,6 +4,7 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { isProgrammerError } from '../../shared/errors.ts';
 import type { SinkSocket } from '../sink.ts';
 import { isTlsSetting, readTlsFiles, type TlsFiles } from '../tls-files.ts';
 import { retry, type Verdict } from './answer/verdict.ts';
@@ -92,11 +93,9 @@ export function createSocketSet(): SocketSet {
   };
 }
 
-const PROGRAMMER_ERRORS = [TypeError, ReferenceError, RangeError, SyntaxError];
-
 /** The error of a connection that could not be begun, such as for a certificate that cannot be read. Bugs are thrown. */
 export function connectError(error: unknown): Error {
-  if (!(error instanceof Error) || PROGRAMMER_ERRORS.some((bug) => error instanceof bug)) throw error;
+  if (!(error instanceof Error) || isProgrammerError(error)) throw error;
   return error;
 }
 

@@ -1,5 +1,6 @@
 /** What a failure of kafkajs means for the events, decided by Kafka's own error names. */
 import type { RejectReason } from '../../../ledger/reasons.ts';
+import { isProgrammerError } from '../../../shared/errors.ts';
 import { isTlsSetting } from '../../tls-files.ts';
 import { fromKafkajs } from './broker-address.ts';
 
@@ -21,6 +22,49 @@ export interface KafkaSetting {
   readonly sasl: { readonly mechanism: string; readonly username: string } | null;
 }
 
+/** What to do about a failure of TLS, by the code that Node.js gives, or by words of the message where it has none. */
+const TLS_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
+  [
+    /^CERT_HAS_EXPIRED/,
+    "; the broker's certificate has to be renewed, unless the clock of this host is wrong",
+  ],
+  [/^CERT_NOT_YET_VALID/, '; compare the clocks of this host and of the broker'],
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID/,
+    '; name the broker as its certificate does, in sink.kafka.brokers and in its own advertised.listeners',
+  ],
+  [
+    /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED)/,
+    "; the file sink.kafka.tls.ca_file must hold the authority that signed the broker's certificate",
+  ],
+  [
+    /ALERT_(BAD_CERT|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)|alert (bad certificate|certificate|unknown ca)/i,
+    '; the broker does not accept the certificate of this client: set sink.kafka.tls.certificate_file and key_file ' +
+      'to one that it trusts',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|disconnected before secure TLS connection/,
+    '; does the broker speak TLS on this port?',
+  ],
+];
+
+/** One error of a chain of causes. */
+interface Cause {
+  readonly name: string;
+  readonly message: string;
+  readonly type: string | undefined;
+  readonly code: string | undefined;
+  readonly broker: string | undefined;
+  readonly topics: readonly string[] | undefined;
+  /** A mistake in the program. */
+  readonly isBug: boolean;
+}
+
+const NO_FIELDS = { type: undefined, code: undefined, broker: undefined, topics: undefined, isBug: false };
+
+/** Codes of a RangeError that reading past the end of an answer throws: the fault of a peer that does not speak Kafka. */
+const SHORT_ANSWER = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
+
 /**
  * - Too large for the broker, or refused by its validation: split until the culprit is alone, then refuse it.
  * - DUPLICATE_SEQUENCE_NUMBER: an earlier attempt of the same request had arrived: delivered.
@@ -32,7 +76,7 @@ export interface KafkaSetting {
  */
 export function judge(error: unknown, setting: KafkaSetting): KafkaVerdict {
   const chain = causes(error);
-  if (chain.some(isBug)) return { kind: 'bug' };
+  if (chain.some((cause) => cause.isBug)) return { kind: 'bug' };
   const type = chain.map((cause) => cause.type).find((found) => found !== undefined);
   switch (type) {
     case 'MESSAGE_TOO_LARGE':
@@ -131,41 +175,6 @@ function principal({ sasl }: KafkaSetting): string {
   return sasl ? `user "${sasl.username}"` : 'this client';
 }
 
-/** What to do about a failure of TLS, by the code that Node.js gives, or by words of the message where it has none. */
-const TLS_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
-  [
-    /^CERT_HAS_EXPIRED/,
-    "; the broker's certificate has to be renewed, unless the clock of this host is wrong",
-  ],
-  [/^CERT_NOT_YET_VALID/, '; compare the clocks of this host and of the broker'],
-  [
-    /^ERR_TLS_CERT_ALTNAME_INVALID/,
-    '; name the broker as its certificate does, in sink.kafka.brokers and in its own advertised.listeners',
-  ],
-  [
-    /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED)/,
-    "; the file sink.kafka.tls.ca_file must hold the authority that signed the broker's certificate",
-  ],
-  [
-    /ALERT_(BAD_CERT|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)|alert (bad certificate|certificate|unknown ca)/i,
-    '; the broker does not accept the certificate of this client: set sink.kafka.tls.certificate_file and key_file ' +
-      'to one that it trusts',
-  ],
-  [
-    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|disconnected before secure TLS connection/,
-    '; does the broker speak TLS on this port?',
-  ],
-];
-
-interface Cause {
-  readonly name: string;
-  readonly message: string;
-  readonly type: string | undefined;
-  readonly code: string | undefined;
-  readonly broker: string | undefined;
-  readonly topics: readonly string[] | undefined;
-}
-
 /** kafkajs wraps what it retried in vain or gave up on: outermost first, innermost last. */
 function causes(error: unknown): Cause[] {
   const chain: Cause[] = [];
@@ -176,24 +185,19 @@ function causes(error: unknown): Cause[] {
       broker?: unknown;
       topics?: readonly string[];
     };
+    const code = text(fields.code);
+    const isShortAnswer = next instanceof RangeError && SHORT_ANSWER.includes(code ?? '');
     chain.push({
       name: next.name,
       message: next.message,
       type: text(fields.type),
-      code: text(fields.code),
+      code,
       broker: text(fields.broker),
       topics: fields.topics,
+      isBug: isProgrammerError(next) && !isShortAnswer,
     });
   }
   return chain.length > 0 ? chain : [{ name: 'unknown', message: String(error), ...NO_FIELDS }];
-}
-
-const NO_FIELDS = { type: undefined, code: undefined, broker: undefined, topics: undefined };
-const PROGRAMMER_ERRORS = ['TypeError', 'ReferenceError', 'SyntaxError', 'RangeError'];
-const SHORT_ANSWER = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
-
-function isBug({ name, code }: Cause): boolean {
-  return PROGRAMMER_ERRORS.includes(name) && !(name === 'RangeError' && code && SHORT_ANSWER.includes(code));
 }
 
 function text(value: unknown): string | undefined {
