@@ -27,7 +27,8 @@ export function createDeadLetter({ file, onFault, now }: DeadLetterOptions): Dea
   const turns = createTurns();
 
   async function write(batch: Batch): Promise<void> {
-    const problem = (await file.open())?.problem ?? (await file.send(batch)).retry?.reason;
+    const opened = await file.open();
+    const problem = opened.ok ? (await file.send(batch)).retry?.reason : opened.problem;
     if (problem !== undefined) onFault(problem);
   }
 

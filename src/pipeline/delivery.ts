@@ -3,8 +3,9 @@
  * every event booked.
  */
 import { type SinkAccount, waiting } from '../ledger/ledger.ts';
+import { DONE } from '../shared/result.ts';
 import type { Batch } from '../sink/batch.ts';
-import type { Refusal, SendResult, Sink, SinkProblem } from '../sink/sink.ts';
+import type { Readiness, Refusal, SendResult, Sink } from '../sink/sink.ts';
 import { createProgress, type DeliveryStatus } from './progress.ts';
 import { bookAnswer, type Settlement, settlementOf } from './settlement.ts';
 import type { SpoolReader, TakeLimits } from './spool/reader.ts';
@@ -47,14 +48,14 @@ async function openSink(
   pauses: Pauses,
   limits: BackOffLimits,
   onFault: (problem: string, attempt: number) => void,
-): Promise<SinkProblem | null> {
+): Promise<Readiness> {
   for (let attempt = 1; !pauses.isStopped; attempt++) {
-    const found = await sink.open();
-    if (found === null || !found.mayPass) return found;
-    onFault(found.problem, attempt);
+    const opened = await sink.open();
+    if (opened.ok || !opened.mayPass) return opened;
+    onFault(opened.problem, attempt);
     await pauses.pause(backOffMs(limits, attempt));
   }
-  return null;
+  return DONE;
 }
 
 export function createDelivery(options: DeliveryOptions): Delivery {
@@ -131,11 +132,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     name: sink.name,
     async open() {
-      const found = await openSink(sink, pauses, options, noteFault);
-      if (found !== null) {
-        progress.fail(found.problem);
+      const opened = await openSink(sink, pauses, options, noteFault);
+      if (!opened.ok) {
+        progress.fail(opened.problem);
         draining?.end();
-        return found.problem;
+        return opened.problem;
       }
       if (pauses.isStopped) return null;
       progress.becomeReady();

@@ -1,5 +1,6 @@
 /** The one interface between the pipeline and every destination of events. */
 import type { RejectReason } from '../ledger/reasons.ts';
+import type { Result } from '../shared/result.ts';
 import type { Batch } from './batch.ts';
 
 /** An event that the destination will never take. */
@@ -29,11 +30,14 @@ export interface Retry {
   readonly reason: string;
 }
 
-/** Why a sink cannot start, in one line that says what to do. */
-export interface SinkProblem {
-  readonly problem: string;
-  /** False for what only an operator can mend, such as a topic that does not exist. */
-  readonly mayPass: boolean;
+/**
+ * Whether a sink is ready to send. `mayPass` is false for a problem that only an operator can solve, such as a topic
+ * that does not exist.
+ */
+export type Readiness = Result<void, { mayPass: boolean }>;
+
+export function notReady(problem: string, mayPass: boolean): Readiness {
+  return { ok: false, problem, mayPass };
 }
 
 export interface SinkSocket {
@@ -44,8 +48,8 @@ export interface SinkSocket {
 export interface Sink {
   /** `kafka`, `file`, `stdout`: the name in the configuration, the log and the metrics. */
   readonly name: string;
-  /** Makes the destination ready, or says why it cannot be. Null is ready. May be called again after a problem. */
-  open(): Promise<SinkProblem | null>;
+  /** Makes the destination ready, or says why it is not. May be called again after a problem. */
+  open(): Promise<Readiness>;
   /** Never rejects for faults of the world: these are results. A rejection is a bug. */
   send(batch: Batch): Promise<SendResult>;
   /** Finishes what is under way and lets go of everything; safe to call twice. */

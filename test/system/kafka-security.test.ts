@@ -9,6 +9,7 @@ import { batchOf, sampleEvents } from '../support/batch.ts';
 import { makeCertificates, type TestCertificates } from '../support/certificates.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { sinkOptions } from '../support/kafka-sink.ts';
+import { problemOf } from '../support/problem-of.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoKafka();
@@ -73,6 +74,7 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
     ] as const)('refuses a wrong password by %s, which is not shown', async (mechanism, answer) => {
       const problem = await create('login-plain', sasl(mechanism, 'wrong')).open();
       expect(problem).toEqual({
+        ok: false,
         problem:
           `Kafka at ${broker.saslAddress} refused the login of "agent" by SASL ${mechanism}: ` +
           `${answer}; check mechanism, user name and password`,
@@ -89,13 +91,14 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
         tls: { caFile: certificates.authority, certificateFile, keyFile, ...files },
       };
     };
-    const problemOf = async (options: Partial<KafkaSinkOptions>) => create('encrypted', options).open();
+    const open = async (options: Partial<KafkaSinkOptions>) => create('encrypted', options).open();
     const at = () => `Kafka at ${broker.tlsAddress}: `;
 
     it('takes a certificate that its authority has signed', () => delivers('encrypted', tls()));
 
     it('is not trusted unless its authority is named', async () => {
-      expect(await problemOf(tls({ caFile: null }))).toEqual({
+      expect(await open(tls({ caFile: null }))).toEqual({
+        ok: false,
         problem:
           `${at()}unable to verify the first certificate; the file sink.kafka.tls.ca_file must hold the authority ` +
           "that signed the broker's certificate",
@@ -104,30 +107,32 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
     });
 
     it('is not taken for another host', async () => {
-      const problem = await problemOf(tls({}, 'localhost'));
-      expect(problem?.mayPass).toBe(false);
-      expect(problem?.problem).toMatch(
+      const problem = await open(tls({}, 'localhost'));
+      expect(problem).toMatchObject({ ok: false, mayPass: false });
+      expect(problemOf(problem)).toMatch(
         /^Kafka at localhost:\d+: Hostname\/IP does not match certificate's altnames: .*; name the broker as its certificate does, in sink\.kafka\.brokers and in its own advertised\.listeners$/,
       );
     });
 
     it('wants a certificate of the agent', async () => {
-      const problem = await problemOf(tls({ certificateFile: null, keyFile: null }));
+      const problem = await open(tls({ certificateFile: null, keyFile: null }));
       expect(problem).toMatchObject({ mayPass: false });
-      expect(problem?.problem).toMatch(
+      expect(problemOf(problem)).toMatch(
         /the broker does not accept the certificate of this client: set sink\.kafka\.tls\.certificate_file and key_file/,
       );
     });
 
     it('says which file cannot be read', async () => {
-      expect(await problemOf(tls({ keyFile: '/nowhere/key.pem' }))).toEqual({
+      expect(await open(tls({ keyFile: '/nowhere/key.pem' }))).toEqual({
+        ok: false,
         problem: `Kafka at ${broker.tlsAddress}: ENOENT: no such file or directory, open '/nowhere/key.pem'`,
         mayPass: false,
       });
     });
 
     it('is not found behind a port without TLS', async () => {
-      expect(await problemOf({ ...tls(), brokers: [broker.address] })).toEqual({
+      expect(await open({ ...tls(), brokers: [broker.address] })).toEqual({
+        ok: false,
         problem:
           `Kafka at ${broker.address}: Client network socket disconnected before secure TLS connection was ` +
           'established; does the broker speak TLS on this port?',
@@ -147,14 +152,16 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
       await broker.createTopic('guarded', 1);
       await broker.allow('limited', 'guarded', []);
       const sink = create('guarded', limited());
-      const reason = async () => (await sink.open())?.problem ?? null;
+      const reason = async () => problemOf(await sink.open());
       expect(await sink.open()).toEqual({
+        ok: false,
         problem: `${where('guarded')} may not write; grant it Write and Describe on the topic`,
         mayPass: false,
       });
       await broker.allow('limited', 'guarded', ['DESCRIBE']);
       await until(async () => (await reason())?.includes('idempotently') ?? false, 'the right to show');
       expect(await sink.open()).toEqual({
+        ok: false,
         problem:
           `${where('guarded')} may not write idempotently; grant it IdempotentWrite on the cluster or set ` +
           'sink.kafka.idempotent to false',
@@ -169,7 +176,7 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
       await broker.createTopic('revoked', 1);
       await broker.allow('limited', 'revoked', ['DESCRIBE', 'WRITE']);
       const sink = create('revoked', { ...limited(), idempotent: false });
-      await until(async () => (await sink.open()) === null, 'the sink to open');
+      await until(async () => (await sink.open()).ok, 'the sink to open');
       const sent = [batchOf(sampleEvents(5, 'early'))];
       expect(await sink.send(sent[0] ?? batchOf([]))).toEqual(ACKNOWLEDGED);
       await broker.allow('limited', 'revoked', ['DESCRIBE']);

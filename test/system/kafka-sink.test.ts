@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { DONE } from '../../src/shared/result.ts';
 import type { Batch } from '../../src/sink/batch.ts';
 import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
@@ -52,7 +53,7 @@ describe.skipIf(missing)('the Kafka sink', () => {
       await broker.createTopic(topic, 7);
       const events = sampleEvents(1_234, topic);
       const sink = create(topic, { key, compression, idempotent, maxRequestBytes: 100_000 });
-      expect(await sink.open()).toBeNull();
+      expect(await sink.open()).toEqual(DONE);
       const batches = [batchOf(events.slice(0, 1_000)), batchOf([]), batchOf(events.slice(1_000))];
       expect(await Promise.all(batches.map(sink.send))).toEqual(batches.map(() => ACKNOWLEDGED));
       expect(sink.sockets?.()).toContainEqual({
@@ -78,6 +79,7 @@ describe.skipIf(missing)('the Kafka sink', () => {
     const topic = newName('missing');
     const sink = create(topic);
     const problem = {
+      ok: false,
       problem:
         `Kafka topic "${topic}" does not exist on ${broker.address} and is never created by the agent; create it: ` +
         `kafka-topics.sh --bootstrap-server ${broker.address} --create --topic ${topic} --partitions 12`,
@@ -86,17 +88,19 @@ describe.skipIf(missing)('the Kafka sink', () => {
     expect(await sink.open()).toEqual(problem);
     expect(await sink.open()).toEqual(problem);
     await broker.createTopic(topic, 1);
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
   });
 
   it('names a broker that does not answer, by IPv4 or by IPv6', async () => {
     const [port] = await freePorts(1);
     const problemAt = (address: string) => create('any', { brokers: [`${address}:${port}`] }).open();
     expect(await problemAt('127.0.0.1')).toEqual({
+      ok: false,
       problem: `Kafka at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
       mayPass: true,
     });
     expect(await problemAt('[::1]')).toEqual({
+      ok: false,
       problem: `Kafka at [::1]:${port}: connect ECONNREFUSED ::1:${port}`,
       mayPass: true,
     });
@@ -245,6 +249,7 @@ describe.skipIf(missing)('the Kafka sink', () => {
     const creation = (topic: string) =>
       `kafka-topics.sh --bootstrap-server ${broker.address} --create --topic ${topic} --partitions 12`;
     expect(await sink.open()).toEqual({
+      ok: false,
       problem:
         `Kafka topics "${per}.tcp_life", "${per}.tcp_reset" do not exist on ${broker.address} and are never created by ` +
         `the agent; create them: ${creation(`${per}.tcp_life`)} && ${creation(`${per}.tcp_reset`)}`,
@@ -252,7 +257,7 @@ describe.skipIf(missing)('the Kafka sink', () => {
     });
     await broker.createTopic(`${per}.tcp_life`, 5);
     await broker.createTopic(`${per}.tcp_reset`, 5);
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     const events = sampleEvents(90, 'kinds').map((event, index) => ({ ...event, event: kinds[index % 3] }));
     expect(await sink.send(batchOf(events))).toEqual(ACKNOWLEDGED);
     const partitions = new Set<number>();
@@ -288,7 +293,7 @@ describe.skipIf(missing)('the Kafka sink', () => {
   it('sleeps while there is nothing to send', async () => {
     await broker.createTopic('quiet', 1);
     const sink = create('quiet');
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     expect(await sink.send(batchOf(sampleEvents(1)))).toEqual(ACKNOWLEDGED);
     const timers = vi.spyOn(globalThis, 'setTimeout');
     await delay(1_000);
@@ -303,16 +308,16 @@ describe.skipIf(missing)('the Kafka sink', () => {
     const use = `
       for (let count = 0; count < 20; count++) await sink.send(batchOf(sampleEvents(10, 'clean' + count)));
       await new Promise((resolve) => setTimeout(resolve, 100));
-      console.log(problem);`;
+      console.log(opened.ok);`;
     const printed = await runSink(`['${broker.address}']`, 'clean', use);
-    expect(printed).toEqual({ out: 'null\n', errors: '' });
+    expect(printed).toEqual({ out: 'true\n', errors: '' });
     expect((await broker.account('clean')).events).toBe(200);
   });
 
   it('ends after close and takes no more', async () => {
     await broker.createTopic('closed', 1);
     const sink = create('closed');
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     await sink.close();
     await sink.close();
     expect(sink.sockets?.()).toEqual([]);
@@ -333,7 +338,7 @@ function runSink(brokers: string, topic: string, use: string): Promise<{ out: st
     const sink = createKafkaSink(sinkOptions({
       brokers, topic: '${topic}', requestTimeoutMs: 3000, deliveryTimeoutMs: 3000, log,
     }));
-    const problem = await sink.open();
+    const opened = await sink.open();
     ${use}
     await sink.close();`;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module-typescript', '-e', script];
@@ -353,7 +358,7 @@ async function openAgainst(onConnection: string): Promise<string> {
       ${onConnection}
     }).listen(0, '127.0.0.1', () => resolve(['127.0.0.1:' + server.address().port])).unref();
   })`;
-  const use = "console.log(JSON.stringify(problem).replace(/:\\d+/, ''));";
+  const use = "console.log(JSON.stringify(opened).replace(/:\\d+/, ''));";
   const { out, errors } = await runSink(server, 't', use);
   expect(errors).toBe('');
   return out;
@@ -363,13 +368,13 @@ describe('the Kafka sink against something else', () => {
   it('survives a peer whose answers make kafkajs throw in the handler of a socket', async () => {
     expect(await openAgainst(`socket.on('data', () => socket.write(Buffer.alloc(4)));`)).toBe(
       'kafkajs threw outside of any call, its client will be renewed\n' +
-        '{"problem":"Kafka at 127.0.0.1: kafkajs failed: Attempt to access memory outside buffer bounds","mayPass":true}\n',
+        '{"ok":false,"problem":"Kafka at 127.0.0.1: kafkajs failed: Attempt to access memory outside buffer bounds","mayPass":true}\n',
     );
   });
 
   it('gives up a peer that never answers, and leaves nothing running', async () => {
     expect(await openAgainst('socket.resume();')).toMatch(
-      /^{"problem":"Kafka at 127\.0\.0\.1: connecting not done within 3000 ms.*","mayPass":true}\n$/,
+      /^{"ok":false,"problem":"Kafka at 127\.0\.0\.1: connecting not done within 3000 ms.*","mayPass":true}\n$/,
     );
   });
 });

@@ -9,6 +9,7 @@ import { createLedger } from '../../src/ledger/ledger.ts';
 import { createDelivery } from '../../src/pipeline/delivery.ts';
 import { systemFiles } from '../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../src/pipeline/spool/open.ts';
+import { DONE } from '../../src/shared/result.ts';
 import { createOtlpSink, type OtlpProtocol, type OtlpSinkOptions } from '../../src/sink/otlp/otlp.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
@@ -21,6 +22,7 @@ import {
   startHttpReceiver,
   TAKEN,
 } from '../support/otlp-receiver.ts';
+import { problemOf } from '../support/problem-of.ts';
 import { partialSuccess, retryInfo, rpcStatus } from '../support/rpc-status.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { until } from '../support/wait.ts';
@@ -171,7 +173,7 @@ describe('an HTTP answer', () => {
       onFault: (reason) => faults.push(reason),
       onDelivered() {},
     });
-    expect(await delivery.open()).toBeNull();
+    expect(await delivery.open()).toEqual(DONE);
     for (let event = 0; event < 10; event++) emit(ledger);
     spool.append(ten(), null);
     delivery.pump();
@@ -259,7 +261,7 @@ describe('an HTTP answer', () => {
     [415, /check sink.otlp.endpoint and sink.otlp.protocol$/],
   ])('%i is for the operator to mend and loses nothing', async (status, advice) => {
     const { sink } = await http([{ status }, { status }]);
-    expect(await sink.open()).toEqual({ problem: expect.stringMatching(advice), mayPass: false });
+    expect(await sink.open()).toEqual({ ok: false, problem: expect.stringMatching(advice), mayPass: false });
     expect((await sink.send(ten())).retry).toMatchObject({
       events: 'rest',
       reason: expect.stringMatching(advice),
@@ -306,8 +308,9 @@ describe('an HTTP answer', () => {
       json(400, { code: 3, message: 'no records' }),
       { status: 400, headers: { 'content-type': 'text/plain' }, body: 'HTTP request to an HTTPS server' },
     ]);
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     expect(await sink.open()).toEqual({
+      ok: false,
       problem: expect.stringMatching(
         /answers 400, and not as a receiver of OTLP does: check sink.otlp.endpoint$/,
       ),
@@ -336,14 +339,14 @@ describe('TLS', () => {
     const endpoint = receiver.endpoint.replace('127.0.0.1', 'localhost');
     const { sink } = connect(receiver, 'http/json', { endpoint, tls: files });
     // The certificate is for the address alone.
-    expect((await sink.open())?.problem).toMatch(/Hostname\/IP does not match certificate's altnames/);
+    expect(problemOf(await sink.open())).toMatch(/Hostname\/IP does not match certificate's altnames/);
   });
 });
 
 describe('a gRPC answer', () => {
   it('OK acknowledges, over one connection', async () => {
     const { sink, receiver } = await grpc([], { compression: 'gzip' });
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     expect(await Promise.all([ten(), ten(), ten()].map(sink.send))).toEqual(Array(3).fill(ACKNOWLEDGED));
     expect(new Set(receiver.received.map(({ clientPort }) => clientPort)).size).toBe(1);
     expect(receiver.received[1]).toMatchObject({
@@ -404,7 +407,7 @@ describe('a gRPC answer', () => {
     ['UNIMPLEMENTED', /check that sink.otlp.endpoint is the port for OTLP over gRPC$/],
   ] as const)('%s is for the operator to mend and loses nothing', async (name, advice) => {
     const { sink } = await grpc([{ code: code[name] }, { code: code[name] }]);
-    expect(await sink.open()).toEqual({ problem: expect.stringMatching(advice), mayPass: false });
+    expect(await sink.open()).toEqual({ ok: false, problem: expect.stringMatching(advice), mayPass: false });
     expect((await sink.send(ten())).retry).toMatchObject({
       events: 'rest',
       reason: expect.stringMatching(advice),
@@ -445,7 +448,7 @@ describe('a gRPC answer', () => {
   it('of a server without gRPC is explained', async () => {
     const receiver = await startHttpReceiver({ answer: () => TAKEN });
     const { sink } = connect(receiver, 'grpc', {});
-    expect((await sink.open())?.problem).toBe(`OTLP receiver ${receiver.endpoint}: does not speak gRPC`);
+    expect(problemOf(await sink.open())).toBe(`OTLP receiver ${receiver.endpoint}: does not speak gRPC`);
   });
 });
 

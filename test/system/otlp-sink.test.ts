@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { imbalances } from '../../src/ledger/ledger.ts';
+import { DONE } from '../../src/shared/result.ts';
 import type { Batch } from '../../src/sink/batch.ts';
 import { createOtlpSink, type OtlpProtocol, type OtlpSinkOptions } from '../../src/sink/otlp/otlp.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
@@ -18,6 +19,7 @@ import {
   startCollector,
   whyNoCollector,
 } from '../support/collector.ts';
+import { problemOf } from '../support/problem-of.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { runSteady } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
@@ -90,7 +92,7 @@ describe.skipIf(missing)('the OTLP sink', () => {
     const prefix = prefixOf(compression, protocol);
     const batches = batchesOf(prefix, 8, 150);
     const sink = create(collector, protocol, { compression });
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     const sendingMs = Date.now();
     expect(await Promise.all(batches.map(sink.send))).toEqual(batches.map(() => ACKNOWLEDGED));
     const sentMs = Date.now();
@@ -158,7 +160,7 @@ describe.skipIf(missing)('the OTLP sink', () => {
       const prefix = prefixOf('killed', protocol);
       const batches = batchesOf(prefix, 40, 50);
       const sink = create(collector, protocol);
-      expect(await sink.open()).toBeNull();
+      expect(await sink.open()).toEqual(DONE);
       let restarted: Promise<void> | null = null;
       const reasons = await deliver(sink, batches, async (done) => {
         if (done !== 15) return;
@@ -224,17 +226,17 @@ describe.skipIf(missing)('the OTLP sink', () => {
     const guarded = await start({ token: 'right' });
     for (const [index, protocol] of PROTOCOLS.entries()) {
       const right = create(guarded, protocol, { headers: { authorization: 'Bearer right' } });
-      expect(await right.open()).toBeNull();
+      expect(await right.open()).toEqual(DONE);
       expect(await right.send(batchOf(sampleEvents(5, `guarded${protocol.replace('/', '')}`)))).toEqual(
         ACKNOWLEDGED,
       );
       const wrong = create(guarded, protocol, { headers: { authorization: 'Bearer wrong' } });
       const problem = await wrong.open();
-      expect(problem?.mayPass).toBe(false);
-      expect(problem?.problem).toMatch(
+      expect(problem).toMatchObject({ ok: false, mayPass: false });
+      expect(problemOf(problem)).toMatch(
         /^OTLP receiver http\S+ answers (401|UNAUTHENTICATED), ".*": check the credentials in sink.otlp.headers or sink.otlp.headers_file$/,
       );
-      expect(problem?.problem).not.toContain('wrong');
+      expect(problemOf(problem)).not.toContain('wrong');
       expect((await wrong.send(batchOf(sampleEvents(5, 'refused')))).retry).toMatchObject({ events: 'rest' });
       expect(guarded.records()).toHaveLength(5 * (index + 1));
     }
@@ -252,21 +254,21 @@ describe.skipIf(missing)('the OTLP sink', () => {
       const tls = { caFile: authority, certificateFile: renewed.certificate, keyFile: renewed.key };
       const sink = create(secured, protocol, { tls });
       const absent = await sink.open();
-      expect(absent?.mayPass).toBe(false);
-      expect(absent?.problem).toContain(`ENOENT: no such file or directory, open '${renewed.certificate}'`);
+      expect(absent).toMatchObject({ ok: false, mayPass: false });
+      expect(problemOf(absent)).toContain(`ENOENT: no such file or directory, open '${renewed.certificate}'`);
       copyFileSync(client.certificate, renewed.certificate);
       copyFileSync(client.key, renewed.key);
-      expect(await sink.open()).toBeNull();
+      expect(await sink.open()).toEqual(DONE);
       expect(await sink.send(batchOf(sampleEvents(7, prefix)))).toEqual(ACKNOWLEDGED);
       expect(secured.records().filter((record) => uidOf(record).startsWith(prefix))).toHaveLength(7);
 
       const advice = ': check sink.otlp.tls, and the certificates on both ends';
       const stranger = await create(secured, protocol, { tls: { ...tls, caFile: null } }).open();
-      expect(stranger?.mayPass).toBe(false);
-      expect(stranger?.problem).toMatch(new RegExp(`: unable to verify the first certificate${advice}$`));
+      expect(stranger).toMatchObject({ ok: false, mayPass: false });
+      expect(problemOf(stranger)).toMatch(new RegExp(`: unable to verify the first certificate${advice}$`));
       const nameless = { caFile: authority, certificateFile: null, keyFile: null };
       const anonymous = await create(secured, protocol, { tls: nameless }).open();
-      expect(anonymous?.problem).toMatch(new RegExp(`certificate required${advice}$`));
+      expect(problemOf(anonymous)).toMatch(new RegExp(`certificate required${advice}$`));
     }
   });
 

@@ -48,9 +48,7 @@ export async function checkSinks(
 }
 
 async function tryToOpen(sink: Sink): Promise<SinkFinding> {
-  const problem = await sink.open();
+  const opened = await sink.open();
   await sink.close();
-  return problem === null
-    ? { verdict: 'ok', detail: 'ready' }
-    : { verdict: 'failed', detail: problem.problem };
+  return opened.ok ? { verdict: 'ok', detail: 'ready' } : { verdict: 'failed', detail: opened.problem };
 }

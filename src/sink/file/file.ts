@@ -2,9 +2,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { isSystemError } from '../../shared/errors.ts';
+import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
-import type { Batch } from '../batch.ts';
-import { ACKNOWLEDGED, retryAll, type SendResult, type Sink } from '../sink.ts';
+import { type Batch, rangeOf } from '../batch.ts';
+import { ACKNOWLEDGED, notReady, type Readiness, retryAll, type SendResult, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import { explainFileFault } from './fault.ts';
 
@@ -19,8 +20,8 @@ export interface FileSinkOptions {
 
 const MODE = 0o640;
 const NEWLINE = 0x0a;
-/** Faults of the disk that may pass. */
-const FULL = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
+/** Faults that pass without an operator. */
+const MAY_PASS = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -29,90 +30,93 @@ interface OpenFile {
 }
 
 /**
- * Acknowledged means written: the kernel has the bytes. That outlives the agent, kill -9 included, but not a
+ * Acknowledged means written: the kernel has the bytes. They survive the end of the agent, kill -9 included, but not a
  * crash of the host within the kernel's write-back time (30 s by default). `close` also syncs to disk.
  *
- * The file may be moved, removed or truncated by others (logrotate) at any time: the next batch goes to a new
- * file under `path`. An event is never split over two files, and what a failed write left of one is cut off.
+ * Others (logrotate) may move, remove or truncate the file at any time: the next batch goes to a new file under `path`.
+ * An event is never split over two files, and what a failed write left of one is cut off.
  */
 export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOptions): Sink {
   const turns = createTurns();
   let file: OpenFile | null = null;
 
-  const letGo = async () => {
+  async function closeFile(): Promise<void> {
     const { handle } = file ?? {};
     file = null;
     await handle?.close().catch(() => undefined);
-  };
+  }
 
-  /** The file now under `path` and its size. */
-  const current = async (): Promise<{ file: OpenFile; size: number }> => {
+  /** Gives the file that is under `path` now, and its size. */
+  async function openCurrent(): Promise<{ handle: FileHandle; size: number }> {
     if (file) {
       const found = await stat(path).catch(ignoreMissing);
-      if (found && found.ino === file.inode && found.dev === file.device) return { file, size: found.size };
+      if (found && found.ino === file.inode && found.dev === file.device)
+        return { handle: file.handle, size: found.size };
       log.info({ path }, 'the event file was moved away, starting a new one');
-      await letGo();
+      await closeFile();
     }
     const handle = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE);
     const { ino: inode, dev: device, size } = await handle.stat();
     file = { handle, inode, device };
-    return { file, size: size + (await endLine(handle, size)) };
-  };
+    return { handle, size: size + (await endLine(handle, size)) };
+  }
 
-  const rotate = async () => {
-    await letGo();
+  async function rotate(): Promise<void> {
+    await closeFile();
     if (maxFiles === 1) return rm(path, { force: true });
     for (let age = maxFiles - 1; age > 0; age--) {
       await rename(age === 1 ? path : `${path}.${age - 1}`, `${path}.${age}`).catch(ignoreMissing);
     }
-  };
+  }
 
-  const write = async (batch: Batch): Promise<SendResult> => {
+  /** Writes events from `position` on, as many as fit into the current file. Returns the position after them. */
+  async function writeSome(batch: Batch, position: number): Promise<number> {
+    const { handle, size } = await openCurrent();
+    const end = fittingEnd(batch, position, maxBytes - size);
+    if (end === position && size > 0) {
+      await rotate();
+      return position;
+    }
+    const next = Math.max(end, position + 1);
+    await writeWhole(handle, batch.bytes.subarray(batch.offsets[position], batch.offsets[next]), size);
+    return next;
+  }
+
+  async function writeBatch(batch: Batch): Promise<SendResult> {
     let position = 0;
     try {
-      while (position < batch.count) {
-        const { file: target, size } = await current();
-        const end = fittingEnd(batch, position, maxBytes - size);
-        if (end === position && size > 0) {
-          await rotate();
-          continue;
-        }
-        const next = Math.max(end, position + 1);
-        await writeWhole(
-          target.handle,
-          batch.bytes.subarray(batch.offsets[position], batch.offsets[next]),
-          size,
-        );
-        position = next;
-      }
+      while (position < batch.count) position = await writeSome(batch, position);
       return ACKNOWLEDGED;
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      await letGo();
-      const events = Array.from({ length: batch.count - position }, (_, index) => position + index);
-      return position === 0
-        ? retryAll(explainFileFault(path, error))
-        : { refused: [], retry: { events, afterMs: null, reason: explainFileFault(path, error) } };
+      await closeFile();
+      const reason = explainFileFault(path, error);
+      if (position === 0) return retryAll(reason);
+      return {
+        refused: [],
+        retry: { events: rangeOf(position, batch.count), afterMs: null, reason },
+      };
     }
-  };
+  }
+
+  async function openFirst(): Promise<Readiness> {
+    try {
+      await openCurrent();
+      return DONE;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      return notReady(explainFileFault(path, error), MAY_PASS.includes(error.code ?? ''));
+    }
+  }
 
   return {
     name: 'file',
-    open: () =>
-      turns.run(async () => {
-        try {
-          await current();
-          return null;
-        } catch (error) {
-          if (!isSystemError(error)) throw error;
-          return { problem: explainFileFault(path, error), mayPass: FULL.includes(error.code ?? '') };
-        }
-      }),
-    send: (batch) => turns.run(() => write(batch)),
+    open: () => turns.run(openFirst),
+    send: (batch) => turns.run(() => writeBatch(batch)),
     async close() {
       await turns.idle();
       await file?.handle.sync().catch((error: Error) => log.warn({ path }, explainFileFault(path, error)));
-      await letGo();
+      await closeFile();
     },
   };
 }

@@ -1,7 +1,8 @@
 /** Events on a stream such as standard output: NDJSON for programs, a table for people. */
 import type { Writable } from 'node:stream';
 import type { TcpEvent } from '../../event/tcp-event.ts';
-import type { Batch } from '../batch.ts';
+import { DONE } from '../../shared/result.ts';
+import { type Batch, rangeOf } from '../batch.ts';
 import { ACKNOWLEDGED, type SendResult, type Sink } from '../sink.ts';
 import { createTable } from './event-table.ts';
 
@@ -59,14 +60,11 @@ export function createStdoutSink({ format, stream, onClosed }: StdoutSinkOptions
         headerShown = true;
         await write(`${table.header}\n`);
       }
-      return null;
+      return DONE;
     },
     async send(batch): Promise<SendResult> {
       if (!closed && (await write(render(batch)))) return ACKNOWLEDGED;
-      const refused = Array.from({ length: batch.count }, (_, index) => ({
-        index,
-        reason: 'stdout_closed' as const,
-      }));
+      const refused = rangeOf(0, batch.count).map((index) => ({ index, reason: 'stdout_closed' as const }));
       return { refused, retry: null };
     },
     // The listener stays: an error of bytes still under way must not end the process. The stream is not ours to end.

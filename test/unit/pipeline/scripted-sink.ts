@@ -7,9 +7,16 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../../sr
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
 import type { Spool } from '../../../src/pipeline/spool/spool.ts';
+import { DONE } from '../../../src/shared/result.ts';
 import { type Batch, eventAt, type NewBatch } from '../../../src/sink/batch.ts';
-import type { SendResult, Sink, SinkProblem } from '../../../src/sink/sink.ts';
+import { notReady, type SendResult, type Sink } from '../../../src/sink/sink.ts';
 import { batchOfTexts } from '../../support/batch.ts';
+
+/** Why the destination is not ready. */
+export interface OpenProblem {
+  readonly problem: string;
+  readonly mayPass: boolean;
+}
 
 /** One call of `send` that waits for its answer. */
 export interface Sending {
@@ -21,7 +28,7 @@ export interface Sending {
 
 export interface ScriptedSink extends Sink {
   readonly sending: Sending[];
-  readonly opening: ((problem: SinkProblem | null) => Promise<void>)[];
+  readonly opening: ((problem: OpenProblem | null) => Promise<void>)[];
   readonly sent: (readonly string[])[];
   readonly closed: number;
 }
@@ -38,7 +45,7 @@ export async function settle(): Promise<void> {
 
 export function createScriptedSink(): ScriptedSink {
   const sending: Sending[] = [];
-  const opening: ((problem: SinkProblem | null) => Promise<void>)[] = [];
+  const opening: ((problem: OpenProblem | null) => Promise<void>)[] = [];
   const sent: string[][] = [];
   let isOpen = false;
   let closed = 0;
@@ -54,7 +61,7 @@ export function createScriptedSink(): ScriptedSink {
       new Promise((resolve) => {
         opening.push((problem) => {
           isOpen = problem === null;
-          resolve(problem);
+          resolve(problem === null ? DONE : notReady(problem.problem, problem.mayPass));
           return settle();
         });
       }),
@@ -100,7 +107,7 @@ export interface DeliveryFixture {
   /** The call of `send` at this place; the oldest by default. */
   sending(place?: number): Sending;
   /** Answers the oldest call of `open`. */
-  answerOpen(problem?: SinkProblem | null): Promise<void>;
+  answerOpen(problem?: OpenProblem | null): Promise<void>;
   expectBalance(): void;
 }
 

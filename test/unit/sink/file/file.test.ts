@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DONE } from '../../../../src/shared/result.ts';
 import { createFileSink } from '../../../../src/sink/file/file.ts';
 import { ACKNOWLEDGED } from '../../../../src/sink/sink.ts';
 import { batchOf, batchOfTexts } from '../../../support/batch.ts';
@@ -40,7 +41,7 @@ describe('the file sink', () => {
   it('appends the bytes of every batch, in the order of the calls, to a file of mode 0640', async () => {
     writeFileSync(path, '{"n":"before"}\n', { mode: 0o640 });
     const sink = create();
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     const batches = [batchOf([{ n: 1 }, { n: 2 }]), batchOf([{ n: 3 }]), batchOf([])];
     expect(await Promise.all(batches.map((batch) => sink.send(batch)))).toEqual(
       batches.map(() => ACKNOWLEDGED),
@@ -116,11 +117,11 @@ describe('the file sink', () => {
     rmSync(directory, { recursive: true });
     const sink = create();
     const reason = `cannot write events to ${path}: its directory does not exist; create it for the user of the agent`;
-    expect(await sink.open()).toEqual({ problem: reason, mayPass: false });
+    expect(await sink.open()).toEqual({ ok: false, problem: reason, mayPass: false });
     const batch = batchOfTexts(['{"n":1}']);
     expect(await sink.send(batch)).toEqual({ refused: [], retry: { events: 'rest', afterMs: null, reason } });
     mkdirSync(directory);
-    expect(await sink.open()).toBeNull();
+    expect(await sink.open()).toEqual(DONE);
     expect(await sink.send(batch)).toEqual(ACKNOWLEDGED);
     await sink.close();
     expect(content()).toBe('{"n":1}\n');
@@ -129,6 +130,7 @@ describe('the file sink', () => {
   it('refuses to take a directory for a file', async () => {
     mkdirSync(path);
     expect(await create().open()).toEqual({
+      ok: false,
       problem: `cannot write events to ${path}: it is a directory; name a file`,
       mayPass: false,
     });

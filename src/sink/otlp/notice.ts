@@ -1,0 +1,18 @@
+/** Warnings that do not repeat: a receiver that refuses does it again and again. */
+import { performance } from 'node:perf_hooks';
+import type { SinkLog } from '../sink-log.ts';
+
+export type Notice = (fields: object, message: string) => void;
+
+const INTERVAL_MS = 60_000;
+
+/** Warns at most once in `INTERVAL_MS`; what comes sooner is logged for debugging. */
+export function createNotice(log: SinkLog): Notice {
+  let quietUntil = 0;
+  return (fields, message) => {
+    const now = performance.now();
+    if (now < quietUntil) return log.debug(fields, message);
+    quietUntil = now + INTERVAL_MS;
+    log.warn(fields, message);
+  };
+}
