@@ -5,6 +5,11 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 
+/** Whether an error has one of these codes of errno(3), such as `ENOENT`. */
+export function hasErrorCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
+}
+
 const PROGRAMMER_ERRORS = [TypeError, ReferenceError, RangeError, SyntaxError];
 
 /** Whether an error is of a class that JavaScript throws for a mistake in a program. */

@@ -1,4 +1,4 @@
-/** What a sink needs of the agent's logger; pino's fits. */
+/** The part of the agent's logger that a sink uses. A logger of pino has it. */
 export interface SinkLog {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

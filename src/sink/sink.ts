@@ -5,18 +5,18 @@ import type { Batch } from './batch.ts';
 
 /** An event that the destination will never take. */
 export interface Refusal {
-  /** The event's place in the batch. */
+  /** The position of the event in the batch. */
   readonly index: number;
   readonly reason: RejectReason;
 }
 
 /**
- * What became of a batch. Every event that is neither refused nor to be retried is acknowledged:
- * the destination has it durably, by its own definition (Kafka: acks=all).
+ * The result of sending a batch. Every event that is neither refused nor to be sent again is acknowledged: the
+ * destination has it durably, by its own definition (Kafka: acks=all).
  */
 export interface SendResult {
   readonly refused: readonly Refusal[];
-  /** So many more of the events that are not to be retried, refused by a destination that does not say which. */
+  /** How many other events were refused by a destination that does not say which. They are not sent again either. */
   readonly refusedUnnamed?: { readonly count: number; readonly reason: RejectReason };
   readonly retry: Retry | null;
 }
@@ -24,7 +24,7 @@ export interface SendResult {
 export interface Retry {
   /** Which events to send again: all that were not refused, or these. */
   readonly events: 'rest' | readonly number[];
-  /** The destination's own wish in milliseconds; null leaves the back-off to the pipeline. */
+  /** The pause that the destination asks for, in milliseconds; null leaves the pause to the pipeline. */
   readonly afterMs: number | null;
   /** One line for the log: what happened, where. */
   readonly reason: string;
@@ -50,18 +50,18 @@ export interface Sink {
   readonly name: string;
   /** Makes the destination ready, or says why it is not. May be called again after a problem. */
   open(): Promise<Readiness>;
-  /** Never rejects for faults of the world: these are results. A rejection is a bug. */
+  /** Never rejects for faults of the world: they are in the result. A rejection is a bug. */
   send(batch: Batch): Promise<SendResult>;
-  /** Finishes what is under way and lets go of everything; safe to call twice. */
+  /** Finishes the requests under way and releases everything. May be called twice. */
   close(): Promise<void>;
-  /** The sink's own sockets, so that its traffic never makes events. */
+  /** The connections of the sink, so that the agent's own traffic makes no events. */
   readonly sockets?: () => readonly SinkSocket[];
 }
 
-/** All of it is there. */
+/** The destination has the whole batch. */
 export const ACKNOWLEDGED: SendResult = { refused: [], retry: null };
 
-/** Nothing of it is there yet. */
+/** The destination has nothing of the batch yet. */
 export function retryAll(reason: string, afterMs: number | null = null): SendResult {
   return { refused: [], retry: { events: 'rest', afterMs, reason } };
 }

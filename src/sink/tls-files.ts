@@ -1,8 +1,8 @@
-/** TLS from PEM files, the same for every sink that speaks it. */
+/** TLS with PEM files, the same for every sink that uses TLS. */
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 
-/** PEM files, read at every connect, so that renewed certificates are used. */
+/** PEM files. They are read for each new connection, so that renewed certificates are used. */
 export interface TlsFiles {
   /** Null trusts the authorities of Node.js. */
   readonly caFile: string | null;
@@ -10,7 +10,7 @@ export interface TlsFiles {
   readonly keyFile: string | null;
 }
 
-/** Throws the system's error of a file that cannot be read. */
+/** Reads the files. Throws the system's error for a file that cannot be read. */
 export function readTlsFiles({ caFile, certificateFile, keyFile }: TlsFiles): ConnectionOptions {
   return {
     ...(caFile !== null && { ca: readFileSync(caFile) }),
@@ -19,7 +19,7 @@ export function readTlsFiles({ caFile, certificateFile, keyFile }: TlsFiles): Co
   };
 }
 
-/** Whether a failed connection tells of certificates that are not trusted, not readable or no certificates. */
+/** Whether a connection failed because of a certificate: not trusted, not readable, or not a certificate at all. */
 export function isTlsSetting(failure: string): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_|certificate|PEM routines|(ENOENT|EACCES).* open/.test(failure);
 }

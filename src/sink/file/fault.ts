@@ -19,7 +19,7 @@ export function explainFileFault(path: string, error: NodeJS.ErrnoException): st
   return `cannot write events to ${path}: ${advice ?? error.message}`;
 }
 
-/** Rotation needs the directory too, so both are to be the agent's. */
+/** Rotation needs the directory too, so both must belong to the user of the agent. */
 function ownerAdvice(path: string): string {
   const user = userName();
   const files = existsSync(path) ? `${dirname(path)} ${path}` : dirname(path);
@@ -30,7 +30,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A number without a name.
+    // The user has a number without a name.
     return String(process.geteuid?.());
   }
 }

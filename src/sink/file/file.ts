@@ -1,7 +1,7 @@
-/** Events as NDJSON in a file of its own, rotated by size: path, then path.1 (newest) to path.N. */
+/** Writes events as NDJSON to a file, rotated by size: path, then path.1 (newest) to path.N. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { isSystemError } from '../../shared/errors.ts';
+import { hasErrorCode, isSystemError } from '../../shared/errors.ts';
 import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
 import { type Batch, rangeOf } from '../batch.ts';
@@ -13,7 +13,7 @@ export interface FileSinkOptions {
   readonly path: string;
   /** The file is rotated before it would grow beyond this; only a single larger event makes a larger file. */
   readonly maxBytes: number;
-  /** How many files are kept, the current one included: at least 1. */
+  /** How many files are kept, including the current one; at least 1. */
   readonly maxFiles: number;
   readonly log: SinkLog;
 }
@@ -105,7 +105,7 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
       return DONE;
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      return notReady(explainFileFault(path, error), MAY_PASS.includes(error.code ?? ''));
+      return notReady(explainFileFault(path, error), hasErrorCode(error, ...MAY_PASS));
     }
   }
 
@@ -130,7 +130,7 @@ function fittingEnd({ offsets, count }: Batch, from: number, room: number): numb
   return end;
 }
 
-/** One write where the kernel takes it all; what a failed one has left of its bytes is cut off again. */
+/** Writes all bytes. Where that fails, the bytes that were written are cut off again. */
 async function writeWhole(handle: FileHandle, bytes: Buffer, size: number): Promise<void> {
   let written = 0;
   try {
@@ -138,13 +138,13 @@ async function writeWhole(handle: FileHandle, bytes: Buffer, size: number): Prom
       written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
     }
   } catch (error) {
-    // Should this fail too, the torn line is ended when the file is opened next.
+    // If this fails too, the incomplete line is ended when the file is opened again.
     if (written > 0) await handle.truncate(size).catch(() => undefined);
     throw error;
   }
 }
 
-/** Ends a line that a crash has torn, so that it spoils no other event. Returns the bytes added. */
+/** Ends a line that a crash left incomplete, so that the next event starts a line. Returns the number of bytes added. */
 async function endLine(handle: FileHandle, size: number): Promise<number> {
   if (size === 0) return 0;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
@@ -154,6 +154,6 @@ async function endLine(handle: FileHandle, size: number): Promise<number> {
 }
 
 function ignoreMissing(error: unknown): undefined {
-  if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+  if (hasErrorCode(error, 'ENOENT')) return undefined;
   throw error;
 }

@@ -1,4 +1,4 @@
-/** Delivers one batch to Kafka: as requests by topic and size, halved where the broker refuses one as a whole. */
+/** Delivers one batch to Kafka, in requests by topic and size. A request that the broker refuses is sent in halves. */
 import { performance } from 'node:perf_hooks';
 import type { RejectReason } from '../../ledger/reasons.ts';
 import type { Batch } from '../batch.ts';
@@ -10,19 +10,19 @@ import type { TopicChoice } from './topic-choice.ts';
 
 export interface BatchDeliveryOptions {
   readonly brokers: readonly string[];
-  /** How long the batch may take, an outage of the brokers included. */
+  /** How long the batch may take, including an outage of the brokers. */
   readonly deliveryTimeoutMs: number;
-  /** Bound of one request before compression. */
+  /** The largest request, in bytes before compression. */
   readonly maxRequestBytes: number;
   readonly topicChoice: TopicChoice;
   readonly encode: EncodeRecords;
   readonly log: SinkLog;
 }
 
-/** Kafka's framing of a record, and its key. */
+/** An estimate for Kafka's framing of a record and its key. */
 const RECORD_OVERHEAD_BYTES = 128;
 
-/** What became of a request: null when each of its events is written or refused, else why it has to be sent again. */
+/** Null when each event of a request is written or refused, else why the request has to be sent again. */
 type Failure = string | null;
 
 export async function deliverBatch(
@@ -77,7 +77,7 @@ function retryRest(settled: Uint8Array, refused: readonly Refusal[], reason: str
   return { refused, retry: { events, afterMs: null, reason } };
 }
 
-/** Where the request that begins with event `indexes[from]` ends: at least one event, at most what the bound allows. */
+/** The end of the request that begins with event `indexes[from]`: at least one event, otherwise at most `maxBytes`. */
 function requestEnd({ offsets }: Batch, indexes: Uint32Array, from: number, maxBytes: number): number {
   const sizeOf = (place: number) => {
     const index = indexes[place] ?? 0;

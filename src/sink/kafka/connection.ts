@@ -1,4 +1,4 @@
-/** The connection of the Kafka sink: a client that is replaced when nobody knows what its last failure left behind. */
+/** The connection of the Kafka sink: a client that is replaced after a failure, because its state is then unknown. */
 import { type Result, success } from '../../shared/result.ts';
 import type { SinkSocket } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
@@ -20,21 +20,21 @@ export interface KafkaLink {
 }
 
 export interface KafkaConnection {
-  /** Connects where there is no connection. */
+  /** Connects, unless there is a connection already. */
   open(): Promise<Result<KafkaLink, { mayPass: boolean }>>;
   sockets(): SinkSocket[];
-  /** Takes leave of the brokers, for at most `deadlineMs`. What is still under way fails. */
+  /** Disconnects from the brokers, within `deadlineMs`. Requests that are still under way fail. */
   close(deadlineMs: number): Promise<void>;
 }
 
 /**
- * A client whose request has failed is never used again, unless the broker refused the request as a whole before
- * writing it. A mistake in the program is thrown.
+ * A client whose request has failed is never used again, unless the broker refused the whole request before it wrote
+ * anything. A mistake in the program is thrown.
  */
 export function createKafkaConnection(options: KafkaConnectionOptions): KafkaConnection {
   const { brokers, topics, sasl, log } = options;
   let client: KafkaClient | null = null;
-  /** Of the client, once it is connected. */
+  /** What callers use of the client, once it is connected. */
   let link: KafkaLink | null = null;
 
   function dropClient(): void {
@@ -43,7 +43,7 @@ export function createKafkaConnection(options: KafkaConnectionOptions): KafkaCon
     link = null;
   }
 
-  /** The verdict on what `work` did; `about` are the topics in question. */
+  /** Gives the verdict on the outcome of `work`; `about` are the topics that it concerns. */
   async function attempt(about: readonly string[], work: () => Promise<void>): Promise<KafkaVerdict> {
     try {
       await work();

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli, RFC 3720 §12.1), which zlib does not have: eight bytes a step by eight tables. */
+/** CRC-32C (Castagnoli, RFC 3720 §12.1), which zlib does not have: eight bytes per step with eight tables. */
 
 const POLYNOMIAL = 0x82f63b78;
 
@@ -18,7 +18,7 @@ function at(index: number): number {
   return TABLES[index] as number;
 }
 
-/** Unsigned. */
+/** The checksum of the bytes from `start` to the end, unsigned. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let crc = -1;
   let position = start;

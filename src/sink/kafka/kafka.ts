@@ -1,7 +1,7 @@
-/** Events as Kafka records, acknowledged by all in-sync replicas. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** Sends events as Kafka records, acknowledged by all in-sync replicas. */
 import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
+import { CLOSE_DEADLINE_MS, waitAtMost } from '../closing.ts';
 import { retryAll, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import { deliverBatch } from './batch-delivery.ts';
@@ -13,30 +13,27 @@ import { createKeyOf, type RecordKey } from './record-key.ts';
 import { createTopicChoice } from './topic-choice.ts';
 
 export interface KafkaSinkOptions extends KafkaClientOptions {
-  /** One name, or one with `{event}` where the kind of the event goes. */
+  /** A name, in which `{event}` stands for the kind of the event. */
   readonly topic: string;
-  /** The kinds whose topics must be there when the sink is opened. */
+  /** The kinds of events whose topics must exist when the sink is opened. */
   readonly kinds: readonly string[];
   readonly key: RecordKey;
-  /** How many events, and bytes of them, become one record. */
+  /** How many events, and how many bytes of them, become one record. */
   readonly record: RecordBounds;
   readonly compression: Compression;
-  /** 1 (quick) to 9 (small). */
+  /** 1 (fast) to 9 (small). */
   readonly compressionLevel: number;
-  /** How long one batch may take, an outage of the brokers included, before it is handed back for a retry. */
+  /** How long one batch may take, including an outage of the brokers, before it is given back to be sent again. */
   readonly deliveryTimeoutMs: number;
-  /** Bound of one produce request before compression; below the topic's `max.message.bytes`. */
+  /** The largest produce request, in bytes before compression; below the topic's `max.message.bytes`. */
   readonly maxRequestBytes: number;
   readonly log: SinkLog;
 }
 
-/** For what is under way, then for taking leave of the brokers. */
-const CLOSE_DEADLINE_MS = 2_000;
-
 /**
- * Requests are sent one at a time, so that a producer's sequence numbers never depend on the fate of an earlier
- * request. Within `deliveryTimeoutMs` a request is repeated with the same sequence numbers, so an outage shorter than
- * that makes no duplicates; a retry after it may, with the same `event_id`.
+ * Requests are sent one at a time, so that a producer's sequence numbers never depend on the result of an earlier
+ * request. Within `deliveryTimeoutMs` a request is repeated with the same sequence numbers, so that a shorter outage
+ * makes no duplicates. A retry after it may make duplicates, which have the same `event_id`.
  */
 export function createKafkaSink(options: KafkaSinkOptions): Sink {
   const codec = createCodec(options.compression, options.compressionLevel);
@@ -64,8 +61,8 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
       ),
     async close() {
       isClosed = true;
-      // What is not acknowledged by then is handed back for a retry.
-      await Promise.race([turns.idle(), delay(CLOSE_DEADLINE_MS, undefined, { ref: false })]);
+      // Events that are not acknowledged by then are given back to be sent again.
+      await waitAtMost(CLOSE_DEADLINE_MS, turns.idle());
       await connection.close(CLOSE_DEADLINE_MS);
       await turns.idle();
     },

@@ -1,6 +1,6 @@
 /**
- * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch): records written straight out of the
- * events' bytes, compressed together, then framed for one producer and one place in its sequence.
+ * Kafka's record batch, version 2 (kafka.apache.org/documentation/#recordbatch): records are written
+ * directly from the events' bytes, compressed together, then framed with a producer and its sequence number.
  */
 import type { Batch } from '../batch.ts';
 import type { Codec } from './compression.ts';
@@ -10,23 +10,23 @@ import type { KeyOf } from './record-key.ts';
 /** Records for one partition, compressed and not yet framed. */
 export interface Records {
   readonly count: number;
-  /** Valid until the next are encoded. */
+  /** Valid until the encoder is called again. */
   readonly bytes: Buffer;
-  /** The compression of `bytes`. */
+  /** The number of the compression of `bytes`. */
   readonly codec: number;
 }
 
 export interface RecordBounds {
-  /** 1 makes a record of every event; else that many at most, one a line. */
+  /** The most events per record, one per line. */
   readonly maxEvents: number;
-  /** Of the value of a record that holds more than one event. */
+  /** The most bytes of the value of a record that holds more than one event. */
   readonly maxBytes: number;
 }
 
-/** Gives the events `indexes` of a batch, in this order. A record has the key of its first event. */
+/** Encodes the events `indexes` of a batch, in this order. A record has the key of its first event. */
 export type EncodeRecords = (batch: Batch, indexes: Uint32Array) => Promise<Records>;
 
-/** Who sends. */
+/** The producer that sends a batch. */
 export interface Producer {
   /** -1 for one that is not idempotent. */
   readonly id: bigint;
@@ -40,10 +40,10 @@ const LENGTH_END = 12;
 const CRC_START = 17;
 const CRC_END = 21;
 const MAGIC = 2;
-/** A record's length, attributes and deltas and the lengths of key, value and headers, all as long as they can be. */
+/** The most that a record's length, attributes and deltas and the lengths of its key, value and headers can take. */
 const RECORD_OVERHEAD_BYTES = 26;
 
-/** The encoder keeps the memory that it writes into: one call at a time, and what it gave is gone with the next. */
+/** The encoder writes into the same memory again: one call at a time, and the next call overwrites the records. */
 export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: Codec): EncodeRecords {
   let out: Buffer = Buffer.alloc(0);
 
@@ -73,7 +73,7 @@ export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: C
   };
 }
 
-/** The buffer, or a larger copy of what is in it up to `end`. */
+/** Gives the buffer, or a larger one with its content up to `end`. */
 function withRoom(buffer: Buffer, end: number, room: number): Buffer {
   if (end + room <= buffer.length) return buffer;
   const larger = Buffer.allocUnsafeSlow(Math.max(64 * 1024, 2 * buffer.length, end + room));
@@ -81,7 +81,7 @@ function withRoom(buffer: Buffer, end: number, room: number): Buffer {
   return larger;
 }
 
-/** Everything of a record up to its value. */
+/** Writes a record up to its value. Returns where the value begins. */
 function writeRecordHead(
   out: Buffer,
   start: number,
@@ -90,7 +90,7 @@ function writeRecordHead(
   valueBytes: number,
 ): number {
   const keyed = varintBytes(offsetDelta) + varintBytes(key.length) + key.length;
-  // Attributes, time since the batch's, and the number of headers are a byte each.
+  // Attributes, the difference to the time of the batch, and the number of headers are one byte each.
   let end = writeVarint(out, start, 3 + keyed + varintBytes(valueBytes) + valueBytes);
   out[end++] = 0;
   out[end++] = 0;
@@ -100,7 +100,7 @@ function writeRecordHead(
   return writeVarint(out, end + key.length, valueBytes);
 }
 
-/** Of a number from 0 to 2^30 in zigzag encoding. */
+/** How many bytes a number from 0 to 2^30 takes in zigzag encoding. */
 function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value >>> 6; rest > 0; rest >>>= 7) bytes++;
@@ -118,7 +118,7 @@ function writeVarint(out: Buffer, start: number, value: number): number {
   return end;
 }
 
-/** The batch as it goes into a produce request. `timestamp`, in milliseconds since 1970, is that of all records. */
+/** Frames records as a batch for a produce request. All records have `timestamp`, in milliseconds since 1970. */
 export function frameBatch(
   records: Records,
   timestamp: number,
@@ -144,7 +144,7 @@ export function frameBatch(
   return frame;
 }
 
-/** Sequence numbers go from 0 to 2^31 - 1 and start again. */
+/** The sequence number after `count` records. Sequence numbers go from 0 to 2^31 - 1 and start again. */
 export function nextSequence(sequence: number, count: number): number {
   return (sequence + count) % 2 ** 31;
 }

@@ -6,10 +6,10 @@ export type RecordKey = 'host' | 'connection_id' | 'event_id';
 export type KeyOf = (bytes: Buffer, start: number, end: number) => Buffer;
 
 /**
- * `host` is one constant for all events. The two others are fields of each event; their values hold no
- * escapes. An event that is of no one connection has its `event_id` for a key: compaction refuses records without one.
+ * `host` is one constant for all events. The two others are fields of each event; their values have no
+ * escapes. An event that belongs to no single connection has its `event_id` as key: compaction refuses records without a key.
  * Labels are a nested object after `event_id` and before `connection_id` and may use the same names,
- * so the first `event_id` and the last `connection_id` are the event's own.
+ * so the first `event_id` and the last `connection_id` are those of the event.
  */
 export function createKeyOf(key: RecordKey, host: string): KeyOf {
   switch (key) {

@@ -16,7 +16,7 @@ const topicPattern = text(
   (value) => /^(?!\.{1,2}$)[A-Za-z0-9._-]*(\{event\}[A-Za-z0-9._-]*)?$/.test(value) && isTopicLength(value),
 );
 
-/** The longest kind of event may take the place. */
+/** The longest kind of event counts. */
 function isTopicLength(pattern: string): boolean {
   const longest = Math.max(...EVENT_KINDS.map((kind) => pattern.replace('{event}', kind).length));
   return longest >= 1 && longest <= 249;
@@ -163,7 +163,7 @@ export const checks: readonly CrossCheck<KafkaConfig, KafkaPath>[] = [
 export const password: SecretFile<KafkaConfig, KafkaPath, Secret | null> = {
   shownAs: 'sink.kafka.sasl.password',
   reads: ['sink.kafka.sasl.password_file', 'sink.kafka.sasl.mechanism', 'sink.kafka.enabled', 'process.user'],
-  // A file that has to be named and is not is found by the checks.
+  // The checks find a file that must be named and is not.
   read({ sink: { kafka }, process: { user } }) {
     const { enabled, sasl } = kafka;
     if (!enabled || sasl.mechanism === 'none' || sasl.password_file === '') return success(null);

@@ -1,23 +1,23 @@
-/** Which topic an event goes to: the same for all, or one for each kind of event. */
+/** Chooses the topic of an event: the same for all events, or one per kind of event. */
 import type { Batch } from '../batch.ts';
 import { cutMember } from './record-key.ts';
 
 export interface TopicGroup {
   readonly topic: string;
-  /** Places in the batch, rising. */
+  /** Positions in the batch, in ascending order. */
   readonly indexes: Uint32Array;
 }
 
 export interface TopicChoice {
   /** The topics of these kinds of event, each once. */
   topicsOf(kinds: readonly string[]): string[];
-  /** A batch by topic; order within a topic is kept. */
+  /** Groups the events of a batch by topic, and keeps their order within a topic. */
   groupByTopic(batch: Batch): TopicGroup[];
 }
 
 /** Stands for the kind of the event. */
 const PLACEHOLDER = '{event}';
-/** Before any label, which comes later and may use the same name. */
+/** The first one is the event's own: labels, which may use the same name, come later. */
 const EVENT = Buffer.from('"event":');
 
 export function createTopicChoice(pattern: string): TopicChoice {
@@ -50,7 +50,7 @@ export function createTopicChoice(pattern: string): TopicChoice {
 
 let numbers = new Uint32Array(0);
 
-/** 0 to `count` - 1, out of one array for all. */
+/** The numbers from 0 to `count` - 1, as a part of one array for all calls. */
 function range(count: number): Uint32Array {
   if (count > numbers.length) numbers = Uint32Array.from({ length: 2 * count }, (_, index) => index);
   return numbers.subarray(0, count);

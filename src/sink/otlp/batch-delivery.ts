@@ -1,4 +1,4 @@
-/** Delivers one batch to a receiver of OTLP: as requests by size, halved where the receiver finds one too large. */
+/** Delivers one batch to a receiver of OTLP, in requests by size. A request that is too large is sent in halves. */
 import { type Batch, rangeOf } from '../batch.ts';
 import type { Refusal, Retry, SendResult } from '../sink.ts';
 import type { Verdict } from './answer/verdict.ts';
@@ -17,13 +17,13 @@ export interface BatchDeliveryOptions {
 /** Bytes of event JSON in one request. Receivers of gRPC take 4 MiB by default. */
 const MAX_REQUEST_BYTES = 2 ** 21;
 
-/** Delivers requests until one has to be sent again; that one and the rest of the batch are handed back. */
+/** Sends requests until one has to be sent again; that one and the rest of the batch are given back. */
 export async function deliverBatch(
   batch: Batch,
   { encoder, transport, where, notice }: BatchDeliveryOptions,
 ): Promise<SendResult> {
   const refused: Refusal[] = [];
-  /** Refused by a receiver that does not say which. */
+  /** How many events were refused by a receiver that does not say which. */
   let unnamed = 0;
 
   /** Null when every event of the range is acknowledged or refused, else what has to be sent again, and why. */
@@ -32,7 +32,8 @@ export async function deliverBatch(
     const verdict = await transport.send(request);
     switch (verdict.kind) {
       case 'accepted':
-        // The transport has read it to its end; after other answers a connection may still be busy with it.
+        // The connection has sent all of the request; after other answers it may still be sending, so its memory is not
+        // used again.
         encoder.recycle(request);
         noteAccepted(verdict, to - from);
         return null;
@@ -79,7 +80,7 @@ export async function deliverBatch(
   };
 }
 
-/** Where the request that begins with event `from` ends: at least one event. */
+/** The end of the request that begins with event `from`: at least one event. */
 function requestEnd({ offsets, count }: Batch, from: number): number {
   const limit = (offsets[from] ?? 0) + MAX_REQUEST_BYTES;
   let to = from + 1;

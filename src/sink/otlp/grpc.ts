@@ -1,18 +1,20 @@
 /**
- * OTLP over gRPC: unary calls on one HTTP/2 connection, by gRPC's own description of its protocol (PROTOCOL-HTTP2.md):
+ * OTLP over gRPC: unary calls on one HTTP/2 connection, as PROTOCOL-HTTP2.md of gRPC describes it:
  *
  *     request   HEADERS, DATA (0 or 1 for compressed, 4 bytes of length, the message), end of stream
  *     answer    HEADERS, DATA of the same form, HEADERS with grpc-status; or one HEADERS with everything
  *
- * grpc-js would do the same and more, but its 950 kB made every command of the agent start 16 ms later, it hides its
- * sockets, whose traffic must not be traced, and it compresses at a level that costs more than it saves.
+ * grpc-js would do the same and more. But its 950 kB made every command of the agent start 16 ms later, it hides its
+ * sockets, whose traffic must not be traced, and it compresses at a level that costs more CPU than it is worth.
  */
 import type * as Http2 from 'node:http2';
 import { gunzipSync } from 'node:zlib';
+import { type Result, refusal, success } from '../../shared/result.ts';
 import { judgeResponse } from './answer/export-response.ts';
 import { judgeGrpcFailure, judgeNoGrpc } from './answer/grpc-answer.ts';
 import type { Verdict } from './answer/verdict.ts';
 import {
+  collectBody,
   compress,
   connect,
   connectError,
@@ -26,20 +28,19 @@ import {
 
 const METHOD = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const PREFIX_BYTES = 5;
-/** Megabytes that requests under way may take; beyond it Node.js refuses new ones. */
+/** Megabytes that requests under way may take; beyond that Node.js refuses new requests. */
 const MAX_SESSION_MEMORY = 256;
 
-/** What came back on a stream, or why nothing did. */
+/** What came back on a stream. */
 interface GrpcAnswer {
   readonly headers: Http2.IncomingHttpHeaders;
   readonly trailers: Http2.IncomingHttpHeaders;
   readonly body: Buffer;
 }
-type Outcome = { readonly answer: GrpcAnswer } | { readonly failure: string };
 
 export function createGrpcTransport(options: TransportOptions): Transport {
   const { url, where, timeoutMs } = options;
-  // Loaded here: it takes 4 ms, which no other command has to wait for.
+  // Loaded here: it takes 4 ms, which a sink over HTTP/1.1 does not have to wait for.
   const http2 = process.getBuiltinModule('node:http2');
   const sockets = createSocketSet();
   let session: Http2.ClientHttp2Session | null = null;
@@ -54,7 +55,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     ...(options.compression === 'gzip' && { 'grpc-encoding': 'gzip' }),
   };
 
-  /** Throws as reading a certificate does. */
+  /** Throws the system's error for a certificate that cannot be read. */
   function openSession(): Http2.ClientHttp2Session {
     const socket = connect(options, 'h2');
     sockets.add(socket);
@@ -62,33 +63,37 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       createConnection: () => socket,
       maxSessionMemory: MAX_SESSION_MEMORY,
     });
-    // Its streams report it.
+    // Its streams report its errors.
     opened.on('error', () => undefined);
     return opened;
   }
 
-  /** One call on the connection there is, or on a new one. */
-  function call(message: Buffer): Promise<Outcome> {
+  /** The connection there is, or a new one. */
+  function currentSession(): Result<Http2.ClientHttp2Session> {
+    try {
+      if (session === null || session.closed || session.destroyed) session = openSession();
+      return success(session);
+    } catch (error) {
+      return refusal(connectError(error).message);
+    }
+  }
+
+  /** Makes one call; refuses where no answer comes. */
+  function call(used: Http2.ClientHttp2Session, message: Buffer): Promise<Result<GrpcAnswer>> {
     return new Promise((resolve) => {
-      let used: Http2.ClientHttp2Session;
-      try {
-        if (session === null || session.closed || session.destroyed) session = openSession();
-        used = session;
-      } catch (error) {
-        return resolve({ failure: connectError(error).message });
-      }
       const stream = used.request(headers);
-      const chunks: Buffer[] = [];
-      let length = 0;
+      const body = collectBody(stream, fail);
+      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
       let received: Http2.IncomingHttpHeaders = {};
       let trailers: Http2.IncomingHttpHeaders = {};
-      const fail = (failure: string) => {
+
+      function fail(failure: string): void {
         clearTimeout(deadline);
-        resolve({ failure });
-        // Nobody knows what the connection is worth now: the next call gets a new one, and others on it end for this reason.
+        resolve(refusal(failure));
+        // The state of the connection is unknown: the next call gets a new one, and other calls on it end for this reason.
         used.destroy(new Error(failure));
-      };
-      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+      }
+
       stream.on('error', (error) => fail(describe(error)));
       stream.on('response', (found) => {
         received = found;
@@ -96,15 +101,10 @@ export function createGrpcTransport(options: TransportOptions): Transport {
       stream.on('trailers', (found) => {
         trailers = found;
       });
-      stream.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        length += chunk.length;
-        if (length > MAX_ANSWER_BYTES) fail(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-      });
       stream.on('close', () => {
         if (received[':status'] === undefined) return fail('closes the stream without an answer');
         clearTimeout(deadline);
-        resolve({ answer: { headers: received, trailers, body: Buffer.concat(chunks) } });
+        resolve(success({ headers: received, trailers, body: body() }));
       });
       stream.end(message);
     });
@@ -113,9 +113,10 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   return {
     async send(request) {
       const isCompressed = options.compression === 'gzip';
-      const outcome = await call(frame(isCompressed ? await compress(request) : request, isCompressed));
-      if ('failure' in outcome) return connectionVerdict(where, outcome.failure);
-      return judgeGrpc(outcome.answer, where);
+      const message = frame(isCompressed ? await compress(request) : request, isCompressed);
+      const used = currentSession();
+      const answer = used.ok ? await call(used.value, message) : used;
+      return answer.ok ? judgeGrpc(answer.value, where) : connectionVerdict(where, answer.problem);
     },
     sockets: sockets.list,
     close() {
@@ -133,7 +134,10 @@ function frame(message: Uint8Array, isCompressed: boolean): Buffer {
   return framed;
 }
 
-/** The one message of an answer, null where it holds none. grpc-go compresses as the request was, whatever it accepts. */
+/**
+ * The message of an answer, null where it holds none. grpc-go compresses its answer like the request, whatever encodings
+ * the request accepts.
+ */
 function unframe(body: Buffer): Buffer | null {
   const message = body.subarray(PREFIX_BYTES);
   if (body.length < PREFIX_BYTES || message.length !== body.readUInt32BE(1)) return null;
@@ -170,9 +174,9 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** A stream that never began says so; its cause is what happened to the connection. */
+/** The reason in words. The error of a stream that never began has the error of the connection as its cause. */
 function describe(error: Error): string {
   const cause = error.cause instanceof Error ? error.cause : error;
-  // What Node.js says of an HTTP/1 server that answers HTTP/2.
+  // The message of Node.js when a server answers HTTP/2 with HTTP/1.
   return cause.message === 'Protocol error' ? 'does not speak gRPC' : messageOf(cause);
 }

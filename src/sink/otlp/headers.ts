@@ -1,13 +1,13 @@
-/** HTTP headers of the operator's own: in the configuration, or in a file where they are secret. */
+/** HTTP headers that the operator adds: in the configuration, or in a file where they are secret. */
 import { isObject } from '../../config/key.ts';
 import { decodeJson, text } from '../../config/kind.ts';
 import { createSecret, readSecret, type Secret } from '../../config/secret.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 
-/** What a request needs is the sink's own to set, and what a connection needs has no place in HTTP/2. */
+/** Headers that the sink sets itself, and headers of the connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
 const RESERVED =
   /^(content-.*|host|expect|te|trailer|transfer-encoding|connection|keep-alive|proxy-connection|upgrade|http2-settings)$/i;
-/** They mean something to gRPC. */
+/** Names that gRPC reserves. */
 const OF_GRPC = /^grpc-|-bin$/i;
 
 export const headerName = text(
@@ -23,7 +23,7 @@ export const headerValue = text('1 to 8192 printable ASCII characters', (value) 
 /** By lower-case name. */
 export type SecretHeaders = Readonly<Record<string, Secret>>;
 
-/** Reads a JSON object of strings, or lines of `name: value`. Problems hold nothing of the content. */
+/** Reads a file with a JSON object of strings, or lines of `name: value`. Problems contain nothing of its content. */
 export function readHeaders(path: string, agentUser: string): Result<SecretHeaders> {
   const file = readSecret(path, agentUser);
   if (!file.ok) return file;

@@ -1,14 +1,16 @@
-/** OTLP over HTTP/1.1: one POST a request, over connections that stay open. */
+/** OTLP over HTTP/1.1: one POST per request, over connections that stay open. */
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { hasErrorCode } from '../../shared/errors.ts';
+import { type Result, success } from '../../shared/result.ts';
 import { type HttpAnswer, judgeHttp } from './answer/http-answer.ts';
 import {
+  collectBody,
   compress,
   connect,
   connectError,
   connectionVerdict,
   createSocketSet,
-  MAX_ANSWER_BYTES,
   messageOf,
   type Transport,
   type TransportOptions,
@@ -18,9 +20,8 @@ export interface HttpOptions extends TransportOptions {
   readonly contentType: 'application/x-protobuf' | 'application/json';
 }
 
-const STALE = ['ECONNRESET', 'EPIPE'];
-
-type Outcome = { readonly answer: HttpAnswer } | { readonly failure: string; readonly isStale: boolean };
+/** `isStale`: the receiver had closed an unused connection, so the request can be sent again at once. */
+type Outcome = Result<HttpAnswer, { isStale: boolean }>;
 
 export function createHttpTransport(options: HttpOptions): Transport {
   const { url, where, timeoutMs } = options;
@@ -50,29 +51,27 @@ export function createHttpTransport(options: HttpOptions): Transport {
         agent,
         headers: { ...headers, 'content-length': body.length },
       });
-      const fail = (failure: string, isStale = false) => {
-        clearTimeout(deadline);
-        resolve({ failure, isStale });
-        request.destroy();
-      };
       const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+
+      function fail(problem: string, isStale = false): void {
+        clearTimeout(deadline);
+        resolve({ ok: false, problem, isStale });
+        request.destroy();
+      }
+
       // The receiver may close a connection that nobody used at the very moment of its next use.
-      const onError = (error: NodeJS.ErrnoException) =>
-        fail(describe(error), request.reusedSocket && STALE.includes(error.code ?? ''));
+      function onError(error: Error): void {
+        fail(describe(error), request.reusedSocket && hasErrorCode(error, 'ECONNRESET', 'EPIPE'));
+      }
+
       request.on('error', onError);
       request.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        let length = 0;
+        const answer = collectBody(response, fail);
         response.on('error', onError);
-        response.on('data', (chunk: Buffer) => {
-          chunks.push(chunk);
-          length += chunk.length;
-          if (length > MAX_ANSWER_BYTES) fail(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-        });
         response.on('end', () => {
           clearTimeout(deadline);
           const { statusCode: status = 0, headers: received } = response;
-          resolve({ answer: { status, headers: received, body: Buffer.concat(chunks) } });
+          resolve(success({ status, headers: received, body: answer() }));
         });
       });
       request.end(body);
@@ -83,9 +82,8 @@ export function createHttpTransport(options: HttpOptions): Transport {
     async send(request) {
       const body = options.compression === 'gzip' ? await compress(request) : request;
       let outcome = await post(body);
-      if ('failure' in outcome && outcome.isStale) outcome = await post(body);
-      if ('answer' in outcome) return judgeHttp(outcome.answer, where);
-      return connectionVerdict(where, outcome.failure);
+      if (!outcome.ok && outcome.isStale) outcome = await post(body);
+      return outcome.ok ? judgeHttp(outcome.value, where) : connectionVerdict(where, outcome.problem);
     },
     sockets: sockets.list,
     close() {
@@ -95,6 +93,7 @@ export function createHttpTransport(options: HttpOptions): Transport {
   };
 }
 
-function describe(error: NodeJS.ErrnoException): string {
-  return error.code?.startsWith('HPE_') ? `does not speak HTTP (${error.message})` : messageOf(error);
+function describe(error: Error): string {
+  const code = 'code' in error ? String(error.code) : '';
+  return code.startsWith('HPE_') ? `does not speak HTTP (${error.message})` : messageOf(error);
 }

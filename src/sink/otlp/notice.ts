@@ -1,4 +1,4 @@
-/** Warnings that do not repeat: a receiver that refuses does it again and again. */
+/** Warnings at a limited rate: a receiver that refuses one request usually refuses many. */
 import { performance } from 'node:perf_hooks';
 import type { SinkLog } from '../sink-log.ts';
 
@@ -6,7 +6,7 @@ export type Notice = (fields: object, message: string) => void;
 
 const INTERVAL_MS = 60_000;
 
-/** Warns at most once in `INTERVAL_MS`; what comes sooner is logged for debugging. */
+/** Warns at most once per `INTERVAL_MS`; other notices are logged at the level debug. */
 export function createNotice(log: SinkLog): Notice {
   let quietUntil = 0;
   return (fields, message) => {

@@ -1,6 +1,6 @@
-/** Events as OTLP log records, acknowledged by the receiver's answer. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** Sends events as OTLP log records, acknowledged by the receiver's answer. */
 import { DONE } from '../../shared/result.ts';
+import { CLOSE_DEADLINE_MS, waitAtMost } from '../closing.ts';
 import { notReady, type Readiness, retryAll, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import type { TlsFiles } from '../tls-files.ts';
@@ -15,24 +15,22 @@ export type OtlpProtocol = 'http/protobuf' | 'http/json' | 'grpc';
 
 export interface OtlpSinkOptions {
   readonly protocol: OtlpProtocol;
-  /** Empty is the receiver on this host; a URL without a path gets `/v1/logs`, except for gRPC. */
+  /** Empty means the receiver on this host; a URL without a path gets `/v1/logs`, except for gRPC. */
   readonly endpoint: string;
-  /** By name, for every request; may hold secrets. */
+  /** By name, for every request; may contain secrets. */
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: 'gzip' | 'none';
-  /** How long one request may take. */
+  /** How long one request may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly tls: TlsFiles;
-  /** Of the agent, for the Resource and the scope. */
+  /** Version of the agent, for the Resource and the scope. */
   readonly version: string;
   readonly log: SinkLog;
 }
 
-/** For what is under way. */
-const CLOSE_DEADLINE_MS = 2_000;
 /**
- * A batch is one request, or as many as its size asks for. Several batches may be under way at a time, so the order of
- * batches is not kept. A request whose answer got lost is sent again: receivers drop duplicates by `log.record.uid`.
+ * A batch becomes one request, or several if it is large. Several batches may be under way at a time, so the order of
+ * batches is not kept. A request whose answer got lost is sent again: receivers can drop duplicates by `log.record.uid`.
  */
 export function createOtlpSink(options: OtlpSinkOptions): Sink {
   const { log } = options;
@@ -48,7 +46,7 @@ export function createOtlpSink(options: OtlpSinkOptions): Sink {
   async function tryReceiver(): Promise<Readiness> {
     const verdict = await transport.send(encoder.empty);
     if (verdict.kind === 'retry') return notReady(verdict.reason, verdict.mayPass);
-    // Some receivers refuse a request without events; that is an answer of OTLP as well.
+    // Some receivers refuse a request without events; that is an answer of a receiver of OTLP too.
     if (verdict.kind === 'refused' && !verdict.isOtlp) {
       const advice = 'and not as a receiver of OTLP does: check sink.otlp.endpoint';
       return notReady(`${verdict.message}, ${advice}`, false);
@@ -73,8 +71,8 @@ export function createOtlpSink(options: OtlpSinkOptions): Sink {
     async close() {
       isClosed = true;
       const finished = Promise.allSettled(underWay);
-      // What is not acknowledged by then is handed back for a retry.
-      await Promise.race([finished, delay(CLOSE_DEADLINE_MS, undefined, { ref: false })]);
+      // Events that are not acknowledged by then are given back to be sent again.
+      await waitAtMost(CLOSE_DEADLINE_MS, finished);
       transport.close();
       await finished;
     },
@@ -82,8 +80,8 @@ export function createOtlpSink(options: OtlpSinkOptions): Sink {
   };
 }
 
-/** By the OpenTelemetry specification, OTLP exporter: 4318 and `/v1/logs` for HTTP, 4317 for gRPC. */
-export function endpointUrl({ protocol, endpoint }: Pick<OtlpSinkOptions, 'protocol' | 'endpoint'>): URL {
+/** Port and path as in the OpenTelemetry specification, OTLP exporter: 4318 and `/v1/logs` for HTTP, 4317 for gRPC. */
+function endpointUrl({ protocol, endpoint }: Pick<OtlpSinkOptions, 'protocol' | 'endpoint'>): URL {
   const isGrpc = protocol === 'grpc';
   const url = new URL(endpoint === '' ? `http://localhost:${isGrpc ? 4317 : 4318}` : endpoint);
   if (!isGrpc && url.pathname === '/') url.pathname = '/v1/logs';

@@ -1,4 +1,4 @@
-/** Events as lines for people: one event a line, within 120 columns unless IPv6 addresses need more. */
+/** Events as lines for people: one event per line, within 120 columns unless IPv6 addresses need more. */
 import { isIPv6 } from 'node:net';
 import type { EventKind, TcpEvent } from '../../event/tcp-event.ts';
 import { escapeControls } from '../../shared/text.ts';
@@ -9,7 +9,7 @@ export interface Table {
   row(event: TcpEvent): string;
 }
 
-/** Where each column begins. A cell that is too long pushes the next ones only as far as it must. */
+/** Where each column begins. A cell that is too long moves the next ones only as far as necessary. */
 const COLUMNS = [
   { title: 'TIME', at: 0 },
   { title: 'EVENT', at: 13 },
@@ -30,12 +30,12 @@ const SHORT_NAMES: Readonly<Record<EventKind, string>> = {
   tcp_reset: 'reset',
   tcp_retransmit_summary: 'summary',
 };
-/** What the source could not know. */
+/** Stands for a value that the source could not know. */
 const UNKNOWN = '-';
 const RED = '\x1b[31m';
 const RESET = '\x1b[0m';
 
-/** Times are local, as people compare them with their clock. With `color`, what costs users time is red. */
+/** Times are local, because people compare them with their clock. With `color`, retransmits are red. */
 export function createTable({ color }: { color: boolean }): Table {
   return {
     header: line(COLUMNS.map(({ title }) => title)),

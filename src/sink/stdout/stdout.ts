@@ -1,6 +1,7 @@
-/** Events on a stream such as standard output: NDJSON for programs, a table for people. */
+/** Writes events to a stream such as standard output: NDJSON for programs, a table for people. */
 import type { Writable } from 'node:stream';
 import type { TcpEvent } from '../../event/tcp-event.ts';
+import { hasErrorCode } from '../../shared/errors.ts';
 import { DONE } from '../../shared/result.ts';
 import { type Batch, rangeOf } from '../batch.ts';
 import { ACKNOWLEDGED, type SendResult, type Sink } from '../sink.ts';
@@ -11,32 +12,32 @@ export interface StdoutSinkOptions {
   /** `isTTY` as on process.stdout: only a terminal gets colours. */
   readonly stream: Writable & { readonly isTTY?: boolean };
   /**
-   * Called once when the stream takes no more, with one line why. The usual reader of a pipe has ended
-   * (`ktc run | head`), so the agent should end too, quietly.
+   * Called once, with the reason in one line, when the stream takes no more. Usually the reader of a pipe has ended
+   * (`ktc run | head`), so the agent should end too, without an error.
    */
   readonly onClosed?: (reason: string) => void;
 }
 
 /**
- * Acknowledged means that the stream has handed the bytes to the kernel; a slow reader holds `send` back. A
- * stream that failed once stays failed: all later events are refused as `stdout_closed`.
+ * Acknowledged means that the stream has given the bytes to the kernel; while the reader is slow, `send` waits. After
+ * its first failure a stream is not used again: all later events are refused as `stdout_closed`.
  */
 export function createStdoutSink({ format, stream, onClosed }: StdoutSinkOptions): Sink {
   const table = createTable({ color: stream.isTTY === true && !process.env['NO_COLOR'] });
   let closed = false;
   let headerShown = false;
 
-  const onError = (error: Error & { code?: string }) => {
+  const onError = (error: Error) => {
     if (closed) return;
     closed = true;
     onClosed?.(
-      error.code === 'EPIPE'
+      hasErrorCode(error, 'EPIPE')
         ? 'standard output was closed by its reader'
         : `standard output: ${error.message}`,
     );
   };
 
-  /** Also true after a failure that only the 'error' event reports, as for a file on a full disk. */
+  /** Gives whether the stream works. Some failures, such as a full disk, are only reported by the 'error' event. */
   const write = (data: Buffer | string): Promise<boolean> =>
     new Promise((resolve) => {
       stream.write(data, (error) => {
@@ -67,7 +68,8 @@ export function createStdoutSink({ format, stream, onClosed }: StdoutSinkOptions
       const refused = rangeOf(0, batch.count).map((index) => ({ index, reason: 'stdout_closed' as const }));
       return { refused, retry: null };
     },
-    // The listener stays: an error of bytes still under way must not end the process. The stream is not ours to end.
+    // The listener stays, because an error of bytes under way must not end the process. The stream itself stays open:
+    // it belongs to the process.
     close: () => Promise.resolve(),
   };
 }

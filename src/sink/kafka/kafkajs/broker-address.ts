@@ -1,5 +1,5 @@
 /**
- * kafkajs cuts `host:port` at the first colon, so an IPv6 address in brackets travels through it with
+ * kafkajs cuts `host:port` at the first colon, so an IPv6 address in brackets is given to it with
  * underscores for colons: `[::1]:9092` as `[__1]:9092`. Host names are never in brackets.
  */
 
@@ -7,7 +7,7 @@ export function toKafkajs(broker: string): string {
   return broker.replace(/^\[.*\]/, (address) => address.replaceAll(':', '_'));
 }
 
-/** Back again, in what kafkajs calls a broker (`host:port`). */
+/** The reverse, for what kafkajs calls a broker (`host:port`). */
 export function fromKafkajs(broker: string): string {
   return broker.replace(/^\[.*\]/, (address) => address.replaceAll('_', ':'));
 }

@@ -12,9 +12,9 @@ export interface Calls {
    * the deadline. `what` names it in the log and in the error, such as `connecting`.
    */
   run<Result>(what: string, deadlineMs: number, work: () => Promise<Result>): Promise<Result>;
-  /** Runs work that is not to be waited for; what it throws later is handled too. */
+  /** Runs work outside of a call; what it throws later is handled too. */
   contain<Result>(work: () => Result): Result;
-  /** Notes what last went wrong: it explains why a call takes long. */
+  /** Notes the last failure: it explains why a call takes long. */
   complain(complaint: string): void;
   /** Ends the call under way; from then on, faults of kafkajs are ignored. */
   retire(): void;

@@ -1,9 +1,9 @@
 /**
- * One connection to Kafka that can be thrown away. What kafkajs does below it has no deadline of its own and may wait
- * for answers that never come. So this client owns the sockets: when it is retired they are destroyed and no new ones
- * are made, which ends everything still under way.
+ * One connection to Kafka that can be given up at any time. kafkajs has no deadlines of its own and may wait for answers
+ * that never come. So this client owns the sockets: when it is retired they are destroyed and no new ones are made, which
+ * ends every request that is still under way.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { waitAtMost } from '../../closing.ts';
 import type { SinkSocket } from '../../sink.ts';
 import type { SinkLog } from '../../sink-log.ts';
 import { NOT_IDEMPOTENT, type Records } from '../record-batch.ts';
@@ -15,9 +15,9 @@ import { createSender, type Sender } from './sender.ts';
 import { requireTopics } from './topics.ts';
 
 export interface KafkaClientOptions extends ClusterOptions {
-  /** Decides the partition, so that the order of one host's events holds. */
+  /** Decides the partition, so that the events of one host stay in order. */
   readonly host: string;
-  /** The broker drops what it already has of a repeated request. */
+  /** The broker drops the records of a repeated request that it already has. */
   readonly idempotent: boolean;
 }
 
@@ -31,9 +31,9 @@ export interface KafkaClient {
   produce(topic: string, records: Records, deadlineMs: number): Promise<void>;
   /** This client's connections. */
   sockets(): SinkSocket[];
-  /** Takes leave of the brokers, for at most `deadlineMs`, then retires. */
+  /** Disconnects from the brokers, within `deadlineMs`, then retires. */
   disconnect(deadlineMs: number): Promise<void>;
-  /** Ends everything at once; what was under way fails. */
+  /** Ends every connection at once; requests under way fail. */
   retire(): void;
 }
 
@@ -79,7 +79,7 @@ export function createKafkaClient(options: KafkaClientOptions, log: SinkLog): Ka
     sockets: () => link?.sockets() ?? [],
     async disconnect(deadlineMs) {
       const leaving = calls.contain(async () => link?.cluster.disconnect()).catch(() => undefined);
-      await Promise.race([leaving, delay(deadlineMs, undefined, { ref: false })]);
+      await waitAtMost(deadlineMs, leaving);
       retire();
     },
     retire,

@@ -1,7 +1,7 @@
 /**
  * kafkajs's view of a cluster: connections, TLS, logins and metadata, over sockets that are ours. Its producer is not
- * used: it takes only an object a record, groups them in quadratic time and encodes them through many small buffers
- * (src/sink/kafka/record-batch.ts writes the same bytes out of the events').
+ * used: it takes one object per record, groups them in quadratic time and encodes them with many small buffers
+ * (src/sink/kafka/record-batch.ts writes the same bytes directly from the events' bytes).
  */
 import * as net from 'node:net';
 import * as tls from 'node:tls';
@@ -10,6 +10,7 @@ import Cluster, { type ClusterLogger } from 'kafkajs/src/cluster/index.js';
 import { hostOf, toKafkajs } from './broker-address.ts';
 import './timers.ts';
 import type { SinkSocket } from '../../sink.ts';
+import { portsOf } from '../../sockets.ts';
 import { readTlsFiles, type TlsFiles } from '../../tls-files.ts';
 
 export interface ClusterOptions {
@@ -33,7 +34,7 @@ export interface ClusterLink {
   sockets(): SinkSocket[];
   /** Ends the connections to one broker, `host:port` as kafkajs names it: others are then asked first. */
   hangUp(broker: string): void;
-  /** Ends all connections and makes no new ones, which ends everything kafkajs has under way. */
+  /** Ends all connections and makes no new ones, which ends every request of kafkajs. */
   cut(): void;
 }
 
@@ -79,13 +80,14 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
     debug: ignore,
   };
 
-  // A client that replaces another begins with another broker: the first of the list may accept and never answer.
+  // A client that replaces another begins with another broker: the first of the list may accept connections and never
+  // answer.
   const turn = links++ % Math.max(1, options.brokers.length);
   const brokers = [...options.brokers.slice(turn), ...options.brokers.slice(0, turn)].map(toKafkajs);
 
   const cluster = new Cluster({
     logger,
-    // An empty list is the one answer that makes kafkajs stop looking for a broker.
+    // Only an empty list makes kafkajs stop looking for a broker.
     brokers: () => (isCut ? [] : brokers),
     clientId: options.clientId,
     connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, options.requestTimeoutMs),
@@ -93,7 +95,7 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
     socketFactory,
-    // Every broker of the list once: an answer now is worth more than a late one.
+    // Tries every broker of the list once: a quick failure is better than a late success.
     retry: { initialRetryTime: 100, maxRetryTime: 100, retries: brokers.length },
     ...(options.tls && { ssl: readTlsFiles(options.tls) }),
     ...(options.sasl && { sasl: saslOptions(options.sasl) }),
@@ -105,10 +107,7 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
 
   return {
     cluster,
-    sockets: () =>
-      [...sockets.keys()].flatMap(({ localPort, remotePort }) =>
-        localPort !== undefined && remotePort !== undefined ? [{ localPort, remotePort }] : [],
-      ),
+    sockets: () => portsOf(sockets.keys()),
     hangUp(broker) {
       for (const [socket, peer] of sockets) if (peer === broker) destroy(socket);
     },

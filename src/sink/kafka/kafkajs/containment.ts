@@ -1,7 +1,6 @@
 /**
- * Keeps faults of a library that throws outside of every call (in a timer, in a socket's handler) from ending
- * the agent. What such code does is followed by its asynchronous context, so its faults can be told from the
- * agent's own bugs, which still end the process loudly.
+ * Keeps the agent running when a library throws outside of every call (in a timer, in a socket's handler). The
+ * asynchronous context tells the errors of such code from the agent's own bugs, which still end the process.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
@@ -11,8 +10,8 @@ const contained = new AsyncLocalStorage<FaultHandler>();
 let listening = false;
 
 /**
- * Runs `work`; whatever it or anything it started throws later without a catcher goes to `onFault`. From the
- * first call on this holds until the process ends, as what was started may outlive its use.
+ * Runs `work`. An uncaught error that it, or anything it started, throws later goes to `onFault`. This lasts until the
+ * process ends, because what `work` started may run longer than the caller needs it.
  */
 export function contain<Result>(onFault: FaultHandler, work: () => Result): Result {
   if (!listening) process.on('uncaughtException', handle);
@@ -24,6 +23,6 @@ export function contain<Result>(onFault: FaultHandler, work: () => Result): Resu
 function handle(fault: unknown): void {
   const onFault = contained.getStore();
   if (onFault) onFault(fault);
-  // A listener takes away the default end of the process; nobody else listens, so bring it back.
+  // A listener prevents the default, which is to end the process. When there is no other listener, do that.
   else if (process.listenerCount('uncaughtException') === 1) throw fault;
 }

@@ -7,9 +7,9 @@ import { fromKafkajs } from './broker-address.ts';
 export type KafkaVerdict =
   /** The broker has the events. */
   | { readonly kind: 'delivered' }
-  /** At least one record of the request will never be taken: halve it to find out which. */
+  /** The broker will never take at least one record of the request: send it in halves to find out which. */
   | { readonly kind: 'split'; readonly reason: RejectReason }
-  /** Nothing is lost; `mayPass` is false for what only an operator can mend. `reason` is one line. */
+  /** Nothing is lost; `mayPass` is false for a problem that only an operator can solve. `reason` is one line. */
   | { readonly kind: 'retry'; readonly reason: string; readonly mayPass: boolean }
   /** A mistake in the program: to be thrown, never to be retried. */
   | { readonly kind: 'bug' };
@@ -17,7 +17,7 @@ export type KafkaVerdict =
 /** What the explanations name. */
 export interface KafkaSetting {
   readonly brokers: readonly string[];
-  /** Those in question, unless the failure names some itself. */
+  /** The topics of the request, unless the failure names topics itself. */
   readonly topics: readonly string[];
   readonly sasl: { readonly mechanism: string; readonly username: string } | null;
 }
@@ -66,11 +66,11 @@ const NO_FIELDS = { type: undefined, code: undefined, broker: undefined, topics:
 const SHORT_ANSWER = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
 
 /**
- * - Too large for the broker, or refused by its validation: split until the culprit is alone, then refuse it.
+ * - Too large for the broker, or refused by its validation: split until one record is alone, then refuse it.
  * - DUPLICATE_SEQUENCE_NUMBER: an earlier attempt of the same request had arrived: delivered.
  * - Everything else that a broker, a network or an operator can cause is retried. That includes refusals that
- *   kafkajs does not repeat, such as missing permissions: they hit all events alike and end when an operator
- *   has mended them, so refusing the events would lose them for nothing.
+ *   kafkajs does not repeat, such as missing permissions: they concern all events alike and end when an operator
+ *   has solved the problem, so refusing the events would lose them for nothing.
  * - Programmer errors are bugs, with one exception: what kafkajs throws when a peer that does not speak Kafka
  *   makes it read past the end of an answer.
  */

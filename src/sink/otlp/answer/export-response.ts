@@ -1,10 +1,10 @@
-/** ExportLogsServiceResponse, the answer to a request that was taken: all of it, or a part. */
+/** ExportLogsServiceResponse, the answer to a request that the receiver accepted, completely or partly. */
 import { JsonLogsSerializer, ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { oneLine, retry, type Verdict } from './verdict.ts';
 
 /**
- * A success whose body is not what a receiver of OTLP answers comes from something in between, such as the login page
- * of a proxy: it acknowledges nothing, and its events are sent again. Null stands for a body that could not be read.
+ * A success whose body no receiver of OTLP would send comes from something in between, such as the login page of a
+ * proxy: it acknowledges nothing, and the events are sent again. Null stands for a body that could not be read.
  */
 export function judgeResponse(
   body: Uint8Array | null,
@@ -32,7 +32,7 @@ export function judgeResponse(
 function decode(body: Uint8Array, encoding: 'protobuf' | 'json') {
   try {
     if (encoding === 'protobuf') return ProtobufLogsSerializer.deserializeResponse(body);
-    // OpenTelemetry's own takes what is no JSON for an empty answer.
+    // OpenTelemetry's decoder treats a body that is not JSON as an empty answer.
     const json: unknown = body.length === 0 ? {} : JSON.parse(Buffer.from(body).toString('utf8'));
     if (typeof json !== 'object' || json === null) return null;
     return JsonLogsSerializer.deserializeResponse(body);

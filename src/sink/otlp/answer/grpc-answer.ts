@@ -1,4 +1,4 @@
-/** What a gRPC status means for the events of its request, by the OTLP specification 1.x, OTLP/gRPC response. */
+/** The meaning of a gRPC status for the events of its request (OTLP specification 1.x, OTLP/gRPC response). */
 import { decodeStatus } from './rpc-status.ts';
 import { boundedPause, oneLine, retry, type Verdict } from './verdict.ts';
 
@@ -62,7 +62,7 @@ export function judgeGrpcFailure({ code, details, status }: GrpcFailure, where: 
   }
 }
 
-/** An HTTP answer without a gRPC status: from something in between, never from a receiver of OTLP. */
+/** The verdict for an HTTP answer without a gRPC status: it comes from something in between, never from a receiver of OTLP. */
 export function judgeNoGrpc(status: number, where: string): Verdict {
   const said = `OTLP receiver ${where} answers HTTP ${status}, not gRPC`;
   const isSetting = status < 500 && status !== 429;

@@ -1,4 +1,4 @@
-/** What an HTTP answer means for the events of its request, by the OTLP specification 1.x, OTLP/HTTP response. */
+/** The meaning of an HTTP answer for the events of its request (OTLP specification 1.x, OTLP/HTTP response). */
 import { judgeResponse } from './export-response.ts';
 import { decodeStatus } from './rpc-status.ts';
 import { boundedPause, oneLine, retry, type Verdict } from './verdict.ts';
@@ -14,8 +14,8 @@ export interface HttpAnswer {
  * - 200 is the only acknowledgement, and its body must be what a receiver of OTLP answers.
  * - 400 is about these events, 413 about their number.
  * - 401, 403, 404 and all others that the specification calls permanent are about the configuration or about the
- *   receiver: refusing events because of them would lose all of them for nothing, so they are sent again until somebody
- *   has mended it.
+ *   receiver. To refuse events because of them would lose all events for nothing, so they are sent again until somebody
+ *   has solved the problem.
  */
 export function judgeHttp(answer: HttpAnswer, where: string): Verdict {
   const { status } = answer;
@@ -52,7 +52,7 @@ function retryAfterMs(value: string): number | null {
   return boundedPause(/^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now());
 }
 
-/** What the receiver says, as far as it says it as it should. */
+/** The receiver's own message, if the answer has one in a form that OTLP defines. */
 function withMessage(answer: HttpAnswer): string {
   const message = isJson(answer) ? jsonMessage(answer.body) : decodeStatus(answer.body)?.message;
   return message ? `, "${oneLine(message)}"` : '';
@@ -67,7 +67,7 @@ function jsonMessage(body: Uint8Array): string | undefined {
   }
 }
 
-/** Errors too are protobuf or JSON there. */
+/** A receiver of OTLP answers with protobuf or JSON for errors too. */
 function isOtlp(answer: HttpAnswer): boolean {
   return /^application\/(x-protobuf|json)\b/.test(header(answer, 'content-type'));
 }

@@ -1,5 +1,5 @@
 /**
- * google.rpc.Status, in which receivers say what went wrong: the body of an HTTP error and the trailer
+ * google.rpc.Status, with which receivers explain an error: the body of an HTTP error and the trailer
  * `grpc-status-details-bin`. Fields of the messages, from google/rpc/status.proto, error_details.proto and duration.proto:
  *
  *     Status     1 code, 2 message, 3 details (Any, repeated)      Any        1 type_url, 2 value
@@ -8,13 +8,13 @@
 
 export interface RpcStatus {
   readonly message: string;
-  /** Of its RetryInfo, milliseconds; null without one. */
+  /** The pause that its RetryInfo asks for, in milliseconds; null without a RetryInfo. */
   readonly retryAfterMs: number | null;
 }
 
 const RETRY_INFO = 'google.rpc.RetryInfo';
 
-/** Null for what is no such message. */
+/** Decodes a Status; null for bytes that are no such message. */
 export function decodeStatus(bytes: Uint8Array): RpcStatus | null {
   const status = readFields(bytes);
   if (status === null) return null;
@@ -34,7 +34,7 @@ export function decodeStatus(bytes: Uint8Array): RpcStatus | null {
 type Field = readonly [number: number, value: number | Uint8Array];
 const NOTHING = new Uint8Array();
 
-/** The fields of a message in order, null where it is none. Fixed-size fields are passed over. */
+/** The fields of a message in order; null for bytes that are no message. Fields of a fixed size are left out. */
 function readFields(bytes: Uint8Array): Field[] | null {
   const fields: Field[] = [];
   let at = 0;

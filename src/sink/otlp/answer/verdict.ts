@@ -1,12 +1,12 @@
-/** What the answer to a request means for its events, whatever the protocol. */
+/** The meaning of an answer for the events of its request, for every protocol. */
 import type { RejectReason } from '../../../ledger/reasons.ts';
 
 export type Verdict =
-  /** The receiver has all events but so many, which it has refused without saying which. */
+  /** The receiver has all events except `refused` of them; it does not say which. */
   | { readonly kind: 'accepted'; readonly refused: number; readonly message: string }
   /**
-   * It will never take these events, and says why: `reason` is for the ledger, `message` for the log. `isOtlp` is false
-   * where the answer is none that a receiver of OTLP gives.
+   * The receiver will never take these events: `reason` is for the ledger, `message` for the log. `isOtlp` is false for
+   * an answer that no receiver of OTLP gives.
    */
   | {
       readonly kind: 'refused';
@@ -14,9 +14,9 @@ export type Verdict =
       readonly message: string;
       readonly isOtlp: boolean;
     }
-  /** The request is larger than the receiver takes: smaller ones may pass. */
+  /** The request is larger than the receiver takes: smaller requests may be accepted. */
   | { readonly kind: 'too_large'; readonly message: string }
-  /** Nothing is lost; `mayPass` is false for what only an operator can mend. */
+  /** Nothing is lost; `mayPass` is false for a problem that only an operator can solve. */
   | {
       readonly kind: 'retry';
       readonly reason: string;
@@ -24,11 +24,11 @@ export type Verdict =
       readonly mayPass: boolean;
     };
 
-/** Longer than this no receiver can hold events back. */
+/** The longest pause that a receiver can ask for. */
 const MAX_AFTER_MS = 600_000;
 const MAX_MESSAGE_LENGTH = 300;
 
-/** A wish for a pause within bounds; null, which leaves it to the pipeline, for none and for no time at all. */
+/** The pause that a receiver asks for, bounded; null, which leaves the pause to the pipeline, if it is not above 0. */
 export function boundedPause(milliseconds: number): number | null {
   return milliseconds > 0 ? Math.min(milliseconds, MAX_AFTER_MS) : null;
 }
@@ -37,7 +37,7 @@ export function retry(reason: string, { afterMs = null as number | null, mayPass
   return { kind: 'retry', reason: oneLine(reason), afterMs, mayPass };
 }
 
-/** Somebody else's text, fit for one line of the log. */
+/** Makes text that others wrote fit into one line of the log. */
 export function oneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
   return line.length <= MAX_MESSAGE_LENGTH ? line : `${line.slice(0, MAX_MESSAGE_LENGTH)}…`;
