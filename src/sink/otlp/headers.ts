@@ -23,6 +23,8 @@ export const headerValue = text('1 to 8192 printable ASCII characters', (value) 
 /** By lower-case name. */
 export type SecretHeaders = Readonly<Record<string, Secret>>;
 
+const FORM = 'lines of `name: value`, or a JSON object';
+
 /** Reads a file with a JSON object of strings, or lines of `name: value`. Problems contain nothing of its content. */
 export function readHeaders(path: string, agentUser: string): Result<SecretHeaders> {
   const file = readSecret(path, agentUser);
@@ -39,8 +41,6 @@ export function readHeaders(path: string, agentUser: string): Result<SecretHeade
   const headers = pairs.map(([name, value]) => [name.toLowerCase(), createSecret(value)] as const);
   return success(Object.fromEntries(headers));
 }
-
-const FORM = 'lines of `name: value`, or a JSON object';
 
 function pairsOfJson(content: string): [string, string][] | null {
   const value = decodeJson(content);

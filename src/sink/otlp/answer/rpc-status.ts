@@ -13,6 +13,7 @@ export interface RpcStatus {
 }
 
 const RETRY_INFO = 'google.rpc.RetryInfo';
+const NOTHING = new Uint8Array();
 
 /** Decodes a Status; null for bytes that are no such message. */
 export function decodeStatus(bytes: Uint8Array): RpcStatus | null {
@@ -32,8 +33,6 @@ export function decodeStatus(bytes: Uint8Array): RpcStatus | null {
 }
 
 type Field = readonly [number: number, value: number | Uint8Array];
-const NOTHING = new Uint8Array();
-
 /** The fields of a message in order; null for bytes that are no message. Fields of a fixed size are left out. */
 function readFields(bytes: Uint8Array): Field[] | null {
   const fields: Field[] = [];
