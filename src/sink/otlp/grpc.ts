@@ -43,7 +43,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   // Loaded here: it takes 4 ms, which a sink over HTTP/1.1 does not have to wait for.
   const http2 = process.getBuiltinModule('node:http2');
   const sockets = createSocketSet();
-  let session: Http2.ClientHttp2Session | null = null;
+  let connection: Http2.ClientHttp2Session | null = null;
   const headers = {
     ...options.headers,
     ':method': 'POST',
@@ -56,7 +56,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   };
 
   /** Throws the system's error for a certificate that cannot be read. */
-  function openSession(): Http2.ClientHttp2Session {
+  function openConnection(): Http2.ClientHttp2Session {
     const socket = connect(options, 'h2');
     sockets.add(socket);
     const opened = http2.connect(url.origin, {
@@ -69,10 +69,10 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   }
 
   /** The connection there is, or a new one. */
-  function currentSession(): Result<Http2.ClientHttp2Session> {
+  function currentConnection(): Result<Http2.ClientHttp2Session> {
     try {
-      if (session === null || session.closed || session.destroyed) session = openSession();
-      return success(session);
+      if (connection === null || connection.closed || connection.destroyed) connection = openConnection();
+      return success(connection);
     } catch (error) {
       return refusal(connectError(error).message);
     }
@@ -114,13 +114,13 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     async send(request) {
       const isCompressed = options.compression === 'gzip';
       const message = frame(isCompressed ? await compress(request) : request, isCompressed);
-      const used = currentSession();
+      const used = currentConnection();
       const answer = used.ok ? await call(used.value, message) : used;
       return answer.ok ? judgeGrpc(answer.value, where) : connectionVerdict(where, answer.problem);
     },
     sockets: sockets.list,
     close() {
-      session?.destroy();
+      connection?.destroy();
       sockets.destroyAll();
     },
   };
