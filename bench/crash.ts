@@ -1,6 +1,6 @@
 /** How much a killed agent had read and not spooled, as the next one counts it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { onStage, RECORDS_A_SECOND, type Stage } from '../test/system/faults/stage.ts';
+import { onStage, RECORDS_PER_SECOND, type Stage } from '../test/system/faults/stage.ts';
 import { type Bench, spread } from './report.ts';
 
 const LONGEST_RUN_MS = 1_000;
@@ -38,18 +38,18 @@ export const crash: Bench = async (quick) => {
       {
         title: 'A killed agent',
         script: 'bench/crash.ts',
-        columns: ['kills', 'records read by all runs', 'read and not spooled, of a kill'],
+        columns: ['kills', 'records read by all runs', 'records lost per kill'],
         rows: [[String(kills), kernel.read.toLocaleString('en'), spread(counts)]],
         notes: [
-          `At ${RECORDS_A_SECOND.toLocaleString('en')} records a second, killed -9 within ${LONGEST_RUN_MS / 1000} s after it has begun to read, spool.fsync_interval_ms 1000.`,
+          `At ${RECORDS_PER_SECOND.toLocaleString('en')} records per second, killed -9 within ${LONGEST_RUN_MS / 1000} s after it has begun to read, spool.fsync_interval_ms 1000.`,
         ],
       },
     ],
     bars: [
       {
-        what: 'records lost by a kill, most',
+        what: 'records lost per kill, most',
         value: Math.max(...counts),
-        limit: RECORDS_PER_ROUND + RECORDS_A_SECOND * (LINGER_MS / 1_000),
+        limit: RECORDS_PER_ROUND + RECORDS_PER_SECOND * (LINGER_MS / 1_000),
         unit: 'records',
       },
     ],

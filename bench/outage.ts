@@ -9,7 +9,7 @@ import { probesOf } from './probes.ts';
 import { type Bench, figure } from './report.ts';
 
 const TOPIC = 'outage';
-/** About 3,000 events a second: some 60 MB in half a minute, four times what the agent's queue holds. */
+/** About 3,000 events per second: some 60 MB in half a minute, four times what the agent's queue holds. */
 const CONNECTIONS_PER_SECOND = 200;
 const LONGEST_TRAFFIC_S = 600;
 const LEAST_DELIVERED = 5_000;

@@ -15,7 +15,7 @@ const missing = whyNoAgent() ?? whyNoKafka() ?? noNetworkReason;
 if (missing) console.warn(`skipped: broker outage: ${missing}`);
 
 const OUTAGE_MS = 30_000;
-/** About 3,000 events a second: some 60 MB during the outage, four times what the agent's queue holds. */
+/** About 3,000 events per second: some 60 MB during the outage, four times what the agent's queue holds. */
 const CONNECTIONS_PER_SECOND = 200;
 const LONGEST_TRAFFIC_S = 600;
 

@@ -85,7 +85,7 @@ const MISSED = 0.01;
 async function startBpftrace() {
   const child = spawn('bpftrace', ['-q', '-B', 'none', '-e', PROGRAM], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    // 4 MiB a CPU: it keeps up with fewer records than the tools.
+    // 4 MiB per CPU: it keeps up with fewer records than the tools.
     env: { ...process.env, BPFTRACE_PERF_RB_PAGES: '1024' },
   });
   const end = once(child, 'close');

@@ -23,9 +23,9 @@ const LONGEST_RUN_MS = 1_000;
  * What one round of reading takes at most, 32 pages of some 53 records each when it is catching up, behind a batch that
  * is not full yet.
  */
-const RECORDS_A_ROUND = 2_500;
+const RECORDS_PER_ROUND = 2_500;
 const STOPPED_MS = FULL ? 30_000 : 4_000;
-/** The least that is allowed, some 800 records a CPU: a third of a second. */
+/** The least that is allowed, some 800 records per CPU: a third of a second. */
 const SMALL_BUFFER_KB = 64;
 
 /** Starts an agent and kills it at a random moment after it has begun to read. */
@@ -62,7 +62,7 @@ describe.skipIf(missing)('what a killed agent has not spooled is counted to the 
           measured: `records lost per kill (median, 90th percentile, maximum): ${distribution(counts)}`,
         });
         // With an interval, what was read within the linger too, which is a matter of time: bench/crash.ts.
-        if (interval === 0) expect(Math.max(...counts)).toBeLessThanOrEqual(RECORDS_A_ROUND);
+        if (interval === 0) expect(Math.max(...counts)).toBeLessThanOrEqual(RECORDS_PER_ROUND);
       }),
   );
 });
@@ -95,7 +95,7 @@ describe.skipIf(missing)('nothing is lost when the agent', () => {
   });
 
   it('has no file descriptors left', () =>
-    // Files of 1 MiB: another one twice a second.
+    // Files of 1 MiB: another one twice per second.
     onStage({ spool: { max_bytes: 16 * 2 ** 20 } }, async (stage) => {
       const { pid } = await stage.start();
       await stage.traffic();

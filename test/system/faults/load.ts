@@ -12,8 +12,8 @@ import { until } from '../../support/wait.ts';
 import { tellRow } from './row.ts';
 
 /** Ten changes of state, and what follows from them: connect, its latency, and the end of either side. */
-const EVENTS_A_CONNECTION = 14;
-/** 2,500 events a second. */
+const EVENTS_PER_CONNECTION = 14;
+/** 2,500 events per second. */
 const CONNECTIONS_PER_SECOND = 180;
 const LONGEST_TRAFFIC_S = 7_200;
 
@@ -181,7 +181,7 @@ export function expectExact(row: string, sink: string, account: Account, ending:
   expect(imbalances(ledger)).toEqual([]);
   // By the traffic's own count; other programs have connections too.
   if (ledger.lost['kernel_overrun'] === 0) {
-    expect(ledger.emitted).toBeGreaterThanOrEqual(EVENTS_A_CONNECTION * ending.connections);
+    expect(ledger.emitted).toBeGreaterThanOrEqual(EVENTS_PER_CONNECTION * ending.connections);
   }
   expect(own).toMatchObject({ queued: 0, spooled: 0, in_flight: 0 });
   expect(account.unique).toBe(ledger.emitted - rejected - dropped);

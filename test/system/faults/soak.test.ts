@@ -1,4 +1,4 @@
-/** The fault matrix, soak: ten minutes of random faults at 5,000 events a second, and memory at 10,000. */
+/** The fault matrix, soak: ten minutes of random faults at 5,000 events per second, and memory at 10,000. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -26,7 +26,7 @@ const PAUSE_MS = 8_000;
 const WARM_UP_S = 60;
 const MIB = 2 ** 20;
 /** Beside what a collection of garbage or a spool that is read moves it by. */
-const TREND_LIMIT_MB_AN_HOUR = 150;
+const TREND_LIMIT_MB_PER_HOUR = 150;
 const PEAK_LIMIT_MB = 200;
 
 interface Sample {
@@ -49,7 +49,7 @@ describe.skipIf(missing)('the agent', () => {
     },
   });
 
-  it('takes 10,000 events a second', async () => {
+  it('takes 10,000 events per second', async () => {
     await cluster.create('quick', 1);
     const options = { sink: kafka('quick'), connectionsPerSecond: 720, namespace: cluster.place.namespace };
     const ending = await underLoad(options, (load) => load.more('kafka', 400_000));
@@ -115,7 +115,7 @@ describe.skipIf(missing)('the agent', () => {
       expect(account.changed).toEqual([]);
       expect(account.unique).toBeGreaterThanOrEqual(durable + ledger.emitted);
       expect(peakMemory / MIB).toBeLessThan(PEAK_LIMIT_MB);
-      expect(trend / MIB).toBeLessThan(TREND_LIMIT_MB_AN_HOUR);
+      expect(trend / MIB).toBeLessThan(TREND_LIMIT_MB_PER_HOUR);
     } catch (error) {
       console.log(load.agent.log());
       throw error;
@@ -202,7 +202,7 @@ function residentMemory(pid: number): number | null {
   }
 }
 
-/** By least squares, bytes a second. */
+/** By least squares, bytes per second. */
 function slope(samples: readonly Sample[]): number {
   const mean = (value: (sample: Sample) => number) =>
     samples.reduce((sum, sample) => sum + value(sample), 0) / samples.length;

@@ -16,9 +16,9 @@ import { type SteadyTraffic, startSteady } from '../../support/traffic/traffic.t
 import { until } from '../../support/wait.ts';
 import { type Found, findEvents } from './found.ts';
 
-/** A connection makes ten kernel records, and fourteen events: 2,300 records and 3,200 events a second. */
+/** A connection makes ten kernel records, and fourteen events: 2,300 records and 3,200 events per second. */
 const CONNECTIONS_PER_SECOND = 230;
-export const RECORDS_A_SECOND = 10 * CONNECTIONS_PER_SECOND;
+export const RECORDS_PER_SECOND = 10 * CONNECTIONS_PER_SECOND;
 const LONGEST_TRAFFIC_S = 7_200;
 /** Below the ports that the kernel chooses, so that no other program's connection has it. */
 const FIRST_PORT = 20_000;
