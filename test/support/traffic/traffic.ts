@@ -1,14 +1,13 @@
 /** Compiles and runs the traffic programs beside this file. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { LossyLink } from '../../../src/demo/network.ts';
+import { compileProgram } from '../compile.ts';
 import { enter } from '../namespace.ts';
 
-const CACHE = join(import.meta.dirname, '../../../.cache/traffic');
 const PORT = 5001;
 
 /** How the addresses of a connection look: `mapped` is IPv4 through AF_INET6 sockets. */
@@ -52,15 +51,8 @@ export interface SteadyResult {
 }
 
 /** Compiles a program unless it is there and newer than its source. Returns its path. */
-export async function compile(name: 'connections' | 'steady'): Promise<string> {
-  const source = join(import.meta.dirname, `${name}.c`);
-  const program = join(CACHE, name);
-  const [sourceStat, programStat] = await Promise.all([stat(source), stat(program).catch(() => null)]);
-  if (programStat === null || programStat.mtimeMs < sourceStat.mtimeMs) {
-    await mkdir(CACHE, { recursive: true });
-    await promisify(execFile)('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
-  }
-  return program;
+export function compile(name: 'connections' | 'steady'): Promise<string> {
+  return compileProgram(join(import.meta.dirname, `${name}.c`));
 }
 
 function addressOf(end: LossyLink['b'], family: AddressFamily): string {
