@@ -27,7 +27,7 @@ interface Seen {
   readonly number: number;
 }
 
-interface Bench {
+interface Fixture {
   readonly streams: Streams;
   readonly handler: RecordHandler;
   readonly seen: Seen[];
@@ -36,10 +36,10 @@ interface Bench {
   malformedPages: number;
 }
 
-function createBench(cpus: number): Bench {
+function createFixture(cpus: number): Fixture {
   const seen: Seen[] = [];
   const released: Buffer[] = [];
-  const bench: Bench = {
+  const fixture: Fixture = {
     seen,
     released,
     malformedRecords: 0,
@@ -48,8 +48,8 @@ function createBench(cpus: number): Bench {
       ready: () => true,
       existing() {},
       record: ({ cpu, time, thread }) => seen.push({ cpu, time, number: thread }),
-      malformedRecord: () => bench.malformedRecords++,
-      malformedPage: () => bench.malformedPages++,
+      malformedRecord: () => fixture.malformedRecords++,
+      malformedPage: () => fixture.malformedPages++,
       lost() {},
       advance() {},
     },
@@ -61,7 +61,7 @@ function createBench(cpus: number): Bench {
       release: (page) => released.push(page),
     }),
   };
-  return bench;
+  return fixture;
 }
 
 function record(number: number, delta: number, type = TYPE): RecordSpec {
@@ -74,17 +74,17 @@ function record(number: number, delta: number, type = TYPE): RecordSpec {
 const page = (timestamp: number, ...records: readonly RecordSpec[]) =>
   buildPage({ timestamp: BigInt(timestamp), records, size: SIZE });
 
-const numbers = ({ seen }: Bench) => seen.map(({ number }) => number);
+const numbers = ({ seen }: Fixture) => seen.map(({ number }) => number);
 
 describe('records of several CPUs', () => {
   it('come in the order of time', () => {
-    const bench = createBench(3);
-    bench.streams.push(0, page(100, record(1, 0), record(4, 30), record(5, 10)));
-    bench.streams.push(1, page(110, record(2, 0)));
-    bench.streams.push(2, page(100, record(3, 20), record(6, 100)));
-    expect(bench.streams.give(1_000, bench.handler)).toBe(1_000);
-    expect(numbers(bench)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(bench.seen.map(({ time, cpu }) => [time, cpu])).toEqual([
+    const fixture = createFixture(3);
+    fixture.streams.push(0, page(100, record(1, 0), record(4, 30), record(5, 10)));
+    fixture.streams.push(1, page(110, record(2, 0)));
+    fixture.streams.push(2, page(100, record(3, 20), record(6, 100)));
+    expect(fixture.streams.give(1_000, fixture.handler)).toBe(1_000);
+    expect(numbers(fixture)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(fixture.seen.map(({ time, cpu }) => [time, cpu])).toEqual([
       [100, 0],
       [110, 1],
       [120, 2],
@@ -95,69 +95,69 @@ describe('records of several CPUs', () => {
   });
 
   it('wait for the watermark, which is included', () => {
-    const bench = createBench(2);
-    bench.streams.push(0, page(100, record(1, 0), record(2, 1), record(3, 1)));
-    bench.streams.give(99, bench.handler);
-    expect(numbers(bench)).toEqual([]);
-    bench.streams.give(101, bench.handler);
-    expect(numbers(bench)).toEqual([1, 2]);
-    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
-    expect(numbers(bench)).toEqual([1, 2, 3]);
+    const fixture = createFixture(2);
+    fixture.streams.push(0, page(100, record(1, 0), record(2, 1), record(3, 1)));
+    fixture.streams.give(99, fixture.handler);
+    expect(numbers(fixture)).toEqual([]);
+    fixture.streams.give(101, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 2]);
+    fixture.streams.give(Number.POSITIVE_INFINITY, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 2, 3]);
   });
 
   it('wait for a CPU of which the kernel may hold more', () => {
-    const bench = createBench(2);
-    bench.streams.push(0, page(100, record(1, 0)));
-    bench.streams.setUnfinished(0, true);
-    bench.streams.push(1, page(50, record(0, 0), record(3, 100)));
-    expect(bench.streams.give(1_000, bench.handler)).toBe(100);
-    expect(numbers(bench)).toEqual([0, 1]);
-    bench.streams.push(0, page(120, record(2, 0)));
-    bench.streams.setUnfinished(0, false);
-    expect(bench.streams.give(1_000, bench.handler)).toBe(1_000);
-    expect(numbers(bench)).toEqual([0, 1, 2, 3]);
+    const fixture = createFixture(2);
+    fixture.streams.push(0, page(100, record(1, 0)));
+    fixture.streams.setUnfinished(0, true);
+    fixture.streams.push(1, page(50, record(0, 0), record(3, 100)));
+    expect(fixture.streams.give(1_000, fixture.handler)).toBe(100);
+    expect(numbers(fixture)).toEqual([0, 1]);
+    fixture.streams.push(0, page(120, record(2, 0)));
+    fixture.streams.setUnfinished(0, false);
+    expect(fixture.streams.give(1_000, fixture.handler)).toBe(1_000);
+    expect(numbers(fixture)).toEqual([0, 1, 2, 3]);
   });
 
   it('are all given at the end, also behind a CPU that stayed unfinished', () => {
-    const bench = createBench(2);
-    bench.streams.push(0, page(100, record(1, 0)));
-    bench.streams.setUnfinished(0, true);
-    bench.streams.push(1, page(150, record(2, 0)));
-    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
-    expect(numbers(bench)).toEqual([1, 2]);
+    const fixture = createFixture(2);
+    fixture.streams.push(0, page(100, record(1, 0)));
+    fixture.streams.setUnfinished(0, true);
+    fixture.streams.push(1, page(150, record(2, 0)));
+    fixture.streams.give(Number.POSITIVE_INFINITY, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 2]);
   });
 
   it('give a page back once, when it has been read through', () => {
-    const bench = createBench(1);
+    const fixture = createFixture(1);
     const pages = [page(1, record(1, 0)), page(2, record(2, 0)), page(3)];
-    for (const one of pages) bench.streams.push(0, one);
-    bench.streams.give(1, bench.handler);
-    expect(bench.released).toEqual([pages[0]]);
-    bench.streams.give(10, bench.handler);
-    bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
-    expect(bench.released).toEqual(pages);
+    for (const one of pages) fixture.streams.push(0, one);
+    fixture.streams.give(1, fixture.handler);
+    expect(fixture.released).toEqual([pages[0]]);
+    fixture.streams.give(10, fixture.handler);
+    fixture.streams.give(Number.POSITIVE_INFINITY, fixture.handler);
+    expect(fixture.released).toEqual(pages);
   });
 
   it('of a type that nobody chose are passed over; those too short for a type are malformed', () => {
-    const bench = createBench(1);
+    const fixture = createFixture(1);
     const short: RecordSpec = { kind: 'data', payload: Buffer.from([TYPE, 0, 0, 0]) };
     const cut: RecordSpec = { kind: 'data', payload: Buffer.from([TYPE, 0, 0, 0, 0, 0, 0, 0]) };
-    bench.streams.push(0, page(1, record(1, 0), record(9, 0, OTHER_TYPE), short, cut, record(2, 0)));
-    bench.streams.give(10, bench.handler);
-    expect(numbers(bench)).toEqual([1, 2]);
-    expect(bench.malformedRecords).toBe(2);
+    fixture.streams.push(0, page(1, record(1, 0), record(9, 0, OTHER_TYPE), short, cut, record(2, 0)));
+    fixture.streams.give(10, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 2]);
+    expect(fixture.malformedRecords).toBe(2);
   });
 
   it('behind a malformed page still come, and each such page counts once', () => {
-    const bench = createBench(1);
+    const fixture = createFixture(1);
     const broken = page(1, record(1, 0), { kind: 'raw', bytes: Buffer.from([0, 0, 0, 0, 255, 255, 0, 0]) });
     const lying = page(2, record(9, 0));
     lying.writeUInt32LE(60_000, 8);
-    for (const one of [broken, lying, Buffer.alloc(3), page(3, record(2, 0))]) bench.streams.push(0, one);
-    bench.streams.give(10, bench.handler);
-    expect(numbers(bench)).toEqual([1, 2]);
-    expect(bench.malformedPages).toBe(3);
-    expect(bench.released).toHaveLength(4);
+    for (const one of [broken, lying, Buffer.alloc(3), page(3, record(2, 0))]) fixture.streams.push(0, one);
+    fixture.streams.give(10, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 2]);
+    expect(fixture.malformedPages).toBe(3);
+    expect(fixture.released).toHaveLength(4);
   });
 });
 
@@ -175,7 +175,7 @@ describe('any history of any CPUs', () => {
         fc.array(cpuHistory, { minLength: 1, maxLength: 5 }),
         fc.array(fc.nat(300)),
         (cpus, steps) => {
-          const bench = createBench(cpus.length);
+          const fixture = createFixture(cpus.length);
           let number = 0;
           const all: Seen[] = [];
           const queues = cpus.map(({ start, pages }, cpu) => {
@@ -200,29 +200,29 @@ describe('any history of any CPUs', () => {
               // Every read takes what is there up to its own limit; the rest, if any is due, stays in the kernel.
               const { chunks = [] } = cpus[cpu] ?? {};
               const limit = 1 + (chunks[round % chunks.length] ?? 0);
-              for (const one of queue.splice(0, limit)) bench.streams.push(cpu, one.page);
-              bench.streams.setUnfinished(cpu, queue.length > 0);
+              for (const one of queue.splice(0, limit)) fixture.streams.push(cpu, one.page);
+              fixture.streams.setUnfinished(cpu, queue.length > 0);
             }
-            const given = bench.streams.give(watermark, bench.handler);
+            const given = fixture.streams.give(watermark, fixture.handler);
             // The promise behind `advance`: nothing earlier than what was told comes later.
             expect(given).toBeLessThanOrEqual(watermark);
             reached = Math.max(reached, given);
             const early = all.filter(({ time }) => time < given).length;
-            expect(bench.seen.filter(({ time }) => time < given)).toHaveLength(early);
-            expect(bench.seen.every(({ time }) => time <= watermark)).toBe(true);
+            expect(fixture.seen.filter(({ time }) => time < given)).toHaveLength(early);
+            expect(fixture.seen.every(({ time }) => time <= watermark)).toBe(true);
             round++;
           }
-          bench.streams.give(Number.POSITIVE_INFINITY, bench.handler);
+          fixture.streams.give(Number.POSITIVE_INFINITY, fixture.handler);
 
-          expect(bench.seen.map(({ time }) => time)).toEqual(
+          expect(fixture.seen.map(({ time }) => time)).toEqual(
             all.map(({ time }) => time).sort((left, right) => left - right),
           );
-          expect(numbers(bench).sort((left, right) => left - right)).toEqual(all.map((one) => one.number));
+          expect(numbers(fixture).sort((left, right) => left - right)).toEqual(all.map((one) => one.number));
           for (const cpu of cpus.keys()) {
-            const own = bench.seen.filter((one) => one.cpu === cpu).map((one) => one.number);
+            const own = fixture.seen.filter((one) => one.cpu === cpu).map((one) => one.number);
             expect(own).toEqual([...own].sort((left, right) => left - right));
           }
-          expect(bench.malformedPages + bench.malformedRecords).toBe(0);
+          expect(fixture.malformedPages + fixture.malformedRecords).toBe(0);
         },
       ),
       { numRuns: 2_000 },

@@ -233,38 +233,6 @@ describe('a file that cannot be replayed is refused in one line:', () => {
   });
 });
 
-describe('a frame that holds something else than it should', () => {
-  const frames = takeApart(readFileSync(makeRecording('sound.ktcrec')));
-
-  it.each<[string, number, string, string]>([
-    ['a clock without a time', 3, '{"wallSeconds":1}', 'a frame of kind clock lacks fields'],
-    ['a task without an id', 4, '{"thread":11}', 'a frame of kind task lacks fields'],
-    ['a watermark that is absent', 5, '{}', 'a frame of kind give lacks fields'],
-    ['a loss without a number', 6, '{"reason":"kernel_overrun"}', 'a frame of kind lost lacks fields'],
-    ['connections that are no list', 7, '{"existing":1}', 'a frame of kind existing lacks fields'],
-    ['null', 3, 'null', 'a frame holds no object'],
-    ['text', 3, 'clock', 'JSON'],
-  ])('%s: what came before is given, and one line says what is wrong', async (name, type, json, expected) => {
-    const [header, ...rest] = frames;
-    if (header === undefined) throw new Error('there is no header');
-    const before = rest.findIndex((frame) => frame.type === 5) + 1;
-    const damaged = { type, cpu: 0, payload: Buffer.from(json) };
-    const all = [header, ...rest.slice(0, before), damaged, ...rest.slice(before)];
-    const heard = await replay(write(`${name}.ktcrec`, gzipSync(putTogether(all))));
-    expect(heard.records).toHaveLength(3);
-    expect(heard.problems).toEqual([expect.stringContaining(expected)]);
-  });
-
-  it('a frame of a type that a later version may add is skipped', async () => {
-    const [header, ...rest] = frames;
-    if (header === undefined) throw new Error('there is no header');
-    const all = [header, { type: 99, cpu: 0, payload: Buffer.from('later') }, ...rest];
-    const heard = await replay(write('later-type.ktcrec', gzipSync(putTogether(all))));
-    expect(heard.records).toHaveLength(4);
-    expect(heard.problems).toEqual([]);
-  });
-});
-
 it('an error of the handler is not taken for a damaged recording', async () => {
   const failing = replay(makeRecording('failing.ktcrec'), () => {
     throw new TypeError('a bug of the pipeline');

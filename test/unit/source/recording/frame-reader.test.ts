@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Frame, readFrames } from '../../../../src/source/recording/frame-reader.ts';
+import { putTogether } from '../recorded.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'ktc-frames-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Outcome {
+  readonly frames: Frame[];
+  readonly problem: string | null;
+}
+
+async function readAll(path: string): Promise<Outcome> {
+  const frames: Frame[] = [];
+  for await (const frame of readFrames(path)) {
+    if (!frame.ok) return { frames, problem: frame.problem };
+    frames.push(frame.value);
+  }
+  return { frames, problem: null };
+}
+
+function read(...frames: readonly (readonly [type: number, payload: string])[]): Promise<Outcome> {
+  const path = join(directory, 'frames.ktcrec');
+  const raw = frames.map(([type, payload]) => ({ type, cpu: 3, payload: Buffer.from(payload) }));
+  writeFileSync(path, gzipSync(putTogether(raw)));
+  return readAll(path);
+}
+
+const GIVE: readonly [number, string] = [5, '{"watermark":1500}'];
+
+describe('the frames of a recording', () => {
+  test('have the values that were written', async () => {
+    expect(
+      await read(
+        [2, 'page'],
+        [3, '{"wallSeconds":1,"wallNanoseconds":2}'],
+        [4, '{"thread":11,"pid":10,"comm":"sh"}'],
+        [4, '{"thread":12,"pid":12,"comm":null}'],
+        GIVE,
+        [6, '{"reason":"kernel_overrun","records":7}'],
+        [7, '{"existing":[]}'],
+        [5, '{"watermark":null}'],
+      ),
+    ).toEqual({
+      frames: [
+        { kind: 'page', cpu: 3, page: Buffer.from('page') },
+        { kind: 'clock', wallSeconds: 1, wallNanoseconds: 2 },
+        { kind: 'task', thread: 11, task: { pid: 10, comm: 'sh' } },
+        { kind: 'task', thread: 12, task: { pid: 12, comm: null } },
+        { kind: 'give', watermark: 1500 },
+        { kind: 'lost', reason: 'kernel_overrun', records: 7 },
+        { kind: 'existing', connections: [] },
+        { kind: 'give', watermark: Number.POSITIVE_INFINITY },
+      ],
+      problem: null,
+    });
+  });
+
+  test('of a type that a later version may add are unknown', async () => {
+    expect(await read([99, 'later'], GIVE)).toEqual({
+      frames: [{ kind: 'unknown' }, { kind: 'give', watermark: 1500 }],
+      problem: null,
+    });
+  });
+
+  test.each<[string, number, string, string]>([
+    ['a clock without a time', 3, '{"wallSeconds":1}', 'a frame of kind clock lacks fields'],
+    ['a task without an id', 4, '{"thread":11}', 'a frame of kind task lacks fields'],
+    ['an absent watermark', 5, '{}', 'a frame of kind give lacks fields'],
+    ['a loss without a number', 6, '{"reason":"kernel_overrun"}', 'a frame of kind lost lacks fields'],
+    ['connections that are no list', 7, '{"existing":1}', 'a frame of kind existing lacks fields'],
+    ['null', 3, 'null', 'a frame holds no object'],
+    ['text', 3, 'clock', 'JSON'],
+  ])('are refused from the first one on that holds something else: %s', async (_, type, json, expected) => {
+    const { frames, problem } = await read(GIVE, [type, json], GIVE);
+    expect(frames).toHaveLength(1);
+    expect(problem).toContain(expected);
+  });
+
+  test('of a path that is no file are refused with the error of the system', async () => {
+    expect((await readAll(directory)).problem).toContain('EISDIR');
+  });
+});
