@@ -24,8 +24,8 @@ const PARTS: Readonly<Record<string, Part>> = {
     tests: ['test/unit/ledger/*.test.ts'],
   },
   delivery: {
-    mutate: ['src/pipeline/{delivery,window}.ts', 'src/sink/batch.ts'],
-    tests: ['test/unit/pipeline/{delivery,window}*.test.ts', 'test/unit/sink/batch.test.ts'],
+    mutate: ['src/pipeline/{delivery,progress,settlement,wait,window}.ts', 'src/sink/batch.ts'],
+    tests: ['test/unit/pipeline/{delivery/*,settlement,wait,window}.test.ts', 'test/unit/sink/batch.test.ts'],
   },
   'record-batch': {
     mutate: ['src/sink/kafka/record-batch.ts'],

@@ -1,16 +1,8 @@
-/** A destination that does as it is told: the outside world of the delivery, and what it may rely on. */
-
+/** A destination that does as it is told, and checks what the interface of the sinks promises. */
 import { expect } from 'vitest';
-import { countRecord, emit } from '../../../src/ledger/booking.ts';
-import { createLedger, imbalances, type Ledger, type SinkAccount } from '../../../src/ledger/ledger.ts';
-import { createDelivery, type Delivery, type DeliveryOptions } from '../../../src/pipeline/delivery.ts';
-import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
-import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
-import type { Spool } from '../../../src/pipeline/spool/spool.ts';
 import { DONE } from '../../../src/shared/result.ts';
 import { type Batch, eventAt, type NewBatch } from '../../../src/sink/batch.ts';
 import { notReady, type SendResult, type Sink } from '../../../src/sink/sink.ts';
-import { batchOfTexts } from '../../support/batch.ts';
 
 /** Why the destination is not ready. */
 export interface OpenProblem {
@@ -91,80 +83,5 @@ export function createScriptedSink(): ScriptedSink {
     async close() {
       closed++;
     },
-  };
-}
-
-export interface DeliveryFixture {
-  readonly sink: ScriptedSink;
-  readonly delivery: Delivery;
-  readonly account: SinkAccount;
-  readonly spool: Spool;
-  readonly ledger: Ledger;
-  readonly faults: { readonly reason: string; readonly attempt: number }[];
-  readonly latencies: number[];
-  /** Emits and appends one batch of these events. */
-  append(...texts: string[]): Promise<void>;
-  /** The call of `send` at this place; the oldest by default. */
-  sending(place?: number): Sending;
-  /** Answers the oldest call of `open`. */
-  answerOpen(problem?: OpenProblem | null): Promise<void>;
-  expectBalance(): void;
-}
-
-export function createDeliveryFixture(
-  options: Partial<DeliveryOptions> & { maxBytes?: number } = {},
-): DeliveryFixture {
-  const sink = createScriptedSink();
-  const ledger = createLedger(['scripted']);
-  const account = ledger.sinks['scripted'];
-  if (account === undefined) throw new Error('no account');
-  const { spool, readers } = openMemorySpool(ledger.sinks, options.maxBytes ?? 1 << 20, systemFiles);
-  const reader = readers.get('scripted');
-  if (reader === undefined) throw new Error('no reader');
-  const faults: { reason: string; attempt: number }[] = [];
-  const latencies: number[] = [];
-  const delivery = createDelivery({
-    maxInFlight: 2,
-    takeLimits: () => ({ maxEvents: 1, maxBytes: 1 }),
-    onRefused() {},
-    retryInitialMs: 100,
-    retryMaxMs: 10_000,
-    ...options,
-    sink,
-    reader,
-    account,
-    onFault: (reason, attempt) => faults.push({ reason, attempt }),
-    onDelivered: (latency) => latencies.push(latency),
-  });
-  const expectBalance = () => expect(imbalances(ledger)).toEqual([]);
-  return {
-    sink,
-    delivery,
-    account,
-    spool,
-    ledger,
-    faults,
-    latencies,
-    append(...texts) {
-      for (const _ of texts) {
-        countRecord(ledger);
-        emit(ledger);
-      }
-      spool.append(batchOfTexts(texts), null);
-      delivery.pump();
-      expectBalance();
-      return settle();
-    },
-    sending(place = 0) {
-      const one = sink.sending[place];
-      if (one === undefined) throw new Error(`nothing is being sent at ${place}`);
-      return one;
-    },
-    async answerOpen(problem = null) {
-      const answer = sink.opening.shift();
-      if (answer === undefined) throw new Error('nothing is being opened');
-      await answer(problem);
-    },
-    expectBalance,
   };
 }

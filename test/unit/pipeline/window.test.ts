@@ -1,16 +1,11 @@
 /** How many batches a delivery sends at a time: half after a fault, one more per window of batches that went well. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { ACKNOWLEDGED, retryAll } from '../../../src/sink/sink.ts';
-import { createDeliveryFixture, type DeliveryFixture, settle } from './scripted-sink.ts';
+import { createDeliveryFixture, type DeliveryFixture, pass, useFakeClock } from './delivery/fixture.ts';
 
 const BACK_OFF_MS = 50;
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeClock();
 
 /** A delivery that always has more to send than it may. */
 async function openBusyFixture(maxInFlight: number): Promise<DeliveryFixture> {
@@ -29,14 +24,9 @@ async function failOldest(fixture: DeliveryFixture): Promise<void> {
   await fixture.sending().answer(retryAll('broker is gone', BACK_OFF_MS));
 }
 
-async function passBackOff(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(BACK_OFF_MS);
-  await settle();
-}
-
 /** The sink acknowledges everything in flight, until no batch is tried again any more. */
 async function recover(fixture: DeliveryFixture): Promise<void> {
-  await passBackOff();
+  await pass(BACK_OFF_MS);
   while (fixture.delivery.status().state === 'retrying') await fixture.sending().answer(ACKNOWLEDGED);
 }
 
@@ -61,7 +51,7 @@ test('a fault while the sink is opened halves the window too', async () => {
   const opened = fixture.delivery.open();
   await fixture.answerOpen({ problem: 'no broker answers', mayPass: true });
   expect(windowOf(fixture)).toBe(4);
-  await passBackOff();
+  await pass(BACK_OFF_MS);
   await fixture.answerOpen();
   await opened;
 });
@@ -81,7 +71,7 @@ test('a narrowed window grows by one batch per window of acknowledged batches, u
   // To 2.5, and then to 1.25.
   await failOldest(fixture);
   await failOldest(fixture);
-  await passBackOff();
+  await pass(BACK_OFF_MS);
   const acknowledgedAt = new Map<number, number>();
   for (let acknowledged = 0; acknowledged < 30; acknowledged++) {
     const window = windowOf(fixture);

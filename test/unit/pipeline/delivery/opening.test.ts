@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { createDeliveryFixture, longestBackOff, pass, useFakeClock } from './fixture.ts';
+
+useFakeClock();
+
+describe('opening', () => {
+  test('holds back what comes before the sink is ready', async () => {
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    expect(fixture.sink.sent).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({ state: 'opening', problem: null });
+    await fixture.answerOpen();
+    expect(await opened).toBeNull();
+    expect(fixture.sink.sent).toEqual([['a']]);
+    expect(fixture.delivery.status().state).toBe('ready');
+  });
+
+  test('is tried again for as long as the problem may pass', async () => {
+    longestBackOff();
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    for (const [attempt, wait] of [200, 400, 800, 1600].entries()) {
+      await fixture.answerOpen({ problem: 'no broker answers', mayPass: true });
+      expect(fixture.delivery.status()).toMatchObject({ state: 'opening', problem: 'no broker answers' });
+      expect(fixture.faults.at(-1)).toEqual({ reason: 'no broker answers', attempt: attempt + 1 });
+      await pass(wait - 1);
+      expect(fixture.sink.opening).toHaveLength(0);
+      await pass(1);
+    }
+    await fixture.answerOpen();
+    expect(await opened).toBeNull();
+    expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
+  });
+
+  test('ends with a problem that only an operator can mend, and then nothing is sent', async () => {
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    await fixture.answerOpen({ problem: 'there is no topic ktc-events', mayPass: false });
+    expect(await opened).toBe('there is no topic ktc-events');
+    await fixture.append('b');
+    expect(fixture.sink.sent).toEqual([]);
+    expect(fixture.delivery.status()).toMatchObject({
+      state: 'failed',
+      problem: 'there is no topic ktc-events',
+    });
+    await fixture.delivery.drain(10_000);
+    expect(fixture.account.dropped).toEqual({ shutdown: 2 });
+    expect(fixture.sink.closed).toBe(1);
+    fixture.expectBalance();
+  });
+
+  test('is given up at once when the agent stops', async () => {
+    longestBackOff();
+    const fixture = createDeliveryFixture({ retryInitialMs: 10_000 });
+    const opened = fixture.delivery.open();
+    await fixture.append('a');
+    await fixture.answerOpen({ problem: 'no broker answers', mayPass: true });
+    const drained = fixture.delivery.drain(1000);
+    await pass(1000);
+    await drained;
+    expect(await opened).toBeNull();
+    expect(fixture.sink.opening).toHaveLength(0);
+    expect(fixture.account.dropped).toEqual({ shutdown: 1 });
+    fixture.expectBalance();
+  });
+});
