@@ -69,8 +69,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     async open(onProblem) {
       await Promise.all(
         deliveries.map(async (delivery) => {
-          const problem = await delivery.open();
-          if (problem !== null) onProblem(`sink ${delivery.name}: ${problem}`);
+          const opened = await delivery.open();
+          if (!opened.ok) onProblem(`sink ${delivery.name}: ${opened.problem}`);
         }),
       );
     },

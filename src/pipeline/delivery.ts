@@ -3,7 +3,7 @@
  * every event booked.
  */
 import { type SinkAccount, waiting } from '../ledger/ledger.ts';
-import { DONE } from '../shared/result.ts';
+import { DONE, type Result, refusal } from '../shared/result.ts';
 import type { Batch } from '../sink/batch.ts';
 import type { Readiness, Refusal, SendResult, Sink } from '../sink/sink.ts';
 import { createProgress, type DeliveryStatus } from './progress.ts';
@@ -30,8 +30,8 @@ export interface DeliveryOptions extends BackOffLimits {
 
 export interface Delivery {
   readonly name: string;
-  /** Opens the sink and starts to send. Resolves with a problem that only an operator can solve, or null. */
-  open(): Promise<string | null>;
+  /** Opens the sink and starts to send. Refused only for a problem that an operator has to solve. */
+  open(): Promise<Result>;
   /** Sends what waits in the spool, as far as the window allows. */
   pump(): void;
   /**
@@ -136,12 +136,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (!opened.ok) {
         progress.fail(opened.problem);
         draining?.end();
-        return opened.problem;
+        return refusal(opened.problem);
       }
-      if (pauses.isStopped) return null;
+      if (pauses.isStopped) return DONE;
       progress.becomeReady();
       pump();
-      return null;
+      return DONE;
     },
     pump,
     async drain(timeoutMs, stop) {

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { spool } from '../../../../src/ledger/booking.ts';
+import { DONE, refusal } from '../../../../src/shared/result.ts';
 import { ACKNOWLEDGED, retryAll } from '../../../../src/sink/sink.ts';
 import { settle } from '../scripted-sink.ts';
 import { createDeliveryFixture, longestBackOff, openFixture, pass, useFakeClock } from './fixture.ts';
@@ -69,7 +70,7 @@ describe('draining', () => {
     await fixture.append('a');
     await fixture.delivery.drain(1000, AbortSignal.abort());
     await fixture.answerOpen();
-    expect(await opened).toBeNull();
+    expect(await opened).toEqual(DONE);
     expect(fixture.delivery.status().state).toBe('opening');
     expect(fixture.sink.sent).toEqual([]);
   });
@@ -123,7 +124,7 @@ describe('draining', () => {
     const failed = failing.delivery.drain(60_000);
     await failing.answerOpen({ problem: 'no such topic', mayPass: false });
     await failed;
-    expect(await opened).toBe('no such topic');
+    expect(await opened).toEqual(refusal('no such topic'));
     for (const { sink, account, expectBalance } of [told, failing]) {
       expect(sink.closed).toBe(1);
       expect(account.dropped).toEqual({ shutdown: 1 });

@@ -6,6 +6,7 @@ import { createDelivery, type Delivery, type DeliveryOptions } from '../../../..
 import { systemFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../../src/pipeline/spool/open.ts';
 import type { Spool } from '../../../../src/pipeline/spool/spool.ts';
+import { DONE } from '../../../../src/shared/result.ts';
 import { batchOfTexts } from '../../../support/batch.ts';
 import {
   createScriptedSink,
@@ -97,7 +98,7 @@ export async function openFixture(
   const fixture = createDeliveryFixture(...options);
   const opened = fixture.delivery.open();
   await fixture.answerOpen();
-  expect(await opened).toBeNull();
+  expect(await opened).toEqual(DONE);
   return fixture;
 }
 

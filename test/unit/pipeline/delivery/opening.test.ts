@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { DONE, refusal } from '../../../../src/shared/result.ts';
 import { createDeliveryFixture, longestBackOff, pass, useFakeClock } from './fixture.ts';
 
 useFakeClock();
@@ -11,7 +12,7 @@ describe('opening', () => {
     expect(fixture.sink.sent).toEqual([]);
     expect(fixture.delivery.status()).toMatchObject({ state: 'opening', problem: null });
     await fixture.answerOpen();
-    expect(await opened).toBeNull();
+    expect(await opened).toEqual(DONE);
     expect(fixture.sink.sent).toEqual([['a']]);
     expect(fixture.delivery.status().state).toBe('ready');
   });
@@ -29,7 +30,7 @@ describe('opening', () => {
       await pass(1);
     }
     await fixture.answerOpen();
-    expect(await opened).toBeNull();
+    expect(await opened).toEqual(DONE);
     expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
   });
 
@@ -38,7 +39,7 @@ describe('opening', () => {
     const opened = fixture.delivery.open();
     await fixture.append('a');
     await fixture.answerOpen({ problem: 'there is no topic ktc-events', mayPass: false });
-    expect(await opened).toBe('there is no topic ktc-events');
+    expect(await opened).toEqual(refusal('there is no topic ktc-events'));
     await fixture.append('b');
     expect(fixture.sink.sent).toEqual([]);
     expect(fixture.delivery.status()).toMatchObject({
@@ -60,7 +61,7 @@ describe('opening', () => {
     const drained = fixture.delivery.drain(1000);
     await pass(1000);
     await drained;
-    expect(await opened).toBeNull();
+    expect(await opened).toEqual(DONE);
     expect(fixture.sink.opening).toHaveLength(0);
     expect(fixture.account.dropped).toEqual({ shutdown: 1 });
     fixture.expectBalance();
