@@ -77,7 +77,7 @@ function createFixture(limits: Partial<BatchLimits> = {}) {
       }
     },
     counts: () => batches.map(({ count }) => count),
-    /** Every event once, in its order, each in its place, under rising identifiers. */
+    /** Every event once, in order, each in its place. */
     expectWhole() {
       const texts = batches.flatMap(textsOf);
       expect(texts).toEqual(
@@ -165,7 +165,7 @@ test('changed limits hold from the next event on, and nothing is lost between', 
   fixture.expectWhole();
 });
 
-test('tells the time of its oldest event, which need not be its first', () => {
+test('has the time of its oldest event, which need not be its first', () => {
   const fixture = createFixture();
   for (const time of [30e6, 10e6, 20e6]) fixture.batcher.add(draftOf(0, time));
   fixture.batcher.flush();
@@ -183,7 +183,7 @@ test('a closed batch does not change when others follow', () => {
   expect(first && [first.bytes.toString(), [...first.offsets]]).toEqual(before);
 });
 
-test('whatever comes, every event is in a batch once and in order, within the limits', () => {
+test('whatever is added, every event is in a batch once and in order, within the limits', () => {
   const step = fc.oneof(
     {
       weight: 6,

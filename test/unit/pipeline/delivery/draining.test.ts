@@ -9,7 +9,7 @@ import { createDeliveryFixture, longestBackOff, openFixture, pass, useFakeClock 
 useFakeClock();
 
 describe('draining', () => {
-  test('that is told to end before it begins waits for nothing', async () => {
+  test('that is stopped before it begins waits for nothing', async () => {
     const fixture = await openFixture();
     await fixture.append('a');
     await fixture.delivery.drain(60_000, AbortSignal.abort());
@@ -17,7 +17,7 @@ describe('draining', () => {
     expect(fixture.account.dropped).toEqual({ shutdown: 1 });
   });
 
-  test('may still be told to end: it waits then', async () => {
+  test('waits while its stop signal is not aborted', async () => {
     const fixture = await openFixture();
     await fixture.append('a');
     const drained = fixture.delivery.drain(60_000, new AbortController().signal);
@@ -28,7 +28,7 @@ describe('draining', () => {
     expect(fixture.account).toMatchObject({ delivered: 1, dropped: {} });
   });
 
-  test('listens to who may tell it to end no longer than it lasts', async () => {
+  test('listens to its stop signal only until it ends', async () => {
     const fixture = await openFixture();
     await fixture.append('a');
     const stop = new AbortController();
@@ -64,7 +64,7 @@ describe('draining', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('is not undone by a sink that opens too late', async () => {
+  test('stays stopped when the sink opens later', async () => {
     const fixture = createDeliveryFixture();
     const opened = fixture.delivery.open();
     await fixture.append('a');
@@ -100,7 +100,7 @@ describe('draining', () => {
       expect(fixture.account).toMatchObject({ delivered: 1, in_flight: 0, dropped: {} });
     });
 
-    test('what it cannot take is no fault to tell, and nothing is tried again', async () => {
+    test('what it cannot take is not reported as a fault, and nothing is tried again', async () => {
       const { fixture, finishClosing } = await closeSlowly();
       await fixture.sending().answer(retryAll('broker is gone', 0));
       expect(fixture.faults).toEqual([]);
@@ -111,7 +111,7 @@ describe('draining', () => {
     });
   });
 
-  test('ends at once when it is told to, and when the sink turns out to be one that only an operator can mend', async () => {
+  test('ends at once when it is stopped, and when the sink has a problem that only an operator can solve', async () => {
     const told = await openFixture({ maxInFlight: 1 });
     await told.append('a');
     const stop = new AbortController();

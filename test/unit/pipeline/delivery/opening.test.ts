@@ -5,7 +5,7 @@ import { createDeliveryFixture, longestBackOff, pass, useFakeClock } from './fix
 useFakeClock();
 
 describe('opening', () => {
-  test('holds back what comes before the sink is ready', async () => {
+  test('holds batches back until the sink is ready', async () => {
     const fixture = createDeliveryFixture();
     const opened = fixture.delivery.open();
     await fixture.append('a');
@@ -17,7 +17,7 @@ describe('opening', () => {
     expect(fixture.delivery.status().state).toBe('ready');
   });
 
-  test('is tried again for as long as the problem may pass', async () => {
+  test('is tried again as long as the problem may pass', async () => {
     longestBackOff();
     const fixture = createDeliveryFixture();
     const opened = fixture.delivery.open();
@@ -34,7 +34,7 @@ describe('opening', () => {
     expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
   });
 
-  test('ends with a problem that only an operator can mend, and then nothing is sent', async () => {
+  test('ends with a problem that only an operator can solve, and then nothing is sent', async () => {
     const fixture = createDeliveryFixture();
     const opened = fixture.delivery.open();
     await fixture.append('a');

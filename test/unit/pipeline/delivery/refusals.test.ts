@@ -15,17 +15,17 @@ describe('events that the sink refuses', () => {
   }
   const refuse = (index: number) => ({ index, reason: 'invalid_record' as const });
 
-  test('are told with their places and reasons', async () => {
+  test('are reported with their places and reasons', async () => {
     const refused = [refuse(0), refuse(2)];
     expect(await refusalsOf({ refused, retry: null })).toEqual([refused]);
   });
 
-  test('are told of only where there are any', async () => {
+  test('are reported only where there are any', async () => {
     expect(await refusalsOf(ACKNOWLEDGED)).toEqual([]);
     expect(await refusalsOf(retryAll('timeout', 1))).toEqual([]);
   });
 
-  test('and does not name are among those that it neither names nor asks for again', async () => {
+  test('without naming them are among those that it neither names nor asks for again', async () => {
     const refusedUnnamed = { count: 1, reason: REASON };
     const suspects = (...indexes: number[]) => indexes.map((index) => ({ index, reason: REASON }));
     expect(await refusalsOf({ refused: [], refusedUnnamed, retry: null })).toEqual([suspects(0, 1, 2, 3)]);

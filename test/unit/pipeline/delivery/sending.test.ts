@@ -60,7 +60,7 @@ describe('sending', () => {
     fixture.expectBalance();
   });
 
-  test('counts what is refused without saying which, and delivers the others', async () => {
+  test('counts the events that the sink refuses without saying which, and delivers the others', async () => {
     const fixture = await openFixture();
     await fixture.append('a', 'b', 'c', 'd', 'e');
     const refusedUnnamed = { count: 2, reason: 'partial_success' as const };
@@ -125,7 +125,7 @@ describe('sending', () => {
     expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null });
   });
 
-  test('stays in trouble until the last of its batches is through', async () => {
+  test('stays in the state retrying until the last batch that failed is through', async () => {
     const fixture = await openFixture({ maxInFlight: 2 });
     await fixture.append('a');
     await fixture.append('b');
@@ -206,7 +206,7 @@ describe('sending', () => {
     expect(fixture.sending().batch).toBe(first);
   });
 
-  test('tells the age of the oldest event of each batch of which something was acknowledged', async () => {
+  test('reports the age of the oldest event of each batch of which something was acknowledged', async () => {
     const fixture = await openFixture();
     await fixture.append('a', 'b');
     await pass(250);
@@ -222,7 +222,7 @@ describe('sending', () => {
     expect(fixture.delivery.status()).toMatchObject({ batchesSent: 1, lastAcknowledged: Date.now() });
   });
 
-  test('is full when the spool is, and takes all the same', async () => {
+  test('delivers what was appended to a full spool too', async () => {
     const fixture = await openFixture({ maxInFlight: 1, maxBytes: 4 });
     await fixture.append('a');
     expect(fixture.spool.full).toBe(false);

@@ -42,7 +42,7 @@ describe('a fault of the disk', () => {
     );
   });
 
-  test('without a code is told as the system tells it', () => {
+  test('without a code is reported in the words of the system', () => {
     const { code: _, ...error } = systemError('EIO');
     expect(explainFault(DIRECTORY, { ...error, name: 'Error', message: 'out of luck' }, LIMITS)).toContain(
       'spool: out of luck; events wait',

@@ -7,16 +7,16 @@ import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeli
 import { copyAsAfterKill, events, makeDirectory, openFixture, segmentNames } from './fixture.ts';
 
 const FRAMES = 3;
-const EVENTS_A_FRAME = 3;
-const ALL = events(0, FRAMES * EVENTS_A_FRAME);
+const EVENTS_PER_FRAME = 3;
+const ALL = events(0, FRAMES * EVENTS_PER_FRAME);
 const MARK = { instance: Buffer.from('0123456789abcdef01234567'), records: 77, held: 5 };
 
 /** One segment of three frames of equal size, and how a kill leaves it. */
 async function writeSegment(): Promise<{ name: string; bytes: Buffer }> {
   const directory = makeDirectory();
   const fixture = await openFixture(directory);
-  for (let at = 0; at < ALL.length; at += EVENTS_A_FRAME)
-    fixture.append(ALL.slice(at, at + EVENTS_A_FRAME), MARK);
+  for (let at = 0; at < ALL.length; at += EVENTS_PER_FRAME)
+    fixture.append(ALL.slice(at, at + EVENTS_PER_FRAME), MARK);
   const [name = ''] = segmentNames(directory);
   return { name, bytes: readFileSync(join(directory, name)) };
 }
@@ -78,7 +78,7 @@ describe('the format', () => {
 
 describe('one flipped bit', () => {
   test.each(['sealed', 'open'])(
-    'in any byte of a %s file costs no more than its frame, and is counted',
+    'in any byte of a file that is %s costs no more than its frame, and is counted',
     async (kind) => {
       const open = await writeSegment();
       const frameBytes = (open.bytes.length - SEGMENT_HEADER_BYTES) / FRAMES;
@@ -88,11 +88,11 @@ describe('one flipped bit', () => {
         const result = await deliver(kind === 'sealed' ? sealedName : open.name, bytes);
         const frame =
           place < SEGMENT_HEADER_BYTES ? null : Math.floor((place - SEGMENT_HEADER_BYTES) / frameBytes);
-        const whole = ALL.filter((_, index) => Math.floor(index / EVENTS_A_FRAME) !== frame);
+        const whole = ALL.filter((_, index) => Math.floor(index / EVENTS_PER_FRAME) !== frame);
         expect(result.delivered, `byte ${place}`).toEqual(whole);
         expect(result.left).toBe(0);
         expect(result.recovered, `byte ${place}`).toBe(result.delivered.length + result.damaged);
-        // Of an unsealed file nobody knows whether a damaged end was ever a frame.
+        // Whether a damaged end of an unsealed file was ever a frame cannot be known.
         if (kind === 'sealed') expect(result.recovered).toBe(ALL.length);
       }
     },
@@ -102,7 +102,7 @@ describe('one flipped bit', () => {
 
 describe('a file cut off', () => {
   test.each(['sealed', 'open'])(
-    'at any byte of a %s one keeps every whole frame before it',
+    'at any byte keeps every whole frame before it (%s file)',
     async (kind) => {
       const open = await writeSegment();
       for (let length = 0; length < open.bytes.length; length++) {
@@ -116,7 +116,7 @@ describe('a file cut off', () => {
           end += FRAME_HEADER_BYTES + open.bytes.readUInt32LE(end + 8);
           if (end > length) break;
         }
-        expect(result.delivered, `${length} bytes`).toEqual(ALL.slice(0, frames * EVENTS_A_FRAME));
+        expect(result.delivered, `${length} bytes`).toEqual(ALL.slice(0, frames * EVENTS_PER_FRAME));
         expect(result.recovered).toBe(kind === 'sealed' ? ALL.length : result.delivered.length);
         expect(result.damaged).toBe(result.recovered - result.delivered.length);
       }
@@ -124,7 +124,7 @@ describe('a file cut off', () => {
     60_000,
   );
 
-  test('grows on behind what was whole', async () => {
+  test('is continued behind its last whole frame', async () => {
     const open = await writeSegment();
     const directory = makeDirectory();
     writeFileSync(join(directory, open.name), open.bytes.subarray(0, open.bytes.length - 5));
@@ -150,7 +150,7 @@ describe('a cursor', () => {
     cursorText(6).replace('6', '9'),
     '\0'.repeat(40),
     'ktc-cursor 1 -3 00000000\n',
-  ])('of %j is no cursor: everything kept comes again, and it is said', async (text) => {
+  ])('of %j is no cursor: everything in the files comes again, and the operator is told', async (text) => {
     const fixture = await openWith(text);
     expect(fixture.notes).toEqual([expect.stringContaining('cursor.one is damaged')]);
     expect(fixture.deliverAll()).toEqual(ALL);

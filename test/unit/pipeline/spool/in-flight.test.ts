@@ -53,7 +53,7 @@ describe('batches taken from memory that are written to disk before they are set
     return { ...disk, taken };
   }
 
-  test('stay in flight; only what nobody has taken is spooled', async () => {
+  test('stay in flight; only what was not taken is spooled', async () => {
     const { fixture } = await takeThenWrite();
     expect(fixture.recoveries).toBe(1);
     expect(fixture.opened.spool.memoryBytes).toBe(0);

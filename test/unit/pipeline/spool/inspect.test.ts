@@ -29,7 +29,7 @@ function verify(directory: string, files = systemFiles) {
   return { totals, damages, notes, progress };
 }
 
-/** Everything that one can see of a directory from outside. */
+/** Everything that can be seen of a directory from outside. */
 const snapshotOf = (directory: string) =>
   readdirSync(directory).map((name) => {
     const { mtimeMs, ino, mode } = statSync(join(directory, name));
@@ -47,7 +47,7 @@ async function sealedSpool() {
 }
 
 describe('inspect', () => {
-  test('tells of files and sinks beside an agent at work, and changes nothing', async () => {
+  test('lists files and sinks beside an agent that works, and changes nothing', async () => {
     const directory = makeDirectory();
     const first = await openFixture(directory, { sinks: ['quick', 'slow'] });
     first.append(events(0, 2));
@@ -85,7 +85,7 @@ describe('inspect', () => {
     ]);
   });
 
-  test('follows a file that is sealed, or goes, between two looks', async () => {
+  test('follows a file that is sealed or removed meanwhile', async () => {
     const { directory, name, path } = await sealedSpool();
     const open = join(directory, `${'0'.repeat(20)}.open`);
     renameSync(path, open);
@@ -109,7 +109,7 @@ describe('inspect', () => {
     expect(verify(directory, removing)).toMatchObject({ totals: { files: 0 }, damages: [] });
   });
 
-  test('a damaged cursor waits for everything', async () => {
+  test('a sink with a damaged cursor waits for everything', async () => {
     const { directory } = await sealedSpool();
     writeFileSync(join(directory, 'cursor.one'), 'ktc-cursor 1 6 00000000\n');
     expect(inspectSpool(directory, [], systemFiles).cursors).toEqual([
@@ -184,7 +184,7 @@ describe('verify', () => {
     ]);
   });
 
-  test('works beside an agent, of whom it sees whole frames only', async () => {
+  test('works beside an agent, and sees only whole frames', async () => {
     const directory = makeDirectory();
     const fixture = await openFixture(directory);
     fixture.append(events(0, 4));

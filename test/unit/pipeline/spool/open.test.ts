@@ -124,7 +124,7 @@ describe('a sink', () => {
       'sink gone is not configured any more: the spool forgets how far it had come',
     ]);
     expect(fs.readdirSync(directory)).toEqual(['cursor.one']);
-    // What comes has numbers behind the cursor, though no file tells them.
+    // New events get ordinals behind the cursor, although no file has such ordinals.
     fixture.append(events(0, 1));
     expect(segmentNames(directory)).toEqual([`${'3'.padStart(20, '0')}.open`]);
   });

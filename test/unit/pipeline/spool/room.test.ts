@@ -10,7 +10,7 @@ describe('when it is full', () => {
     return { directory, fixture };
   };
 
-  test('block: it says so, keeps what comes all the same, and has room again', async () => {
+  test('block: it is full, keeps what is appended all the same, and has room again later', async () => {
     const { fixture } = await fill('block');
     expect(fixture.opened.spool.full).toBe(true);
     expect(numbersOf(fixture.deliverAll())).toHaveLength(40);

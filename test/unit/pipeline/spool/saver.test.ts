@@ -55,7 +55,7 @@ describe('how far a sink has come', () => {
   });
 
   test.each([0, 1, 100])(
-    'is saved ten times a second at most, also with an interval of %d ms',
+    'is saved at most ten times per second, also with an interval of %d ms',
     async (ms) => {
       const { fixture, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: ms });
       fixture.append(events(0, 5));
@@ -67,7 +67,7 @@ describe('how far a sink has come', () => {
     },
   );
 
-  test('is saved at once for all that has come together, and not again without a change', async () => {
+  test('is saved once for all changes of an interval, and not again without a change', async () => {
     const { fixture, pass, cursorsWritten } = await openOnCrashDisk({
       sinks: ['a', 'b'],
       fsyncIntervalMs: 100,
@@ -144,7 +144,7 @@ describe('a disk that does not take a cursor', () => {
 });
 
 describe('a directory that is removed', () => {
-  test('is made again for nobody else to read, and written to', async () => {
+  test('is made again, readable for its owner only, and written to', async () => {
     const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
     fixture.append(events(0, 1));
     fs.rmSync(disk.directory, { recursive: true });

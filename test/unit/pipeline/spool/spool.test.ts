@@ -32,7 +32,7 @@ describe('on disk', () => {
     await fixture.close();
   });
 
-  test('what is not settled comes again after an end in order, and only that', async () => {
+  test('after an orderly end, what is not settled comes again, and nothing else', async () => {
     const directory = makeDirectory();
     const first = await openFixture(directory);
     for (let at = 0; at < 6; at += 2) first.append(events(at, 2));
@@ -61,7 +61,7 @@ describe('on disk', () => {
     expect(second.deliverAll()).toEqual(events(0, 10));
   });
 
-  test('cursors reach the disk by a timer, after silence too', async () => {
+  test('cursors reach the disk by a timer, also when nothing else happens', async () => {
     const directory = makeDirectory();
     const fixture = await openFixture(directory, { fsyncIntervalMs: 1 });
     fixture.append(events(0, 5));
@@ -85,7 +85,7 @@ describe('on disk', () => {
     expect(segmentNames(directory)).toEqual([]);
   });
 
-  test('a sink that is no longer configured is forgotten, and said so', async () => {
+  test('a sink that is no longer configured is forgotten, and the operator is told', async () => {
     const directory = makeDirectory();
     const first = await openFixture(directory, { sinks: ['one', 'gone'] });
     first.append(events(0, 1));
@@ -106,7 +106,7 @@ describe('on disk', () => {
     await fixture.close();
   });
 
-  test('the mark of the last frame is known after a kill, of a frame without events too', async () => {
+  test('the mark of the last frame is known after a kill, also where that frame has no events', async () => {
     const directory = makeDirectory();
     const instance = Buffer.alloc(24, 7);
     const first = await openFixture(directory);

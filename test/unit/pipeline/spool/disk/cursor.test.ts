@@ -40,7 +40,7 @@ describe('a cursor', () => {
     expect(cursorText(22)).toBe('ktc-cursor 1 22 070910f0\n');
   });
 
-  test('is read as it was written, in a file of its own that nobody else may read', async () => {
+  test('is read as it was written, in a file that only its owner may read', async () => {
     const directory = makeDirectory();
     expect(readCursor(directory, 'one', systemFiles)).toEqual({ kind: 'missing' });
     for (const ordinal of [0, 7, 2 ** 53 - 1]) {

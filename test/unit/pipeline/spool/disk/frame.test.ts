@@ -71,7 +71,7 @@ describe('a frame header', () => {
     [-1, 0],
     [0.9, 0],
     [1_000.999, 1_000],
-  ])('tells %d ms since 1970 as %d', (oldestMs, told) => {
+  ])('stores %d ms since 1970 as %d', (oldestMs, told) => {
     expect(decodeFrameHeader(encode({ ...FRAME, oldestMs }), 0)?.oldestMs).toBe(told);
   });
 
@@ -102,14 +102,14 @@ describe('a frame header', () => {
 });
 
 describe('a segment header', () => {
-  test('tells the version of the format', () => {
+  test('has the version of the format', () => {
     const header = encodeSegmentHeader();
     expect(header).toHaveLength(SEGMENT_HEADER_BYTES);
     expect(segmentVersion(header)).toBe(FORMAT_VERSION);
     expect(segmentVersion(Buffer.concat([header, PAYLOAD]))).toBe(FORMAT_VERSION);
   });
 
-  test('tells nothing where a byte is missing, a bit of it is another, or it is of another kind', () => {
+  test('has no version where a byte is missing, a bit is wrong, or it is something else', () => {
     const header = encodeSegmentHeader();
     expect(segmentVersion(header.subarray(0, -1))).toBeNull();
     for (let place = 0; place < header.length; place++) {

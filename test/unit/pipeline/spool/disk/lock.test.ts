@@ -28,7 +28,7 @@ test('a directory is held by one at a time, whatever its name, and others are fr
   expect(await lock(join(parent, 'renamed'))).not.toBeNull();
 });
 
-test('whoever connects to the lock is sent away', async () => {
+test('a connection to the lock is closed at once', async () => {
   const held = await lock(makeDirectory());
   const path = held?.address();
   if (typeof path !== 'string') throw new Error('the lock has no address');

@@ -41,7 +41,7 @@ const find = (
 const FIRST = SEGMENT_HEADER_BYTES;
 const GOOD = frame(7, 'good\n');
 
-describe('what stands at a place of a segment', () => {
+describe('what is at an offset of a segment', () => {
   test('is a frame with the place of the next one', () => {
     const next = FIRST + GOOD.length;
     expect(find(segmentOf(GOOD, GOOD))).toMatchObject({
@@ -92,7 +92,7 @@ describe('what stands at a place of a segment', () => {
     expect(find(segmentOf(Buffer.concat([garbage, Buffer.alloc(100)])))).toEqual({ kind: 'torn' });
   });
 
-  test('is damaged where a frame stands within the payload that its header promises', () => {
+  test('is damaged where a frame lies within the payload that its header announces', () => {
     const long = frame(7, 'x'.repeat(1000)).subarray(0, 200);
     expect(find(segmentOf(long, GOOD))).toMatchObject({
       kind: 'damaged',

@@ -8,7 +8,7 @@ import { makeDirectory, systemError } from '../fixture.ts';
 import { FRAME_BYTES, frame, name, openDisk } from './fixture.ts';
 
 describe('frames', () => {
-  test('stand one behind the other in a file that tells its first event, and in the end its last', () => {
+  test('follow each other in a file whose name says its first event, and once sealed its last', () => {
     const { directory, storage, opened } = openDisk();
     const places = [storage.append(frame(0)), storage.append(frame(1, 3)), storage.append(frame(4, 0))];
     expect(places.map(({ at, next }) => [at, next])).toEqual(

@@ -40,7 +40,7 @@ describe('syncing', () => {
     expect(synced()).toEqual(['fsync .']);
   });
 
-  test('brings what a run before has left, whose end nobody knows', async () => {
+  test('forces what an earlier run left, however that ended', async () => {
     const first = openDisk();
     first.storage.append(frame(0));
     first.storage.seal();
@@ -55,7 +55,7 @@ describe('syncing', () => {
     expect(synced()).toEqual([]);
   });
 
-  test('that failed tells the fault and is done again', async () => {
+  test('that failed returns the fault and is done again', async () => {
     const { storage, synced, fail, opened } = openDisk();
     storage.append(frame(0));
     fail('sync', systemError('EIO'));
@@ -67,7 +67,7 @@ describe('syncing', () => {
     expect(opened.size).toBe(0);
   });
 
-  test('of a file that somebody removed is a fault, once', async () => {
+  test('of a file that was removed from outside is a fault, once', async () => {
     const { directory, storage } = openDisk();
     storage.append(frame(0));
     storage.seal();
