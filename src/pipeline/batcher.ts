@@ -3,6 +3,7 @@ import type { EventDraft } from '../event/draft.ts';
 import type { Serializer } from '../event/serializer.ts';
 import { createEventEnds, type EventEnds, NEWLINE, type NewBatch, noteEnd } from '../sink/batch.ts';
 
+/** When a batch is closed; the first limit that is reached closes it. */
 export interface BatchLimits {
   /** At least one. */
   readonly maxEvents: number;
@@ -20,6 +21,7 @@ export interface BatcherOptions {
   readonly onBatch: (batch: NewBatch) => void;
 }
 
+/** Serializes events into the batch that is open. */
 export interface Batcher {
   add(draft: EventDraft): void;
   /**
@@ -37,6 +39,7 @@ export interface Batcher {
 /** The most events that follow from one record: two state changes, each with an event derived from it. */
 const EVENTS_PER_RECORD = 4;
 
+/** A batcher with no batch open. The batches it closes go to `onBatch`. */
 export function createBatcher(options: BatcherOptions): Batcher {
   const { serializer, toWallMs, onBatch } = options;
   let limits = options.limits;

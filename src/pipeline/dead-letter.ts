@@ -1,8 +1,11 @@
-/** Writes events that a sink refused for good to a file, with the reason, so that an operator can read and resend them. */
+/**
+ * Writes events that a sink refused for good to a file, with the reason, so that an operator can read and resend them.
+ */
 import { createTurns } from '../shared/turns.ts';
 import { type Batch, batchOfLines, eventAt } from '../sink/batch.ts';
 import type { Refusal, Sink } from '../sink/sink.ts';
 
+/** The file of refused events. */
 export interface DeadLetter {
   /** Writes the events of a batch that the sink refused; does not wait for the file. */
   keep(sink: string, batch: Batch, refused: readonly Refusal[]): void;
@@ -20,8 +23,8 @@ export interface DeadLetterOptions {
 }
 
 /**
- * One JSON object per line: `time`, `sink`, `reason`, and the refused `event` as it was. The lines are written after the
- * events are booked as rejected; what cannot be written is in the ledger only.
+ * One JSON object per line: `time`, `sink`, `reason`, and the refused `event` as it was. The lines are written after
+ * the events are booked as rejected; what cannot be written is in the ledger only.
  */
 export function createDeadLetter({ file, onFault, now }: DeadLetterOptions): DeadLetter {
   const turns = createTurns();

@@ -28,6 +28,7 @@ export interface DeliveryOptions extends BackOffLimits {
   readonly onRefused: (batch: Batch, refused: readonly Refusal[]) => void;
 }
 
+/** The delivery of the batches of one sink. */
 export interface Delivery {
   readonly name: string;
   /** Opens the sink and starts to send. Refused only for a problem that an operator has to solve. */
@@ -42,7 +43,9 @@ export interface Delivery {
   status(): DeliveryStatus;
 }
 
-/** Opens a sink until it is ready or the pauses are stopped; resolves with a problem that only an operator can solve. */
+/**
+ * Opens a sink until it is ready or the pauses are stopped; resolves with a problem that only an operator can solve.
+ */
 async function openSink(
   sink: Sink,
   pauses: Pauses,
@@ -58,6 +61,7 @@ async function openSink(
   return DONE;
 }
 
+/** A delivery that sends nothing before it is opened. It books every event in the account of its sink. */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { sink, reader, account } = options;
   const window = createWindow(options.maxInFlight);

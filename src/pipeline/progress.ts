@@ -1,7 +1,12 @@
 /** What a delivery reports about itself. */
 
+/**
+ * `opening`: the sink is not ready yet; `retrying`: batches are sent again; `failed`: only an operator can solve the
+ * problem.
+ */
 export type DeliveryState = 'opening' | 'ready' | 'retrying' | 'failed';
 
+/** The state of a delivery for the status page and the metrics. */
 export interface DeliveryStatus {
   readonly state: DeliveryState;
   readonly problem: string | null;
@@ -14,6 +19,7 @@ export interface DeliveryStatus {
   readonly lastAcknowledged: number | null;
 }
 
+/** Keeps the state of a delivery and counts what it did. */
 export interface Progress {
   readonly state: DeliveryState;
   /** The sink takes batches. */
@@ -27,6 +33,7 @@ export interface Progress {
   status(): Omit<DeliveryStatus, 'window'>;
 }
 
+/** The progress of a delivery whose sink is not open yet. */
 export function createProgress(): Progress {
   let state: DeliveryState = 'opening';
   let problem: string | null = null;

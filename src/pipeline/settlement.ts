@@ -5,6 +5,7 @@ import type { RejectReason } from '../ledger/reasons.ts';
 import { type Batch, rangeOf, selectEvents } from '../sink/batch.ts';
 import type { Refusal, Retry, SendResult } from '../sink/sink.ts';
 
+/** What becomes of the events of a batch that was sent. */
 export interface Settlement {
   /** Number of events that the destination has. */
   readonly acknowledged: number;

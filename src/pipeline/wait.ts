@@ -3,6 +3,7 @@
 /** Node.js fires a timer that is set for longer than this after 1 ms (its documentation of setTimeout). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** A wait that is under way. */
 export interface Wait {
   /** Resolves when the time is over, or the wait was ended. */
   readonly over: Promise<void>;
@@ -33,6 +34,7 @@ export interface Pauses {
   stop(): void;
 }
 
+/** Pauses that last until `stop` at most. */
 export function createPauses(): Pauses {
   const waits = new Set<Wait>();
   let isStopped = false;
@@ -53,6 +55,7 @@ export function createPauses(): Pauses {
   };
 }
 
+/** The longest pause after the first failed attempt, and after any attempt. */
 export interface BackOffLimits {
   readonly retryInitialMs: number;
   readonly retryMaxMs: number;

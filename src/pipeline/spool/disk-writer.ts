@@ -3,6 +3,7 @@ import { isSystemError } from '../../shared/errors.ts';
 import type { Place, Storage } from './disk/storage.ts';
 import type { LogEntry } from './log.ts';
 
+/** Writes batches to the storage, one at a time. */
 export interface DiskWriter {
   /** What the disk said when it refused the last batch; null when it took it. */
   readonly problem: string | null;
@@ -25,6 +26,7 @@ export interface DiskWriterOptions {
 const RETRY_MS = 1_000;
 const DISK_IS_FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
+/** A writer that asks a disk again 1 s after a fault, and at once on a full disk while `makeRoom` finds room. */
 export function createDiskWriter(options: DiskWriterOptions): DiskWriter {
   const { storage, now, makeRoom } = options;
   let retryAt = Number.NEGATIVE_INFINITY;

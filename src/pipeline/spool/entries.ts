@@ -4,6 +4,7 @@ import type { Segment } from './disk/segments.ts';
 import type { Place } from './disk/storage.ts';
 import type { LogEntry } from './log.ts';
 
+/** The entries of the log that are in memory. */
 export interface Entries {
   /** Size of all batches in memory. */
   readonly bytes: number;
@@ -26,6 +27,7 @@ export interface Entries {
   forgetStoredIn(segment: Segment): void;
 }
 
+/** No entries. */
 export function createEntries(): Entries {
   /** In order, by the ordinal of the first event. */
   const entries = new Map<number, LogEntry>();

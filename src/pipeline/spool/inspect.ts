@@ -8,6 +8,7 @@ import { SEGMENT_HEADER_BYTES } from './disk/frame.ts';
 import { findFrame, scanSegment } from './disk/scan.ts';
 import { listSegments, pending, type Segment } from './disk/segments.ts';
 
+/** A segment file. */
 export interface SegmentFacts {
   readonly file: string;
   readonly state: 'sealed' | 'open';
@@ -20,6 +21,7 @@ export interface SegmentFacts {
   readonly oldestMs: number | null;
 }
 
+/** How far a sink has come. */
 export interface CursorFacts {
   readonly sink: string;
   /** Every event before it is settled; null where there is no cursor, or a damaged one. */
@@ -29,6 +31,7 @@ export interface CursorFacts {
   readonly state: 'found' | 'missing' | 'damaged';
 }
 
+/** Segments by rising ordinal, cursors by the name of the sink. */
 export interface SpoolFacts {
   readonly segments: readonly SegmentFacts[];
   readonly cursors: readonly CursorFacts[];
@@ -57,8 +60,8 @@ export function inspectSpool(directory: string, sinks: readonly string[], files:
 }
 
 /**
- * Opens a segment for the time of `use`, under the name it has by now: an agent may seal or remove it meanwhile. Null when
- * it is gone. Throws the error of the system.
+ * Opens a segment for the time of `use`, under the name it has by now: an agent may seal or remove it meanwhile. Null
+ * when it is gone. Throws the error of the system.
  */
 export function readSegment<Value>(
   directory: string,

@@ -13,6 +13,7 @@ export interface LogEntry {
   readonly mark: SpoolMark | null;
 }
 
+/** What the readers share: the entries in memory and the segment files. */
 export interface SpoolLog {
   /** Ordinal of the next event. */
   readonly end: number;

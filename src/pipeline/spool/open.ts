@@ -23,11 +23,14 @@ export interface DiskSpoolOptions extends SaverOptions {
   readonly now: () => number;
 }
 
+/** A spool with its readers. */
 export interface OpenSpool {
   readonly spool: Spool;
   /** One for each sink, by its name. */
   readonly readers: ReadonlyMap<string, SpoolReader>;
-  /** Up to which of the kernel's records all events were spooled when the last run ended; null where that is not known. */
+  /**
+   * Up to which of the kernel's records all events were spooled when the last run ended; null where that is not known.
+   */
   readonly mark: SpoolMark | null;
   /** Number of files; 0 in memory. */
   segments(): number;

@@ -14,6 +14,7 @@ export interface Piece {
   readonly entry: LogEntry | null;
 }
 
+/** The pieces of the log from the position of a reader on. */
 export interface Pieces {
   /** Ordinal of the next event to take. */
   readonly next: number;
@@ -34,6 +35,7 @@ export interface PiecesOptions {
   readonly onDamage: (problem: string, events: number) => void;
 }
 
+/** Pieces from the ordinal `first` on. Damage in the files is skipped and reported. */
 export function createPieces({ first, files, onDamage }: PiecesOptions, log: SpoolLog): Pieces {
   let next = first;
   /** The next piece, once it was found. */

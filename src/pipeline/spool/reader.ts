@@ -24,6 +24,7 @@ export interface ReaderOptions {
   readonly onDamage: (problem: string, events: number) => void;
 }
 
+/** Takes and settles the events of one sink. */
 export interface SpoolReader {
   /** Ordinal: every event before it is settled. */
   readonly cursor: number;
@@ -48,6 +49,7 @@ export interface SpoolReader {
   onStored(entry: LogEntry): void;
 }
 
+/** A reader that begins at the cursor. It books what it takes, drops and stores in the account of its sink. */
 export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader {
   const { account, files } = options;
   const inFlight = createTaken();

@@ -6,6 +6,7 @@ import type { SpoolReader } from './reader.ts';
 /** What to do with more than `maxBytes`. */
 export type FullPolicy = 'block' | 'drop_oldest' | 'drop_newest';
 
+/** Sizes in bytes, and what to do beyond them. */
 export interface SpoolLimits {
   /** Of batches in memory: those that are not on disk, and all of them without a storage. */
   readonly memoryBytes: number;
@@ -14,6 +15,7 @@ export interface SpoolLimits {
   readonly whenFull: FullPolicy;
 }
 
+/** Decides whether the spool has room for a batch. */
 export interface Room {
   /** No room: reading has to wait. */
   readonly isFull: boolean;
@@ -35,6 +37,7 @@ export interface RoomOptions {
   readonly persist: () => void;
 }
 
+/** The room of a spool; without a storage that is its memory. */
 export function createRoom({ storage, limits, entries, readers, persist }: RoomOptions): Room {
   const { memoryBytes, maxBytes, whenFull } = limits;
 

@@ -21,6 +21,7 @@ export interface SaverOptions {
   readonly report: SpoolReporter;
 }
 
+/** Saves in the background. */
 export interface Saver {
   /** There is something to save. */
   noteChange(): void;
@@ -29,8 +30,8 @@ export interface Saver {
 }
 
 /**
- * Forces events and then cursors to the disk, everything that has come together in one interval at once. `saved` has the
- * cursors that are on the disk already.
+ * Forces events and then cursors to the disk, everything that has come together in one interval at once. `saved` has
+ * the cursors that are on the disk already.
  */
 export function createSaver(
   { directory, files, fsyncIntervalMs, limits, report }: SaverOptions,

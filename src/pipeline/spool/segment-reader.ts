@@ -8,12 +8,14 @@ import { findFrame, readPayload } from './disk/scan.ts';
 import type { Segment } from './disk/segments.ts';
 import type { Place } from './disk/storage.ts';
 
+/** A batch that was read from a file. */
 export interface StoredBatch {
   /** Ordinal of its first event. */
   readonly start: number;
   readonly batch: NewBatch;
 }
 
+/** Reads segments, one at a time, from front to back. */
 export interface SegmentReader {
   /** The first batch of a segment that has the event `next` or a later one; null when none can be read. */
   read(segment: Segment, next: number): StoredBatch | null;
@@ -39,6 +41,9 @@ interface OpenFile {
   at: number;
 }
 
+/**
+ * A reader with no file open. It keeps the file that it reads open until it is left, closed, or another one is read.
+ */
 export function createSegmentReader({ files, onDamage, onUnreadable }: SegmentReaderOptions): SegmentReader {
   let open: OpenFile | null = null;
 

@@ -25,6 +25,7 @@ export interface SpoolOptions {
   readonly now: () => number;
 }
 
+/** The log of batches that wait for the sinks. */
 export interface Spool {
   /** Whether batches outlive the process. */
   readonly isDurable: boolean;

@@ -10,6 +10,7 @@ export interface TakenBatch {
   volatile: readonly LogEntry[];
 }
 
+/** The batches in flight of one reader. */
 export interface Taken {
   /** Ordinal of the oldest event in flight; null when there is none. */
   readonly oldest: number | null;
@@ -30,6 +31,7 @@ export function eventsOf(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { batch }) => sum + batch.count, 0);
 }
 
+/** No batches in flight. */
 export function createTaken(): Taken {
   const batches: TakenBatch[] = [];
   return {

@@ -1,4 +1,6 @@
-/** Reads every byte of a spool, one frame at a time, and reports damage. May run beside the agent that uses the spool. */
+/**
+ * Reads every byte of a spool, one frame at a time, and reports damage. May run beside the agent that uses the spool.
+ */
 import { basename } from 'node:path';
 import { batchOf } from '../../sink/batch.ts';
 import { listCursors, readCursor } from './disk/cursor.ts';
@@ -8,6 +10,7 @@ import { findFrame, readPayload } from './disk/scan.ts';
 import { listSegments, readVersion, type Segment } from './disk/segments.ts';
 import { readSegment } from './inspect.ts';
 
+/** Takes what a verification finds; `file` is a name in the directory. */
 export interface VerifyReporter {
   /** Something is not what was written. `offset` is in bytes from the start of the file. */
   damage(file: string, offset: number, what: string): void;
@@ -17,6 +20,7 @@ export interface VerifyReporter {
   progress(bytes: number): void;
 }
 
+/** What was read in all. */
 export interface VerifyTotals {
   readonly files: number;
   /** Undamaged frames, and their events. */

@@ -10,6 +10,7 @@ import { syncFile, syncPath } from './sync.ts';
 const CURSOR = /^(ktc-cursor 1 (\d+)) ([0-9a-f]{8})\n$/;
 const NAME = /^cursor\.([a-z0-9_-]+)$/;
 
+/** A cursor file; `damaged` is one whose CRC is wrong, or that is no cursor. */
 export type FoundCursor =
   | { readonly kind: 'found'; readonly ordinal: number }
   | { readonly kind: 'missing' }
@@ -55,8 +56,8 @@ export function removeCursor(directory: string, sink: string, files: SpoolFiles)
 }
 
 /**
- * Writes a new file, forces it to the disk, renames it, and forces the name to the disk: a crash leaves the old cursor or
- * the new one. Resolves with the error of the system, or null.
+ * Writes a new file, forces it to the disk, renames it, and forces the name to the disk: a crash leaves the old cursor
+ * or the new one. Resolves with the error of the system, or null.
  */
 export async function writeCursor(
   directory: string,

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { isSystemError } from '../../../shared/errors.ts';
 
+/** The functions of node:fs that the spool calls. */
 export type SpoolFiles = Pick<
   typeof fs,
   | 'accessSync'
@@ -24,9 +25,12 @@ export type SpoolFiles = Pick<
   | 'writevSync'
 >;
 
+/** The real ones. */
 export const systemFiles: SpoolFiles = fs;
 
-/** Modes of what the spool writes: events say which hosts talk to each other, so only the agent's user may read them. */
+/**
+ * Modes of what the spool writes: events say which hosts talk to each other, so only the agent's user may read them.
+ */
 export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 

@@ -10,8 +10,8 @@ import {
 } from './frame.ts';
 
 /**
- * What is at an offset of a segment. `damaged`: a whole frame whose payload is not what was written, or bytes that are no
- * frame, up to the next frame. `torn`: the rest of the file holds no whole frame.
+ * What is at an offset of a segment. `damaged`: a whole frame whose payload is not what was written, or bytes that are
+ * no frame, up to the next frame. `torn`: the rest of the file holds no whole frame.
  */
 export type Found =
   | { readonly kind: 'frame'; readonly header: FrameHeader; readonly at: number; readonly next: number }
@@ -46,8 +46,8 @@ function findHeader(files: SpoolFiles, descriptor: number, from: number, size: n
 }
 
 /**
- * What is at the offset `at` of a file, of which the first `size` bytes count. Reads the payload only when asked to check
- * it. Throws the error of the system.
+ * What is at the offset `at` of a file, of which the first `size` bytes count. Reads the payload only when asked to
+ * check it. Throws the error of the system.
  */
 export function findFrame(
   files: SpoolFiles,
@@ -73,7 +73,9 @@ export function findFrame(
   return { kind: 'frame', header, at, next };
 }
 
-/** The events of the frame at the offset `at`; null when they are not what was written. Throws the error of the system. */
+/**
+ * The events of the frame at the offset `at`; null when they are not what was written. Throws the error of the system.
+ */
 export function readPayload(
   files: SpoolFiles,
   descriptor: number,
@@ -84,6 +86,7 @@ export function readPayload(
   return payload.length === header.payloadBytes && crc32(payload) === header.payloadCrc ? payload : null;
 }
 
+/** What is in a segment. */
 export interface SegmentScan {
   readonly frames: number;
   /** Whole frames whose payload is not what was written, and stretches of bytes that are no frame. */

@@ -27,6 +27,7 @@ export function sealedName({ first, end }: Segment): string {
   return `${paddedOrdinal(first)}-${paddedOrdinal(end)}.segment`;
 }
 
+/** What an earlier run left in the directory. */
 export interface FoundSegments {
   /** By rising ordinal, all of them sealed. */
   readonly segments: Segment[];

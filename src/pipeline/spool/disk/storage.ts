@@ -6,6 +6,7 @@ import { beginSegment, type OpenSegment, openPath, renameSealed, writeWhole } fr
 import { findSegments, type Segment } from './segments.ts';
 import { createSyncer } from './sync.ts';
 
+/** A batch as it is written; `oldestMs` and `mark` as in the header of a frame. */
 export interface StoredFrame {
   readonly ordinal: number;
   readonly events: number;
@@ -21,6 +22,7 @@ export interface Place {
   readonly next: number;
 }
 
+/** The segment files of an open spool. */
 export interface Storage {
   /** By rising ordinal; the last one may be the one that is written. */
   readonly segments: readonly Segment[];

@@ -4,6 +4,7 @@ import { isSystemError } from '../../../shared/errors.ts';
 import { type SpoolFiles, withFile } from './files.ts';
 import type { Segment } from './segments.ts';
 
+/** Forces files to the disk, and keeps which of them are not there yet. */
 export interface Syncer {
   /** Bytes were written to the segment. */
   noteWritten(segment: Segment): void;
@@ -13,7 +14,9 @@ export interface Syncer {
   noteRemoved(segment: Segment): void;
   /** Forces this file, and the names of the directory where they changed. Throws the error of the system. */
   syncNow(descriptor: number): void;
-  /** Resolves when everything noted is on the disk, or with the last error. What failed is tried again the next time. */
+  /**
+   * Resolves when everything noted is on the disk, or with the last error. What failed is tried again the next time.
+   */
   sync(): Promise<NodeJS.ErrnoException | null>;
 }
 
@@ -65,8 +68,8 @@ export function createSyncer(directory: string, segments: readonly Segment[], fi
 }
 
 /**
- * Forces what is at a path to the disk: the content of a file, the names of a directory. A file whose name is not on the
- * disk is lost in a crash, whatever was done for its content. Resolves with the error of the system, or null.
+ * Forces what is at a path to the disk: the content of a file, the names of a directory. A file whose name is not on
+ * the disk is lost in a crash, whatever was done for its content. Resolves with the error of the system, or null.
  */
 export async function syncPath(
   path: string,
