@@ -66,7 +66,7 @@ async function testPart(name: string, { mutate, tests }: Part): Promise<MutantRe
     plugins: ['@stryker-mutator/vitest-runner'],
     incremental: true,
     incrementalFile: `${CACHE}/${name}.json`,
-    reporters: ['html'],
+    reporters: ['html', 'progress-append-only'],
     htmlReporter: { fileName: `${CACHE}/${name}.html` },
     tempDirName: `${CACHE}/sandbox`,
     // What no unit test reads. Stryker would rewrite tsconfig.json by an API that TypeScript 7 does not have.
