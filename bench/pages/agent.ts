@@ -30,7 +30,7 @@ const loaded = loadConfig({
   },
 });
 if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-const { sink, ...others } = loaded.config;
+const { sink, ...others } = loaded.value.config;
 const config = { ...others, sink: { ...sink, stdout: { ...sink.stdout, enabled: false } } };
 const opened = await openSource(config, NO_NEWS);
 if (!opened.ok) throw new Error(opened.problem);

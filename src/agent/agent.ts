@@ -1,23 +1,22 @@
-/** The agent: puts source, normalizer, batcher and deliveries together, and takes them apart again without loss. */
+/** The agent: connects source, normalizer, batcher and deliveries, and stops them again without loss. */
 import type { AgentConfig } from '../config/schema.ts';
-import { parseRange } from '../event/address.ts';
-import type { Exclusions } from '../event/exclusions.ts';
 import { createLimits } from '../event/limits.ts';
-import { createNormalizer } from '../event/normalizer.ts';
+import { createNormalizer, type Normalizer, type NormalizerOptions } from '../event/normalizer.ts';
 import { createSerializer } from '../event/serializer.ts';
-import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/tcp-event.ts';
-import { countMalformedRecord, lose } from '../ledger/booking.ts';
-import { imbalances } from '../ledger/ledger.ts';
-import { LOSS_REASONS } from '../ledger/reasons.ts';
-import { createBatcher } from '../pipeline/batcher.ts';
-import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
+import { type Batcher, type BatcherOptions, type BatchLimits, createBatcher } from '../pipeline/batcher.ts';
+import type { Result } from '../shared/result.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import type { ProbeName } from '../source/probes.ts';
-import type { RecordHandler, Source } from '../source/source.ts';
+import type { Source } from '../source/source.ts';
 import type { ProcessWatch } from '../telemetry/process.ts';
 import type { TelemetrySnapshot } from '../telemetry/snapshot.ts';
 import { createDeliveries, type DeliveriesOptions } from './deliveries.ts';
-import { limitsOf, summariesOf, watchSuppression } from './overload.ts';
+import { createHandler } from './handler.ts';
+import { watchSuppression } from './overload.ts';
+import { createProgress } from './progress.ts';
+import { type Settings, settingsOf } from './settings.ts';
+import { takeSnapshot } from './snapshot.ts';
+import { createStopping } from './stopping.ts';
 
 export interface AgentOptions extends DeliveriesOptions {
   readonly version: string;
@@ -27,10 +26,10 @@ export interface AgentOptions extends DeliveriesOptions {
 
 export interface Agent {
   /**
-   * Runs until the source ends or `stop` is called, and until what was read is delivered. Gives the problem that
-   * only an operator can mend, after which the agent has stopped, or null.
+   * Runs until the source ends or `stop` is called, and until what was read is delivered. A refusal is a problem that only
+   * an operator can solve, after which the agent has stopped.
    */
-  run(): Promise<string | null>;
+  run(): Promise<Result>;
   /** Begins to stop; `run` resolves when that is done. */
   stop(): void;
   /** Takes over what may change while running: exclusions, chosen events, limits, summaries, batch limits. */
@@ -38,207 +37,113 @@ export interface Agent {
   snapshot(): TelemetrySnapshot;
 }
 
-function wantedEvents({ events }: AgentConfig): ReadonlySet<SingleEventKind> {
-  return new Set(SINGLE_EVENT_KINDS.filter((kind) => events[kind]));
-}
+export function createAgent(options: AgentOptions): Agent {
+  const { config, source, faults, ledger, version, processWatch } = options;
+  const startedAt = process.hrtime.bigint();
+  const settings = settingsOf(config);
+  const stopping = createStopping(source, config.shutdown.timeout_s * 1000);
+  const deliveries = createDeliveries(options);
+  const progress = createProgress({
+    source,
+    ledger,
+    log: options.log,
+    previous: options.spool.mark,
+    intervalMs: config.spool.fsync_interval_ms,
+    save: deliveries.mark,
+    now: () => performance.now(),
+  });
+  const batcher = openBatcher(options, settings.batches, (batch) =>
+    deliveries.append(batch, progress.markForBatch()),
+  );
+  const limits = createLimits(settings.limits);
+  const normalizer = openNormalizer(options, settings, { limits, batcher, ownSockets: deliveries.sockets });
+  const reportSuppressed = watchSuppression(ledger, faults);
+  const handler = createHandler({
+    normalizer,
+    ledger,
+    faults,
+    ready: () => !deliveries.full,
+    onAdvance() {
+      reportSuppressed();
+      if (config.spool.enabled) progress.update(batcher);
+    },
+  });
 
-function exclusionsOf({ exclude }: AgentConfig): Exclusions {
   return {
-    ranges: exclude.addresses.flatMap((text) => parseRange(text) ?? []),
-    ports: new Set(exclude.ports),
-    comms: new Set(exclude.comms),
+    async run() {
+      progress.countCrash();
+      void deliveries.open(stopping.giveUp);
+      const reading = source.run(handler);
+      stopping.begin();
+      await reading;
+      await stopping.stopped();
+      // No record comes any more that could complete a held event.
+      normalizer.advance(Number.POSITIVE_INFINITY);
+      batcher.flush();
+      await deliveries.drain(stopping.timeLeftMs());
+      return stopping.result();
+    },
+    stop: stopping.stop,
+    reload(next) {
+      const changed = settingsOf(next);
+      normalizer.choose(changed.events, changed.exclusions);
+      limits.set(changed.limits);
+      normalizer.summarize(changed.summaries);
+      deliveries.setTakeLimits(changed.batches);
+      batcher.setLimits(changed.batches);
+    },
+    snapshot: () =>
+      takeSnapshot({ version, source, normalizer, ledger, deliveries, processWatch, startedAt }),
   };
 }
 
-/** What is not spooled is lost when the agent is killed: no more than what `spool.fsync_interval_ms` puts at risk. */
-function batchLimits({ batch, spool }: AgentConfig) {
-  const lingerMs = spool.enabled ? Math.min(batch.linger_ms, spool.fsync_interval_ms) : batch.linger_ms;
-  return { maxEvents: batch.max_events, maxBytes: batch.max_bytes, lingerMs };
+function openBatcher(
+  { config, source }: AgentOptions,
+  limits: BatchLimits,
+  onBatch: BatcherOptions['onBatch'],
+): Batcher {
+  const { kernel, session, clock } = source;
+  return createBatcher({
+    serializer: createSerializer({ kernel, session, labels: config.host.labels }, clock),
+    limits,
+    toWallMs: (time) => toWallMilliseconds(clock, time),
+    onBatch,
+  });
 }
 
 const RETRANSMIT_PROBES = ['tcp_retransmit_skb', 'tcp_retransmit_synack'] as const;
 
+/** Whether the source gives records of a probe, filtered or not. */
 function probeIsOn(source: Source, probe: ProbeName): boolean {
   return source.status().probes.some(({ name, enabled }) => name === probe && enabled);
 }
 
-/** Whether every record of a probe comes. */
+/** Whether the source gives every record of a probe. */
 function seesAll(source: Source, probe: ProbeName): boolean {
   return source
     .status()
     .probes.some(({ name, enabled, filter }) => name === probe && enabled && filter === '');
 }
 
-export function createAgent(options: AgentOptions): Agent {
-  const { config, source, log, faults, ledger, spool } = options;
-  const startedAt = process.hrtime.bigint();
-  const deliveries = createDeliveries(options);
-  const batcher = createBatcher({
-    serializer: createSerializer(
-      { kernel: source.kernel, session: source.session, labels: config.host.labels },
-      source.clock,
-    ),
-    limits: batchLimits(config),
-    toWallMs: (time) => toWallMilliseconds(source.clock, time),
-    onBatch(batch) {
-      const mark = markOf();
-      markedRecords = mark?.records ?? 0;
-      deliveries.append(batch, mark);
-    },
-  });
-  let markedRecords = 0;
-  let markedAt = Number.NEGATIVE_INFINITY;
-
-  function markOf(): SpoolMark | null {
-    const position = source.position();
-    return position === null ? null : { ...position, held: ledger.held };
-  }
-
-  /** Everything read so far has been dealt with: spools it, or at least how far that is. */
-  function markProgress(): void {
-    if (!config.spool.enabled) return;
-    if (config.spool.fsync_interval_ms === 0) batcher.flush();
-    if (!batcher.isEmpty) return;
-    const now = performance.now();
-    if (now - markedAt < config.spool.fsync_interval_ms) return;
-    markedAt = now;
-    const mark = markOf();
-    if (mark === null || mark.records === markedRecords) return;
-    markedRecords = mark.records;
-    deliveries.mark(mark);
-  }
-
-  const limits = createLimits(limitsOf(config));
-  const reportSuppressed = watchSuppression(ledger, faults);
+function openNormalizer(
+  { config, source, ledger }: AgentOptions,
+  { events, exclusions, summaries }: Settings,
+  { batcher, ...gates }: Pick<NormalizerOptions, 'limits' | 'ownSockets'> & { batcher: Batcher },
+): Normalizer {
   const isLive = source.status().kind !== 'replay';
-  const normalizer = createNormalizer({
+  return createNormalizer({
     tasks: source.tasks,
     session: source.session,
     maxConnections: config.tracking.max_connections,
     recordsAccepts: probeIsOn(source, 'inet_csk_accept'),
     countsRetransmits: RETRANSMIT_PROBES.every((name) => seesAll(source, name)),
     ledger,
-    events: wantedEvents(config),
-    exclusions: exclusionsOf(config),
-    limits,
-    summaries: summariesOf(config),
+    events,
+    exclusions,
+    summaries,
+    ...gates,
     ownPid: isLive ? process.pid : null,
-    ownSockets: deliveries.sockets,
     emit: batcher.add,
     onSettled: batcher.settle,
   });
-
-  const handler: RecordHandler = {
-    ready: () => !deliveries.full,
-    existing: normalizer.existing,
-    record: normalizer.accept,
-    malformedRecord() {
-      countMalformedRecord(ledger);
-    },
-    malformedPage() {
-      lose(ledger, 'malformed_page');
-      faults.report('warn', 'malformed_page', LOSS_REASONS.malformed_page.advice);
-    },
-    lost(reason, records, detail) {
-      lose(ledger, reason, records);
-      normalizer.lost();
-      const fields = detail === undefined ? { records } : { detail };
-      faults.report('warn', reason, LOSS_REASONS[reason].advice, fields);
-    },
-    advance(time) {
-      normalizer.advance(time);
-      reportSuppressed();
-      markProgress();
-    },
-  };
-
-  /** What the agent before this one had in its memory when it was killed. */
-  function countCrash(): void {
-    const position = source.position();
-    const { mark } = spool;
-    if (position === null || mark === null || !mark.instance.equals(position.instance)) return;
-    const records = position.records - mark.records + mark.held;
-    if (records > 0) {
-      lose(ledger, 'crash', records);
-      log.warn({ records }, LOSS_REASONS.crash.advice);
-    }
-    // Should this run be killed before it spools anything, the next one must not count them again.
-    deliveries.mark({ ...position, held: 0 });
-  }
-
-  let running = false;
-  let stopWanted = false;
-  let stopping: Promise<void> | null = null;
-  let operatorProblem: string | null = null;
-
-  /** When everything has to be delivered, on the clock of `performance.now`. */
-  let deadline = Number.POSITIVE_INFINITY;
-
-  function stop(): Promise<void> {
-    if (stopping === null) {
-      const patienceMs = config.shutdown.timeout_s * 1000;
-      deadline = performance.now() + patienceMs;
-      stopping = source.stop(operatorProblem === null ? patienceMs : 0);
-    }
-    return stopping;
-  }
-
-  function giveUp(problem: string): void {
-    operatorProblem ??= problem;
-    void stop();
-  }
-
-  return {
-    async run() {
-      running = true;
-      countCrash();
-      void deliveries.open(giveUp);
-      const reading = source.run(handler);
-      if (stopWanted) void stop();
-      await reading;
-      await stop();
-      // Nothing comes any more that could complete what is held.
-      normalizer.advance(Number.POSITIVE_INFINITY);
-      batcher.flush();
-      await deliveries.drain(Math.max(0, deadline - performance.now()));
-      return operatorProblem;
-    },
-    stop() {
-      // A source that is stopped before it runs could not give what the kernel holds already.
-      if (running) void stop();
-      else stopWanted = true;
-    },
-    reload(next) {
-      normalizer.choose(wantedEvents(next), exclusionsOf(next));
-      limits.set(limitsOf(next));
-      normalizer.summarize(summariesOf(next));
-      const batching = batchLimits(next);
-      deliveries.setTakeLimits(batching);
-      batcher.setLimits(batching);
-    },
-    snapshot() {
-      const status = source.status();
-      return {
-        version: options.version,
-        host: source.kernel.hostName,
-        uptime_s: Number(process.hrtime.bigint() - startedAt) / 1e9,
-        ledger,
-        imbalances: imbalances(ledger),
-        source: {
-          ...status,
-          open: true,
-          problem: null,
-          probes: status.probes.map(({ name, enabled, filter, problem }) => ({
-            name,
-            enabled,
-            filter: filter === '' ? null : filter,
-            ...(problem !== null && { problem }),
-          })),
-        },
-        tracking: { connections: normalizer.connections, evicted: normalizer.evicted },
-        ...deliveries.status(),
-        process: options.processWatch.read(),
-      };
-    },
-  };
 }

@@ -1,21 +1,8 @@
-/** Overload protection as it is configured, and what an operator is told while it is at work. */
-import type { AgentConfig } from '../config/schema.ts';
-import type { LimitSettings } from '../event/limits.ts';
-import type { SummarySettings } from '../event/retransmit-summaries.ts';
+/** Tells the operator which kinds of events are suppressed. */
 import type { Ledger } from '../ledger/ledger.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 
-const NS_PER_SECOND = 1_000_000_000;
-
-export function limitsOf({ limits }: AgentConfig): LimitSettings {
-  return { perSecond: limits.events_per_second, burstSeconds: limits.burst_s };
-}
-
-export function summariesOf({ summary }: AgentConfig): SummarySettings {
-  return { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers };
-}
-
-/** Gives a function for every now and then: it reports each kind that has been suppressed since its last call. */
+/** Returns a function to be called again and again: it reports each kind of event that was suppressed since its last call. */
 export function watchSuppression({ suppressed }: Ledger, faults: FaultLog): () => void {
   const seen = new Map<string, number>();
   return () => {

@@ -1,10 +1,10 @@
-/** From root to an ordinary user, for good. */
+/** Gives root up and becomes an ordinary user, for good. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { type Account, findAccount } from '../config/account.ts';
 import { type AgentConfig, isConfigPath, keys, valueAt } from '../config/schema.ts';
-import type { Opened } from '../shared/result.ts';
+import { DONE, type Result, refusal, success } from '../shared/result.ts';
 
-/** Files are the agent's user's to write and its group's to read, whatever each asks for beyond that. */
+/** The user of the agent may write its files, the group may read them, and others may do nothing, whatever mode a file is made with. */
 const UMASK = 0o027;
 
 export function narrowUmask(): void {
@@ -12,21 +12,21 @@ export function narrowUmask(): void {
 }
 
 /**
- * Who this process has to become: null when it stays who it is, because nobody is configured or because only root can
- * become somebody else.
+ * The user that this process has to become: null when it keeps its user, because none is configured or because it is not
+ * root and cannot become another.
  */
-export function accountToBecome({ process: { user, group } }: AgentConfig): Opened<Account | null> {
-  if (user === '' || process.geteuid?.() !== 0) return { ok: true, value: null };
+export function accountToBecome({ process: { user, group } }: AgentConfig): Result<Account | null> {
+  if (user === '' || process.geteuid?.() !== 0) return success(null);
   const found = findAccount(user, group);
   if (!found.ok) return found;
-  return { ok: true, value: found.account.uid === 0 ? null : found.account };
+  return success(found.value.uid === 0 ? null : found.value);
 }
 
-/** Node.js has it, @types/node does not. */
+/** Node.js has this function, @types/node does not. */
 const { initgroups } = process as unknown as { initgroups: (user: string, group: number) => void };
 
-/** Becomes the user, and makes sure that there is no way back. The problem is one line. */
-export function dropRoot(account: Account): string | null {
+/** Becomes the user, and makes sure that there is no way back to root. */
+export function dropRoot(account: Account): Result {
   const { user, uid, gid } = account;
   try {
     // Groups first: without root they could no longer be changed. Then the user, all of its ids at once.
@@ -34,20 +34,22 @@ export function dropRoot(account: Account): string | null {
     process.setgid?.(gid);
     process.setuid?.(uid);
   } catch (error) {
-    return `cannot become user ${user}: ${(error as Error).message}`;
+    if (!(error instanceof Error)) throw error;
+    return refusal(`cannot become user ${user}: ${error.message}`);
   }
   const left = leftOfRoot(account);
-  return left === null ? null : `became user ${user}, but ${left}: it would not be safe to go on`;
+  return left === null ? DONE : refusal(`became user ${user}, but ${left}: it would not be safe to go on`);
 }
 
+/** What this process still has of root, in words; null for nothing. */
 function leftOfRoot({ uid, gid }: Account): string | null {
   const status = readFileSync('/proc/self/status', 'utf8');
   const numbers = (name: string) =>
     (new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1] ?? '').split(/\s+/);
-  // Real, effective, saved, and that of the file system.
+  // The four numbers are the real, the effective, the saved and the file system's id (proc(5)).
   if (numbers('Uid').some((id) => Number(id) !== uid)) return 'some of its user ids are still others';
   if (numbers('Gid').some((id) => Number(id) !== gid)) return 'some of its group ids are still others';
-  // Kept where the service manager has set securebits.
+  // Linux keeps capabilities over setuid(2) where the service manager has set securebits (capabilities(7)).
   for (const set of ['CapPrm', 'CapEff', 'CapInh']) {
     if (/[^0]/.test(numbers(set)[0] ?? '')) return `capabilities are left (${set} in /proc/self/status)`;
   }
@@ -59,12 +61,15 @@ function leftOfRoot({ uid, gid }: Account): string | null {
   return 'could become root again';
 }
 
-/** Becomes the user, who must be able to go on with this configuration. The problem is one line. */
-export function becomeUser(account: Account, config: AgentConfig): string | null {
-  return dropRoot(account) ?? unreadableAgain(config, account)[0] ?? null;
+/** Becomes the user, which must then be able to read what this configuration needs again later. */
+export function becomeUser(account: Account, config: AgentConfig): Result {
+  const dropped = dropRoot(account);
+  if (!dropped.ok) return dropped;
+  const [problem] = unreadableAgain(config, account);
+  return problem === undefined ? DONE : refusal(problem);
 }
 
-/** Keys whose files are read again at each new connection. */
+/** Keys whose files a sink reads again at each new connection. */
 const READ_AGAIN = /^(sink\.\w+)\.tls\.\w+_file$/;
 
 function isOn(config: AgentConfig, section: string): boolean {
@@ -73,7 +78,7 @@ function isOn(config: AgentConfig, section: string): boolean {
   );
 }
 
-/** Files that were there for root and are not for this user, who needs them again; one line each. */
+/** The files that this user cannot read and needs again later, although root could read them; one line each. */
 export function unreadableAgain(config: AgentConfig, { user }: Account): string[] {
   return [...keys.keys()].flatMap((path) => {
     const section = READ_AGAIN.exec(path)?.[1];

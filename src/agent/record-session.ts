@@ -1,27 +1,31 @@
 /** A session that only records: no events, no sinks. */
 import type { AgentConfig } from '../config/schema.ts';
+import { success } from '../shared/result.ts';
 import { createRecording } from '../source/recording/recording.ts';
 import type { Source } from '../source/source.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
+import { failure, type SessionEnd, sourceFailure } from './session-end.ts';
+import { onSignals } from './signals.ts';
 
 export interface RecordOptions {
   readonly config: AgentConfig;
   readonly path: string;
-  /** May be Infinity: until a signal comes. */
+  /** Infinity records until a signal comes. */
   readonly seconds: number;
 }
 
-export type RecordEnd =
-  | {
-      readonly kind: 'done';
-      readonly records: number;
-      readonly pages: number;
-      readonly lost: number;
-      readonly bytes: number;
-    }
-  | { readonly kind: 'unavailable' | 'not_permitted' | 'io'; readonly problem: string };
+/** What a recording has. */
+export interface Recorded {
+  readonly records: number;
+  readonly pages: number;
+  /** Records that the kernel could not keep. */
+  readonly lost: number;
+  /** The size of the file. */
+  readonly bytes: number;
+}
 
-export async function recordSession({ config, path, seconds }: RecordOptions): Promise<RecordEnd> {
+/** Records until a signal comes, the time is over, or the file cannot be written. */
+export async function recordSession({ config, path, seconds }: RecordOptions): Promise<SessionEnd<Recorded>> {
   let source: Source | null = null;
   let stopped = false;
   const stop = (): void => {
@@ -29,10 +33,9 @@ export async function recordSession({ config, path, seconds }: RecordOptions): P
     void source?.stop();
   };
   const created = createRecording(path, stop);
-  if (!created.ok) return { kind: 'io', problem: created.problem };
+  if (!created.ok) return failure('io', created.problem);
   const recording = created.value;
-  // Before the source is opened: a signal in between would leave its ftrace instance behind.
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const forgetSignals = onSignals(['SIGTERM', 'SIGINT'], stop);
   let ended: string | null = null;
   const news = {
     ...NO_NEWS,
@@ -41,36 +44,38 @@ export async function recordSession({ config, path, seconds }: RecordOptions): P
     },
   };
   const opened = await openSource(config, news, { recording });
-  if (!opened.ok) {
-    return { kind: opened.permission === true ? 'not_permitted' : 'unavailable', problem: opened.problem };
-  }
+  if (!opened.ok) return sourceFailure(opened);
   source = opened.value;
-  const { tasks } = source;
-  let records = 0;
-  let lost = 0;
   const timer = Number.isFinite(seconds) ? setTimeout(stop, seconds * 1000) : null;
-  const reading = source.run({
+  const counts = { records: 0, lost: 0 };
+  const reading = readInto(source, counts);
+  if (stopped) stop();
+  await reading;
+  await source.stop();
+  if (timer !== null) clearTimeout(timer);
+  forgetSignals();
+  const { pages, bytes, problem } = recording.close();
+  if (problem !== null) return failure('io', `${path} ends after ${bytes} bytes: ${problem}`);
+  if (ended !== null) return failure('unavailable', ended);
+  return success({ ...counts, pages, bytes });
+}
+
+/** Reads everything that the source gives, which records it, and counts it. */
+function readInto(source: Source, counts: { records: number; lost: number }): Promise<void> {
+  const { tasks } = source;
+  return source.run({
     ready: () => true,
     existing() {},
     record({ thread, cpu, time }) {
-      records++;
-      // The lookup writes every task it meets into the recording: later it cannot be asked any more.
+      counts.records++;
+      // The lookup writes every task that it meets into the recording: later the task may have ended.
       tasks(thread, cpu, time);
     },
     malformedRecord() {},
     malformedPage() {},
     lost(_, count) {
-      lost += count;
+      counts.lost += count;
     },
     advance() {},
   });
-  if (stopped) stop();
-  await reading;
-  await source.stop();
-  if (timer !== null) clearTimeout(timer);
-  process.off('SIGTERM', stop).off('SIGINT', stop);
-  const { pages, bytes, problem } = recording.close();
-  if (problem !== null) return { kind: 'io', problem: `${path} ends after ${bytes} bytes: ${problem}` };
-  if (ended !== null) return { kind: 'unavailable', problem: ended };
-  return { kind: 'done', records, lost, pages, bytes };
 }

@@ -1,5 +1,4 @@
 /** A session that shows events instead of delivering them: a source, connection tracking, and a view of both. */
-import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../config/schema.ts';
 import { NO_EXCLUSIONS } from '../event/exclusions.ts';
 import { NO_LIMITS } from '../event/limits.ts';
@@ -7,39 +6,34 @@ import { createNormalizer, type Normalizer } from '../event/normalizer.ts';
 import { NO_SUMMARIES } from '../event/retransmit-summaries.ts';
 import type { SingleEventKind } from '../event/tcp-event.ts';
 import { createLedger } from '../ledger/ledger.ts';
+import { success } from '../shared/result.ts';
 import { removeStaleInstances } from '../source/ftrace/instance.ts';
 import { openTracefs } from '../source/ftrace/tracefs.ts';
 import type { RecordHandler, Source, SourceLoss } from '../source/source.ts';
 import type { Facts, View } from '../tool/view.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
-import { watchReader } from './pipe-reader.ts';
+import { failure, type SessionEnd, sourceFailure } from './session-end.ts';
+import { onSignals } from './signals.ts';
+import { openOutput, type ToolOutput, type ToolStream } from './tool-output.ts';
 
 export interface ToolSessionOptions {
   readonly config: AgentConfig;
   readonly events: ReadonlySet<SingleEventKind>;
-  /** Infinity until a signal comes. */
+  /** Infinity shows events until a signal comes. */
   readonly seconds: number;
   /** Ftrace instances that are removed when the process whose id is the first group has ended. */
   readonly staleInstances: RegExp;
-  /** With its descriptor, when it is a pipe, the session also ends as soon as the reader has gone. */
-  readonly stdout: Writable & { readonly fd?: number };
+  readonly stdout: ToolStream;
   /** Takes a line for standard error. */
   readonly say: (line: string) => void;
   /** Called once, when the source is open. */
   readonly view: (source: Source, facts: Facts) => View;
-  /** Writes what the view has so often instead of after each reading, ms. */
+  /** The time between two writes, ms; absent writes after each reading. */
   readonly everyMs?: number;
 }
 
-export type ToolEnd =
-  | { readonly kind: 'done' }
-  /** By a second signal, before all output was taken. */
-  | { readonly kind: 'interrupted'; readonly signal: NodeJS.Signals }
-  | { readonly kind: 'unavailable' | 'not_permitted' | 'damaged' | 'io'; readonly problem: string };
-
-/** Written and not yet taken by the reader; with more than this the records wait in the kernel. */
-const MAX_PENDING_BYTES = 1 << 20;
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** The signal that ended the session before all output was taken, which takes a second one; null for none. */
+export type ToolEnd = SessionEnd<NodeJS.Signals | null>;
 
 const LOSS_WORDS: Readonly<Record<SourceLoss, string>> = {
   kernel_overrun: 'overwritten before they were read: ask for less, or write into a file',
@@ -57,93 +51,113 @@ export function tellsAll(source: Source): boolean {
   return probes.some(({ name, enabled }) => name === 'inet_csk_accept' && enabled);
 }
 
-/** Runs until the source ends, a signal comes, the time is over, or nobody reads standard output any more. */
+/** Runs until the source ends, a signal comes, the time is over, or standard output has no reader any more. */
 export async function toolSession(options: ToolSessionOptions): Promise<ToolEnd> {
-  const { config, stdout, say } = options;
-  let source: Source | null = null;
-  let stopped = false;
-  let closed = false;
-  let signalled = false;
-  const interruption = Promise.withResolvers<NodeJS.Signals>();
-  let end: ToolEnd = { kind: 'done' };
-  const stop = (): void => {
-    stopped = true;
-    void source?.stop();
-  };
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (signalled) interruption.resolve(signal);
-    signalled = true;
-    stop();
-  };
-  const onReaderGone = (): void => {
-    closed = true;
-    stop();
-  };
-  const onError = ({ code, message }: NodeJS.ErrnoException): void => {
-    // The reader of a pipe has what it wanted (`| head`).
-    if (code !== 'EPIPE') end = { kind: 'io', problem: `standard output: ${message}` };
-    onReaderGone();
-  };
-  const write = (text: string): void => {
-    if (text !== '' && !closed) stdout.write(text);
-  };
+  const stopping = createStopping();
+  let end: ToolEnd = success(null);
   // Before the source is opened: a signal in between would leave its ftrace instance behind.
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  stdout.on('error', onError);
-  const unwatch = stdout.fd === undefined ? () => {} : watchReader(stdout.fd, onReaderGone);
-  let timer: NodeJS.Timeout | null = null;
-  let ticker: NodeJS.Timeout | null = null;
+  const forgetSignals = onSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], stopping.onSignal);
+  const output = openOutput(options.stdout, {
+    onClosed: stopping.stop,
+    onProblem(problem) {
+      end = failure('io', problem);
+    },
+  });
   try {
-    if (config.source.kind !== 'replay') removeStale(options.staleInstances);
-    const opened = await openSource(config, {
+    if (options.config.source.kind !== 'replay') removeStale(options.staleInstances);
+    const opened = await openSource(options.config, {
       ...NO_NEWS,
       damaged(problem) {
-        end = { kind: 'damaged', problem };
+        end = failure('damaged', problem);
       },
       ended(problem) {
-        end = { kind: 'unavailable', problem };
+        end = failure('unavailable', problem);
       },
-      left: say,
+      left: options.say,
     });
-    if (!opened.ok) {
-      return { kind: opened.permission === true ? 'not_permitted' : 'unavailable', problem: opened.problem };
-    }
-    source = opened.value;
-    const { clock, kernel, session } = source;
-    const isLive = config.source.kind !== 'replay';
-    const view = options.view(source, { clock, kernel, session, isLive });
-    const normalizer = normalizerOf(source, options, view);
-    write(view.take());
-    timer = Number.isFinite(options.seconds) ? setTimeout(stop, options.seconds * 1000) : null;
-    const { everyMs } = options;
-    ticker = everyMs === undefined ? null : setInterval(() => write(view.take()), everyMs);
-    const flush = everyMs === undefined ? () => write(view.take()) : () => {};
-    // At the end all that the kernel holds is taken, which is no more than its buffer.
-    const ready = () => stopped || stdout.writableLength < MAX_PENDING_BYTES;
-    const reading = source.run(handlerOf(normalizer, { flush, say, ready }));
-    if (stopped) stop();
-    await reading;
-    await source.stop();
-    // Nothing comes any more that could complete what is held.
-    normalizer.advance(Number.POSITIVE_INFINITY);
-    write(view.take());
-    write(view.end());
-    // Who asks twice does not wait for a reader that does not read.
-    const signal = await Promise.race([flushed(stdout), interruption.promise]);
-    return signal === null ? end : { kind: 'interrupted', signal };
+    if (!opened.ok) return sourceFailure(opened);
+    await show(opened.value, output, stopping, options);
+    // A user who signals twice does not want to wait for a reader that does not read.
+    const signal = await Promise.race([output.flushed(), stopping.interruption]);
+    return signal === undefined ? end : success(signal);
   } finally {
-    if (timer !== null) clearTimeout(timer);
-    if (ticker !== null) clearInterval(ticker);
-    unwatch();
-    for (const signal of SIGNALS) process.off(signal, onSignal);
+    output.close();
+    forgetSignals();
   }
 }
 
-/** Resolves when the stream has taken all that was written, or never will. */
-function flushed(stream: Writable): Promise<null> {
-  return new Promise((resolve) => {
-    stream.write('', () => resolve(null));
-  });
+interface ToolStopping {
+  readonly isStopped: boolean;
+  /** Stops the source, now or as soon as it runs. */
+  stop(): void;
+  /** Stops by the first signal; a second one interrupts. */
+  onSignal(signal: NodeJS.Signals): void;
+  /** Resolves at the second signal. */
+  readonly interruption: Promise<NodeJS.Signals>;
+  /** The source runs: `stop` takes effect. */
+  begin(source: Source): void;
+}
+
+function createStopping(): ToolStopping {
+  let source: Source | null = null;
+  let isStopped = false;
+  let isSignalled = false;
+  const interruption = Promise.withResolvers<NodeJS.Signals>();
+
+  function stop(): void {
+    isStopped = true;
+    void source?.stop();
+  }
+
+  return {
+    get isStopped() {
+      return isStopped;
+    },
+    stop,
+    onSignal(signal) {
+      if (isSignalled) interruption.resolve(signal);
+      isSignalled = true;
+      stop();
+    },
+    interruption: interruption.promise,
+    begin(running) {
+      source = running;
+      if (isStopped) stop();
+    },
+  };
+}
+
+/** Writes what the view has of the source's events, from its first record to its last. */
+async function show(
+  source: Source,
+  output: ToolOutput,
+  stopping: ToolStopping,
+  options: ToolSessionOptions,
+): Promise<void> {
+  const { config, seconds, everyMs, say } = options;
+  const { clock, kernel, session } = source;
+  const view = options.view(source, { clock, kernel, session, isLive: config.source.kind !== 'replay' });
+  const normalizer = normalizerOf(source, options, view);
+  const write = () => output.write(view.take());
+  write();
+  const timer = Number.isFinite(seconds) ? setTimeout(stopping.stop, seconds * 1000) : undefined;
+  const ticker = everyMs === undefined ? undefined : setInterval(write, everyMs);
+  const flush = everyMs === undefined ? write : () => {};
+  // At the end everything that the kernel holds is taken, which is no more than its buffer.
+  const ready = () => stopping.isStopped || output.hasRoom;
+  try {
+    const reading = source.run(handlerOf(normalizer, { flush, say, ready }));
+    stopping.begin(source);
+    await reading;
+    await source.stop();
+    // No record comes any more that could complete a held event.
+    normalizer.advance(Number.POSITIVE_INFINITY);
+    write();
+    output.write(view.end());
+  } finally {
+    clearTimeout(timer);
+    clearInterval(ticker);
+  }
 }
 
 function removeStale(pattern: RegExp): void {
@@ -172,13 +186,13 @@ function normalizerOf(source: Source, { config, events }: ToolSessionOptions, vi
   });
 }
 
-interface Surroundings {
+interface HandlerParts {
   readonly flush: () => void;
   readonly say: (line: string) => void;
   readonly ready: () => boolean;
 }
 
-function handlerOf(normalizer: Normalizer, { flush, say, ready }: Surroundings): RecordHandler {
+function handlerOf(normalizer: Normalizer, { flush, say, ready }: HandlerParts): RecordHandler {
   return {
     ready,
     existing: normalizer.existing,

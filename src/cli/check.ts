@@ -1,9 +1,10 @@
-/** `ktc check`: what the agent would need and whether it is there. */
+/** `ktc check`: whether this host has everything that the agent needs. */
 import type { Finding } from '../agent/check/finding.ts';
 import { preflight } from '../agent/check/preflight.ts';
-import { formatProblem } from '../config/problem.ts';
-import { EXIT, fail } from './exit.ts';
-import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
+import { formatTable } from '../shared/table.ts';
+import { createCommand } from './command.ts';
+import { EXIT, print } from './exit.ts';
+import { configOptions, configOptionsHelp, configurationError, readConfig } from './options.ts';
 import { VERSION } from './version.ts';
 
 const HELP = `Usage: ktc check [options]
@@ -23,31 +24,22 @@ Examples:
   ktc check --config agent.json --json | jq '.[] | select(.verdict != "ok")'
 `;
 
-const MARKS = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' } as const;
+/** Of the same width, so that the details of every check begin in the same column. */
+const MARKS = { ok: 'ok     ', warning: 'WARNING', failed: 'FAILED ' } as const;
 
 function formatFindings(findings: readonly Finding[]): string {
-  const width = Math.max(...findings.map(({ name }) => name.length));
-  return findings
-    .map(({ name, verdict, detail }) => `${name.padEnd(width)}  ${MARKS[verdict].padEnd(7)}  ${detail}\n`)
-    .join('');
+  return formatTable(findings.map(({ name, verdict, detail }) => [name, MARKS[verdict], detail]));
 }
 
-export async function checkCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    options: { ...configOptions, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `check: ${parsed.problem}; ktc check --help lists the options`);
-  const { values } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  const result = readConfig(values);
-  if (!result.ok) return fail(EXIT.configuration, ...result.problems.map(formatProblem));
-  const findings = await preflight(result, VERSION, () => readConfig(values));
-  process.stdout.write(
-    values.json === true ? `${JSON.stringify(findings, null, 2)}\n` : formatFindings(findings),
-  );
-  return findings.some(({ verdict }) => verdict === 'failed') ? EXIT.failed : EXIT.ok;
-}
+export const checkCommand = createCommand({
+  name: 'check',
+  help: HELP,
+  options: { ...configOptions, json: { type: 'boolean' } },
+  async run(values) {
+    const result = readConfig(values);
+    if (!result.ok) return configurationError(result);
+    const findings = await preflight(result.value, VERSION, () => readConfig(values));
+    print(values.json === true ? `${JSON.stringify(findings, null, 2)}\n` : formatFindings(findings));
+    return findings.some(({ verdict }) => verdict === 'failed') ? EXIT.failed : EXIT.ok;
+  },
+});

@@ -1,9 +1,9 @@
 /** `ktc config show|check|reference`. */
-import { formatProblem } from '../config/problem.ts';
 import { formatReference } from '../config/reference.ts';
 import { formatConfigJson, formatConfigTable } from '../config/show.ts';
-import { EXIT, fail } from './exit.ts';
-import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
+import { createCommand } from './command.ts';
+import { EXIT, fail, print } from './exit.ts';
+import { configOptions, configOptionsHelp, configurationError, readConfig } from './options.ts';
 
 const HELP = `usage: ktc config show [--json] [options]   every value and the layer that set it
        ktc config check [options]           ok, or every mistake and exit code ${EXIT.configuration}
@@ -17,30 +17,21 @@ examples:
   ktc config show --json | jq .config > agent.json
 `;
 
-/** Runs the command and gives its exit code. `args` are those after `config`. */
-export async function configCommand(args: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...args],
-    allowPositionals: true,
-    options: { ...configOptions, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, parsed.problem);
-  const { positionals, values } = parsed;
-  if (values.help) return print(HELP);
-  const [verb, ...rest] = positionals;
-  if (verb === undefined || rest.length > 0 || !['show', 'check', 'reference'].includes(verb)) {
-    return fail(EXIT.usage, 'config needs one of show, check, reference; see ktc config --help');
-  }
-  if (values.json && verb !== 'show') return fail(EXIT.usage, '--json belongs to ktc config show');
-  if (verb === 'reference') return print(formatReference());
+export const configCommand = createCommand({
+  name: 'config',
+  help: HELP,
+  options: { ...configOptions, json: { type: 'boolean' } },
+  takesWords: true,
+  refuse: (problem) => fail(EXIT.usage, problem),
+  run(values, [verb, ...rest]) {
+    if (verb === undefined || rest.length > 0 || !['show', 'check', 'reference'].includes(verb))
+      return fail(EXIT.usage, 'config needs one of show, check, reference; see ktc config --help');
+    if (values.json && verb !== 'show') return fail(EXIT.usage, '--json belongs to ktc config show');
+    if (verb === 'reference') return print(formatReference());
 
-  const result = readConfig(values);
-  if (!result.ok) return fail(EXIT.configuration, ...result.problems.map(formatProblem));
-  if (verb === 'check') return print('ok\n');
-  return print(values.json ? formatConfigJson(result) : formatConfigTable(result));
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return EXIT.ok;
-}
+    const result = readConfig(values);
+    if (!result.ok) return configurationError(result);
+    if (verb === 'check') return print('ok\n');
+    return print(values.json ? formatConfigJson(result.value) : formatConfigTable(result.value));
+  },
+});

@@ -1,10 +1,11 @@
-/** `ktc demo`: a private network that loses packets, and what the agent sees of it. */
-import { loadConfig } from '../config/load.ts';
+/** `ktc demo`: a private network that loses packets, and the events that the agent makes of it. */
+import { abortOnSignal } from '../agent/signals.ts';
 import { startDemo } from '../demo/demo.ts';
-import { DEMO_PORT } from '../demo/exchange.ts';
+import { DEMO_PORT, runDemoTraffic } from '../demo/exchange.ts';
 import { mapProbes, PROBE_OFF } from '../source/probes.ts';
+import { type Command, createCommand } from './command.ts';
 import { EXIT, fail } from './exit.ts';
-import { parseArguments } from './options.ts';
+import { loadEmbedded, secondsOf } from './options.ts';
 import { runAgent } from './session.ts';
 
 const HELP = `Usage: ktc demo [options]
@@ -27,11 +28,11 @@ Examples:
   ktc demo --json --duration 8 | jq 'select(.event == "tcp_retransmit")'
 `;
 
-/** Also told to the demo's keeper, which removes it after a kill -9. */
+/** The guard of the demo's namespaces removes this ftrace instance after a kill -9. */
 const INSTANCE = `ktc-demo-${process.pid}`;
 const PORT_FILTER = `sport == ${DEMO_PORT} || dport == ${DEMO_PORT}`;
 
-/** Nothing of the host's configuration counts: the demo is to look the same everywhere. */
+/** The demo looks the same on every host: the host's configuration does not count. */
 function demoConfig(json: boolean, all: boolean): object {
   const probe = { enabled: true, filter: PORT_FILTER };
   return {
@@ -40,7 +41,7 @@ function demoConfig(json: boolean, all: boolean): object {
       instance: INSTANCE,
       probes: {
         ...mapProbes(() => probe),
-        // Newer kernels give its ports in a form that no filter can compare.
+        // Newer kernels record its addresses and ports in a form that no filter can compare.
         tcp_send_reset: PROBE_OFF,
       },
     },
@@ -53,44 +54,38 @@ function demoConfig(json: boolean, all: boolean): object {
   };
 }
 
-export async function demoCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    options: {
-      loss: { type: 'string', default: '5' },
-      duration: { type: 'string' },
-      ipv6: { type: 'boolean', default: false },
-      all: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `demo: ${parsed.problem}; ktc demo --help lists the options`);
-  const { values } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  const lossPercent = Number(values.loss);
-  const seconds = values.duration === undefined ? null : Number(values.duration);
-  if (!(lossPercent >= 0 && lossPercent <= 100)) return fail(EXIT.usage, 'demo: --loss goes from 0 to 100');
-  if (seconds !== null && !(seconds > 0)) return fail(EXIT.usage, 'demo: --duration is a number of seconds');
+export const demoCommand = createCommand({
+  name: 'demo',
+  help: HELP,
+  options: {
+    loss: { type: 'string', default: '5' },
+    duration: { type: 'string' },
+    ipv6: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+  async run({ loss, duration, ipv6, all, json }) {
+    const lossPercent = Number(loss);
+    const seconds = secondsOf(duration);
+    if (!(lossPercent >= 0 && lossPercent <= 100)) return fail(EXIT.usage, 'demo: --loss goes from 0 to 100');
+    if (!(seconds > 0)) return fail(EXIT.usage, 'demo: --duration is a number of seconds');
 
-  const stop = new AbortController();
-  const abort = () => stop.abort();
-  process.once('SIGTERM', abort).once('SIGINT', abort);
-  const demo = await startDemo({ lossPercent, ipv6: values.ipv6, traceInstance: INSTANCE });
-  if ('problem' in demo) return fail(EXIT.unavailable, demo.problem);
-  const timer = seconds === null ? undefined : setTimeout(abort, seconds * 1000);
-  const config = loadConfig({
-    file: null,
-    environment: {},
-    flags: {},
-    embedded: demoConfig(values.json, values.all),
-  });
-  const code = await runAgent(config, { reread: null, stop: stop.signal });
-  clearTimeout(timer);
-  process.off('SIGTERM', abort).off('SIGINT', abort);
-  await demo.close();
-  return code;
-}
+    const stop = abortOnSignal();
+    const demo = await startDemo({ lossPercent, ipv6, traceInstance: INSTANCE });
+    if (!demo.ok) return fail(EXIT.unavailable, demo.problem);
+    const timer = Number.isFinite(seconds) ? setTimeout(stop.abort, seconds * 1000) : undefined;
+    const config = loadEmbedded(demoConfig(json, all));
+    const code = await runAgent(config, { reread: null, stop: stop.signal });
+    clearTimeout(timer);
+    stop.forget();
+    await demo.value.close();
+    return code;
+  },
+});
+
+/** Hidden: the programs that `ktc demo` starts inside its namespaces. Their sockets must not keep the process alive. */
+export const demoTrafficCommand: Command = async (words) => {
+  const ran = await runDemoTraffic(words);
+  if (!ran.ok) process.stderr.write(`${ran.problem}\n`);
+  return process.exit(ran.ok ? EXIT.ok : EXIT.usage);
+};

@@ -1,22 +1,23 @@
-/** How commands end: one table of exit codes, and the way a failure is told. */
+/** How commands end: the list of all exit codes, and the one way to report a failure. */
+import type { FailureReason, SessionEnd } from '../agent/session-end.ts';
 
-/** The numbers are those of sysexits.h where it has one. */
+/** The numbers are those of sysexits.h where it has one. A tool that a second signal ends has 128 + the signal's number. */
 export const EXIT = {
   /** Done. */
   ok: 0,
-  /** The answer is no: a check failed, the agent is not ready. */
+  /** The answer is no: a check failed, the agent is not ready, events are left in the spool. */
   failed: 1,
   /** Wrong options or arguments. */
   usage: 64,
   /** An input is damaged, such as a recording. */
   data: 65,
-  /** Something needed is not there: no agent answers, no kernel events, no such topic. */
+  /** Something necessary is missing: no agent answers, no kernel events, no such topic. */
   unavailable: 69,
   /** A bug in the agent; the message asks to report it. */
   bug: 70,
   /** Reading or writing failed. */
   io: 74,
-  /** Not allowed: not root, a file with another owner. */
+  /** Not permitted: not root, or a file of another owner. */
   noPermission: 77,
   /** The configuration is wrong; every mistake was printed. */
   configuration: 78,
@@ -24,8 +25,37 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Prints each line as `ktc: <line>` to standard error and gives the code back, to be returned. */
+const FAILURES: Readonly<Record<FailureReason, Exclude<ExitCode, 0>>> = {
+  unavailable: EXIT.unavailable,
+  not_permitted: EXIT.noPermission,
+  misconfigured: EXIT.configuration,
+  damaged: EXIT.data,
+  io: EXIT.io,
+  left: EXIT.failed,
+};
+
+/** Prints each line as `ktc: <line>` to standard error and returns the code. */
 export function fail(code: Exclude<ExitCode, 0>, ...lines: readonly string[]): ExitCode {
   process.stderr.write(lines.map((line) => `ktc: ${line}\n`).join(''));
   return code;
+}
+
+/**
+ * The exit code of a session; prints its problem where it failed.
+ *
+ * @param hints further lines for a failure of these reasons
+ */
+export function exitCodeOf(
+  end: SessionEnd<unknown>,
+  hints: Readonly<Partial<Record<FailureReason, string>>> = {},
+): ExitCode {
+  if (end.ok) return EXIT.ok;
+  const hint = hints[end.reason];
+  return fail(FAILURES[end.reason], end.problem, ...(hint === undefined ? [] : [hint]));
+}
+
+/** Prints text to standard output; the command is done. */
+export function print(text: string): ExitCode {
+  process.stdout.write(text);
+  return EXIT.ok;
 }

@@ -1,10 +1,11 @@
 /** The entry: finds the command and ends the process with its exit code. */
-import { runDemoTraffic } from '../demo/exchange.ts';
+import { hasErrorCode } from '../shared/errors.ts';
 import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
 import { checkCommand } from './check.ts';
+import type { Command } from './command.ts';
 import { configCommand } from './config.ts';
-import { demoCommand } from './demo.ts';
-import { EXIT, fail } from './exit.ts';
+import { demoCommand, demoTrafficCommand } from './demo.ts';
+import { EXIT, fail, print } from './exit.ts';
 import { moduleCommand } from './module.ts';
 import { recordCommand } from './record.ts';
 import { replayCommand } from './replay.ts';
@@ -39,11 +40,11 @@ ${toolLines}
 ktc COMMAND --help tells more. ktc --version prints ${VERSION}.
 `;
 
-const COMMANDS: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+const COMMANDS: Readonly<Record<string, Command>> = {
   run: runCommand,
   demo: demoCommand,
   check: checkCommand,
-  status: (words) => statusCommand(words),
+  status: statusCommand,
   config: configCommand,
   spool: spoolCommand,
   module: moduleCommand,
@@ -51,27 +52,20 @@ const COMMANDS: Readonly<Record<string, (words: readonly string[]) => Promise<nu
   replay: replayCommand,
   ...toolCommands,
   top: topCommand,
-  // Hidden: what `ktc demo` starts inside its namespaces. Its sockets must not keep it alive.
-  'demo-traffic': async (words) => process.exit(await runDemoTraffic(words)),
+  'demo-traffic': demoTrafficCommand,
 };
 
-// Whoever reads our output may go away (`ktc status | head`), and a disk may be full: neither is a bug. Commands that
-// write as long as they run listen themselves, and have to end in order.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' || process.stdout.listenerCount('error') > 1) return;
+// The reader of our output may end (`ktc status | head`), and a disk may be full: neither is a bug. Commands that write as
+// long as they run have a listener of their own, because they have to close what they opened.
+process.stdout.on('error', (error) => {
+  if (hasErrorCode(error, 'EPIPE') || process.stdout.listenerCount('error') > 1) return;
   process.exit(fail(EXIT.io, `standard output: ${error.message}`));
 });
 
 async function main(words: readonly string[]): Promise<number> {
   const [name = '', ...rest] = words;
-  if (name === '--version') {
-    process.stdout.write(`${VERSION}\n`);
-    return EXIT.ok;
-  }
-  if (name === '--help' || name === '-h' || name === 'help') {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
+  if (name === '--version') return print(`${VERSION}\n`);
+  if (name === '--help' || name === '-h' || name === 'help') return print(HELP);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     return fail(
@@ -89,7 +83,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    // A bug: say it whole, so that the report helps.
+    // A bug: print the whole stack, so that the report helps.
     process.stderr.write(
       `ktc: this is a bug, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
     );

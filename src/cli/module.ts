@@ -5,8 +5,8 @@ import { formatTable } from '../shared/table.ts';
 import { buildModule } from '../source/module/build.ts';
 import { loadModule, unloadModule } from '../source/module/load.ts';
 import { MODULE_NAME, type ModuleStatus, readModule } from '../source/module/status.ts';
-import { EXIT, fail } from './exit.ts';
-import { parseArguments } from './options.ts';
+import { createCommand } from './command.ts';
+import { EXIT, type ExitCode, fail, print } from './exit.ts';
 
 const HELP = `Usage: ktc module build [--kernel RELEASE] [--headers DIR] [--output FILE]
        ktc module load [FILE]
@@ -35,7 +35,7 @@ Examples:
   ktc module status
 `;
 
-/** One line a probe, under a line about the module. */
+/** A line about the module, and one line per hook. */
 function statusText({ version, api, hooks }: ModuleStatus): string {
   const rows = [
     ['EVENT', 'FUNCTION', 'STATE', 'BY', 'MISSED'],
@@ -44,56 +44,65 @@ function statusText({ version, api, hooks }: ModuleStatus): string {
   return `${MODULE_NAME}.ko ${version}, API ${api}, is loaded\n${formatTable(rows)}`;
 }
 
-function status(json: boolean): number {
+function status(json: boolean): ExitCode {
   const module = readModule();
-  if (json) process.stdout.write(`${JSON.stringify(module, null, 2)}\n`);
-  else if (module === null) process.stdout.write(`${MODULE_NAME}.ko is not loaded\n`);
-  else process.stdout.write(statusText(module));
+  if (json) print(`${JSON.stringify(module, null, 2)}\n`);
+  else print(module === null ? `${MODULE_NAME}.ko is not loaded\n` : statusText(module));
   return module === null ? EXIT.failed : EXIT.ok;
 }
 
-export async function moduleCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    allowPositionals: true,
-    options: {
-      kernel: { type: 'string' },
-      headers: { type: 'string' },
-      output: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `module: ${parsed.problem}; ktc module --help lists the options`);
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  const [verb, file = '', ...more] = positionals;
-  if (more.length > 0 || (file !== '' && verb !== 'load'))
-    return fail(EXIT.usage, 'module: too many words; see ktc module --help');
-  switch (verb) {
-    case 'build': {
-      const { headers = null, output = null, kernel = release() } = values;
-      const built = buildModule({ sources: moduleSources(), kernel, headers, output });
-      if (!built.ok) return fail(EXIT.unavailable, built.problem);
-      process.stdout.write(`${output === null ? `installed ${MODULE_NAME}.ko for ${kernel}` : output}\n`);
-      return EXIT.ok;
-    }
-    case 'load': {
-      const loaded = loadModule(file);
-      return loaded.ok
-        ? status(values.json)
-        : fail(loaded.permission ? EXIT.noPermission : EXIT.unavailable, loaded.problem);
-    }
-    case 'unload': {
-      const unloaded = unloadModule();
-      return unloaded.ok ? EXIT.ok : fail(EXIT.unavailable, unloaded.problem);
-    }
-    case 'status':
-      return status(values.json);
-    default:
-      return fail(EXIT.usage, 'module needs one of build, load, unload, status; see ktc module --help');
-  }
+interface BuildValues {
+  readonly headers?: string;
+  readonly output?: string;
+  readonly kernel?: string;
 }
+
+function build({ headers, output, kernel = release() }: BuildValues): ExitCode {
+  const built = buildModule({
+    sources: moduleSources(),
+    kernel,
+    headers: headers ?? null,
+    output: output ?? null,
+  });
+  if (!built.ok) return fail(EXIT.unavailable, built.problem);
+  return print(`${output ?? `installed ${MODULE_NAME}.ko for ${kernel}`}\n`);
+}
+
+function load(file: string, json: boolean): ExitCode {
+  const loaded = loadModule(file);
+  if (loaded.ok) return status(json);
+  return fail(loaded.permission ? EXIT.noPermission : EXIT.unavailable, loaded.problem);
+}
+
+function unload(): ExitCode {
+  const unloaded = unloadModule();
+  return unloaded.ok ? EXIT.ok : fail(EXIT.unavailable, unloaded.problem);
+}
+
+export const moduleCommand = createCommand({
+  name: 'module',
+  help: HELP,
+  options: {
+    kernel: { type: 'string' },
+    headers: { type: 'string' },
+    output: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+  takesWords: true,
+  run(values, [verb, file = '', ...more]) {
+    if (more.length > 0 || (file !== '' && verb !== 'load'))
+      return fail(EXIT.usage, 'module: too many words; see ktc module --help');
+    switch (verb) {
+      case 'build':
+        return build(values);
+      case 'load':
+        return load(file, values.json);
+      case 'unload':
+        return unload();
+      case 'status':
+        return status(values.json);
+      default:
+        return fail(EXIT.usage, 'module needs one of build, load, unload, status; see ktc module --help');
+    }
+  },
+});

@@ -1,9 +1,9 @@
-/** Options that commands share: which configuration to use. */
-import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { type ConfigResult, loadConfig } from '../config/load.ts';
-import type { ConfigProblem } from '../config/problem.ts';
+/** Options that commands share: which configuration to use, and how long to run. */
+import { type ConfigResult, type ConfigSources, loadConfig, refuseConfig } from '../config/load.ts';
+import { type ConfigProblem, formatProblem } from '../config/problem.ts';
+import { EXIT, type ExitCode, fail } from './exit.ts';
 
-/** For `options` of `parseArgs` in node:util. */
+/** For the options of a command. */
 export const configOptions = {
   config: { type: 'string', short: 'c' },
   set: { type: 'string', multiple: true },
@@ -20,40 +20,40 @@ export const configOptionsHelp = `  -c, --config FILE     use FILE (and conf.d b
 `;
 
 /** Loads the configuration that the options and this process's environment ask for. */
-export function readConfig(values: ConfigOptionValues, embedded?: object): ConfigResult {
-  const flags = (values.set ?? []).map((flag) => flag.split(/=(.*)/s, 2));
-  const malformed: ConfigProblem[] = flags
-    .filter(([path, value]) => path === '' || value === undefined)
-    .map(() => ({ origin: '--set', path: null, problem: 'needs path=value, such as batch.linger_ms=50' }));
+export function readConfig({ config, set = [] }: ConfigOptionValues, embedded?: object): ConfigResult {
+  const flags: [string, string][] = [];
+  const malformed: ConfigProblem[] = [];
+  for (const flag of set) {
+    const [path, value] = flag.split(/=(.*)/s, 2);
+    if (path && value !== undefined) flags.push([path, value]);
+    else
+      malformed.push({
+        origin: '--set',
+        path: null,
+        problem: 'needs path=value, such as batch.linger_ms=50',
+      });
+  }
   const result = loadConfig({
-    file: values.config,
+    file: config,
     environment: process.env,
-    flags: Object.fromEntries(
-      flags.flatMap(([path, value]) => (path && value !== undefined ? [[path, value]] : [])),
-    ),
+    flags: Object.fromEntries(flags),
     embedded,
   });
-  if (malformed.length === 0) return result;
-  return { ok: false, problems: [...(result.ok ? [] : result.problems), ...malformed] };
+  const [first, ...others] = result.ok ? malformed : [...result.problems, ...malformed];
+  return first === undefined ? result : refuseConfig([first, ...others]);
 }
 
-export type ParsedArguments<T extends ParseArgsConfig> =
-  | ({ readonly ok: true } & ReturnType<typeof parseArgs<T>>)
-  | { readonly ok: false; readonly problem: string };
+/** Loads a configuration that a command brings with it: nothing of the host's configuration counts. */
+export function loadEmbedded(embedded: NonNullable<ConfigSources['embedded']>): ConfigResult {
+  return loadConfig({ file: null, environment: {}, flags: {}, embedded });
+}
 
-/** `parseArgs`, with a mistake of the user as a value of one sentence. */
-export function parseArguments<T extends ParseArgsConfig>(config: T): ParsedArguments<T> {
-  try {
-    return { ok: true, ...parseArgs(config) };
-  } catch (error) {
-    if (
-      !(error instanceof TypeError) ||
-      !('code' in error) ||
-      !String(error.code).startsWith('ERR_PARSE_ARGS_')
-    ) {
-      throw error;
-    }
-    // The rest is advice on `--`, which does not help here.
-    return { ok: false, problem: error.message.split('. ')[0] ?? error.message };
-  }
+/** Prints every mistake of a configuration. */
+export function configurationError({ problems }: ConfigResult & { ok: false }): ExitCode {
+  return fail(EXIT.configuration, ...problems.map(formatProblem));
+}
+
+/** The number of seconds of an option: Infinity where it is not given, NaN where it is no number. */
+export function secondsOf(text: string | undefined): number {
+  return text === undefined ? Number.POSITIVE_INFINITY : Number(text);
 }

@@ -1,8 +1,8 @@
-/** `ktc record`: keeps what the kernel says in a file that `ktc replay` gives again. */
+/** `ktc record`: writes the kernel's records into a file, which `ktc replay` reads. */
 import { recordSession } from '../agent/record-session.ts';
-import { formatProblem } from '../config/problem.ts';
-import { EXIT, fail } from './exit.ts';
-import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
+import { createCommand } from './command.ts';
+import { EXIT, exitCodeOf, fail, print } from './exit.ts';
+import { configOptions, configOptionsHelp, configurationError, readConfig, secondsOf } from './options.ts';
 
 const HELP = `Usage: ktc record --output FILE [options]
 
@@ -26,41 +26,25 @@ Examples:
 /** `ktc record` has no sinks, but a configuration must have one. */
 const NO_SINK = { sink: { stdout: { enabled: true } }, source: { instance: 'ktc-record' } };
 
-export async function recordCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    options: {
-      ...configOptions,
-      output: { type: 'string', short: 'o' },
-      duration: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `record: ${parsed.problem}; ktc record --help lists the options`);
-  const { values } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  if (values.output === undefined) return fail(EXIT.usage, 'record: name the file with --output');
-  const seconds = values.duration === undefined ? Number.POSITIVE_INFINITY : Number(values.duration);
-  if (!(seconds > 0))
-    return fail(EXIT.usage, `record: --duration ${values.duration} is not a number of seconds`);
-  const result = readConfig({ ...values, config: values.config ?? null }, NO_SINK);
-  if (!result.ok) return fail(EXIT.configuration, ...result.problems.map(formatProblem));
+export const recordCommand = createCommand({
+  name: 'record',
+  help: HELP,
+  options: {
+    ...configOptions,
+    output: { type: 'string', short: 'o' },
+    duration: { type: 'string' },
+  },
+  async run(values) {
+    const { output, duration, config = null } = values;
+    if (output === undefined) return fail(EXIT.usage, 'record: name the file with --output');
+    const seconds = secondsOf(duration);
+    if (!(seconds > 0)) return fail(EXIT.usage, `record: --duration ${duration} is not a number of seconds`);
+    const result = readConfig({ ...values, config }, NO_SINK);
+    if (!result.ok) return configurationError(result);
 
-  const end = await recordSession({ config: result.config, path: values.output, seconds });
-  switch (end.kind) {
-    case 'done':
-      process.stdout.write(
-        `${end.records} records on ${end.pages} pages, ${end.lost} lost, ${end.bytes} bytes in ${values.output}\n`,
-      );
-      return EXIT.ok;
-    case 'not_permitted':
-      return fail(EXIT.noPermission, end.problem);
-    case 'unavailable':
-      return fail(EXIT.unavailable, end.problem);
-    case 'io':
-      return fail(EXIT.io, end.problem);
-  }
-}
+    const end = await recordSession({ config: result.value.config, path: output, seconds });
+    if (!end.ok) return exitCodeOf(end);
+    const { records, pages, lost, bytes } = end.value;
+    return print(`${records} records on ${pages} pages, ${lost} lost, ${bytes} bytes in ${output}\n`);
+  },
+});

@@ -1,7 +1,7 @@
 /** `ktc run`: the agent. */
 import local from '../../config/local.json' with { type: 'json' };
-import { EXIT, fail } from './exit.ts';
-import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
+import { createCommand } from './command.ts';
+import { configOptions, configOptionsHelp, readConfig } from './options.ts';
 import { runAgent } from './session.ts';
 
 const HELP = `Usage: ktc run [options]
@@ -22,19 +22,14 @@ Examples:
   ktc run --config agent.json --set log.level=debug
 `;
 
-const LOCAL_HINT = 'to see what it prints without root: ktc replay';
+const HINT = 'to see what it prints without root: ktc replay';
 
-export async function runCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    options: { ...configOptions, local: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `run: ${parsed.problem}; ktc run --help lists the options`);
-  const { values } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  const read = () => readConfig(values, values.local === true ? local : undefined);
-  return runAgent(read(), { reread: read }, LOCAL_HINT);
-}
+export const runCommand = createCommand({
+  name: 'run',
+  help: HELP,
+  options: { ...configOptions, local: { type: 'boolean' } },
+  run(values) {
+    const read = () => readConfig(values, values.local === true ? local : undefined);
+    return runAgent(read(), { reread: read }, { unavailable: HINT, not_permitted: HINT });
+  },
+});

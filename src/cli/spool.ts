@@ -1,17 +1,18 @@
 /** `ktc spool inspect|verify|drain`. */
 import { sinkNames } from '../agent/assembly/sinks.ts';
 import { drainSession } from '../agent/drain-session.ts';
-import { formatProblem } from '../config/problem.ts';
 import { sinkAccountLines } from '../ledger/account-lines.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { systemFiles } from '../pipeline/spool/disk/files.ts';
 import { inspectSpool, type SpoolFacts } from '../pipeline/spool/inspect.ts';
 import { verifySpool } from '../pipeline/spool/verify.ts';
 import { isSystemError } from '../shared/errors.ts';
+import { DONE, type Result, refusal } from '../shared/result.ts';
 import { formatTable } from '../shared/table.ts';
-import { bytes, grouped, printable } from '../shared/text.ts';
-import { EXIT, fail } from './exit.ts';
-import { configOptions, configOptionsHelp, parseArguments, readConfig } from './options.ts';
+import { bytes, escapeControls, grouped } from '../shared/text.ts';
+import { createCommand } from './command.ts';
+import { EXIT, type ExitCode, exitCodeOf, fail, print } from './exit.ts';
+import { configOptions, configOptionsHelp, configurationError, readConfig, secondsOf } from './options.ts';
 import { VERSION } from './version.ts';
 
 const HELP = `Usage: ktc spool inspect [--json] [--directory DIR | options]
@@ -41,44 +42,6 @@ Examples:
   ktc spool drain --config agent.json --timeout 600
 `;
 
-export async function spoolCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    allowPositionals: true,
-    options: {
-      ...configOptions,
-      directory: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      timeout: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (!parsed.ok) return fail(EXIT.usage, `spool: ${parsed.problem}; ktc spool --help lists the options`);
-  const { values, positionals } = parsed;
-  if (values.help === true) {
-    process.stdout.write(HELP);
-    return EXIT.ok;
-  }
-  const [verb, ...more] = positionals;
-  if (more.length > 0) return fail(EXIT.usage, 'spool: too many words; see ktc spool --help');
-  const wrong = wrongOption(verb, values);
-  if (wrong !== null) return fail(EXIT.usage, `spool: ${wrong}; see ktc spool --help`);
-  const seconds = values.timeout === undefined ? Number.POSITIVE_INFINITY : Number(values.timeout);
-  if (!(seconds >= 0))
-    return fail(EXIT.usage, `spool: --timeout ${values.timeout} is not a number of seconds`);
-
-  switch (verb) {
-    case 'inspect':
-      return look(values, (directory, sinks) => inspect(directory, sinks, values.json));
-    case 'verify':
-      return look(values, verify);
-    case 'drain':
-      return drain(values, seconds);
-    default:
-      return fail(EXIT.usage, 'spool needs one of inspect, verify, drain; see ktc spool --help');
-  }
-}
-
 interface Values {
   readonly config?: string;
   readonly set?: string[];
@@ -87,28 +50,32 @@ interface Values {
   readonly timeout?: string;
 }
 
-/** An option that does not belong to the verb, or to the others. */
-function wrongOption(verb: string | undefined, values: Values): string | null {
+/** Refuses an option that does not go with the verb, or with another option. */
+function checkOptions(verb: string | undefined, values: Values): Result {
   const { config, set, directory, json, timeout } = values;
-  if (json && verb !== 'inspect') return '--json belongs to inspect';
-  if (timeout !== undefined && verb !== 'drain') return '--timeout belongs to drain';
-  if (directory === undefined) return null;
-  if (verb === 'drain') return 'drain needs a configuration with sinks, not --directory';
+  if (json && verb !== 'inspect') return refusal('--json belongs to inspect');
+  if (timeout !== undefined && verb !== 'drain') return refusal('--timeout belongs to drain');
+  if (directory === undefined) return DONE;
+  if (verb === 'drain') return refusal('drain needs a configuration with sinks, not --directory');
   return config === undefined && set === undefined
-    ? null
-    : '--directory and a configuration exclude each other';
+    ? DONE
+    : refusal('--directory and a configuration exclude each other');
 }
 
-/** Runs what only reads, in the directory that is meant. */
-function look(values: Values, work: (directory: string, sinks: readonly string[]) => number): number {
-  let { directory } = values;
-  let sinks: string[] = [];
-  if (directory === undefined) {
-    const result = readConfig(values);
-    if (!result.ok) return fail(EXIT.configuration, ...result.problems.map(formatProblem));
-    directory = result.config.spool.directory;
-    sinks = sinkNames(result.config);
-  }
+/** Calls `work`, which only reads, with the directory of the spool and the sinks of the configuration. */
+function look(values: Values, work: (directory: string, sinks: readonly string[]) => ExitCode): ExitCode {
+  if (values.directory !== undefined) return lookInto(values.directory, [], work);
+  const result = readConfig(values);
+  if (!result.ok) return configurationError(result);
+  const { config } = result.value;
+  return lookInto(config.spool.directory, sinkNames(config), work);
+}
+
+function lookInto(
+  directory: string,
+  sinks: readonly string[],
+  work: (directory: string, sinks: readonly string[]) => ExitCode,
+): ExitCode {
   try {
     return work(directory, sinks);
   } catch (error) {
@@ -139,10 +106,9 @@ function time(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-function inspect(directory: string, sinks: readonly string[], json: boolean): number {
+function inspect(directory: string, sinks: readonly string[], json: boolean): ExitCode {
   const facts = inspectSpool(directory, sinks, systemFiles);
-  process.stdout.write(json ? factsJson(directory, facts) : factsText(facts));
-  return EXIT.ok;
+  return print(json ? factsJson(directory, facts) : factsText(facts));
 }
 
 function factsJson(directory: string, { segments, cursors }: SpoolFacts): string {
@@ -170,11 +136,11 @@ function factsText({ segments, cursors }: SpoolFacts): string {
   return `${files}${counted(segments.length, 'file')}, ${counted(events, 'event')}, ${bytes(size)}\n\n${sinks}`;
 }
 
-/** Between two looks at the progress. */
+/** The bytes read between two updates of the progress. */
 const PROGRESS_BYTES = 64 * 1024 * 1024;
 const ERASE_LINE = '\r\x1b[K';
 
-function verify(directory: string): number {
+function verify(directory: string): ExitCode {
   const { stdout, stderr } = process;
   let damaged = 0;
   let read = 0;
@@ -184,7 +150,7 @@ function verify(directory: string): number {
   };
   const place = (file: string, offset: number, what: string) => {
     erase();
-    stdout.write(`${printable(`${file}, offset ${offset}: ${what}`)}\n`);
+    stdout.write(`${escapeControls(`${file}, offset ${offset}: ${what}`)}\n`);
   };
   const totals = verifySpool(directory, systemFiles, {
     damage(...where) {
@@ -207,7 +173,7 @@ function verify(directory: string): number {
   return damaged === 0 ? EXIT.ok : EXIT.data;
 }
 
-/** On standard error, as standard output may be a sink. */
+/** Writes to standard error, because standard output may be a sink. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
@@ -220,26 +186,45 @@ function progressLine({ sinks }: Ledger): string {
   return `drained: ${parts.join(', ')}`;
 }
 
-async function drain(values: Values, seconds: number): Promise<number> {
+async function drain(values: Values, seconds: number): Promise<ExitCode> {
   const loaded = readConfig(values);
-  if (!loaded.ok) return fail(EXIT.configuration, ...loaded.problems.map(formatProblem));
+  if (!loaded.ok) return configurationError(loaded);
   const end = await drainSession({
-    loaded,
+    loaded: loaded.value,
     version: VERSION,
     timeoutMs: seconds * 1000,
     onProgress: (ledger) => say(progressLine(ledger)),
     onAccount: (ledger) => sinkAccountLines(ledger).forEach(say),
   });
-  switch (end.kind) {
-    case 'empty':
-      return EXIT.ok;
-    case 'damaged':
-      return fail(EXIT.data, 'some events of the spool were damaged and are lost: dropped as spool_damaged');
-    case 'left':
-      return fail(EXIT.failed, end.problem);
-    case 'unavailable':
-      return fail(EXIT.unavailable, end.problem);
-    case 'misconfigured':
-      return fail(EXIT.configuration, end.problem);
-  }
+  return exitCodeOf(end);
 }
+
+export const spoolCommand = createCommand({
+  name: 'spool',
+  help: HELP,
+  options: {
+    ...configOptions,
+    directory: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    timeout: { type: 'string' },
+  },
+  takesWords: true,
+  run(values, [verb, ...more]) {
+    if (more.length > 0) return fail(EXIT.usage, 'spool: too many words; see ktc spool --help');
+    const checked = checkOptions(verb, values);
+    if (!checked.ok) return fail(EXIT.usage, `spool: ${checked.problem}; see ktc spool --help`);
+    const seconds = secondsOf(values.timeout);
+    if (!(seconds >= 0))
+      return fail(EXIT.usage, `spool: --timeout ${values.timeout} is not a number of seconds`);
+    switch (verb) {
+      case 'inspect':
+        return look(values, (directory, sinks) => inspect(directory, sinks, values.json));
+      case 'verify':
+        return look(values, verify);
+      case 'drain':
+        return drain(values, seconds);
+      default:
+        return fail(EXIT.usage, 'spool needs one of inspect, verify, drain; see ktc spool --help');
+    }
+  },
+});

@@ -1,17 +1,19 @@
-/** `ktc status`: asks the running agent and prints its page. */
+/** `ktc status`: asks the running agent for its state and prints the status page. */
 import { type IncomingMessage, request } from 'node:http';
-import { printable } from '../shared/text.ts';
+import { hasErrorCode } from '../shared/errors.ts';
+import { type Result, refusal, success } from '../shared/result.ts';
+import { escapeControls } from '../shared/text.ts';
 import { type TelemetrySnapshot, unreadiness } from '../telemetry/snapshot.ts';
 import { statusLines } from '../telemetry/status-page.ts';
-import { EXIT } from './exit.ts';
-import { parseArguments } from './options.ts';
+import { createCommand } from './command.ts';
+import { EXIT, type ExitCode, print } from './exit.ts';
 
 const DEFAULT_ADDRESS = '127.0.0.1:9474';
 const ANSWER_WITHIN_MS = 5_000;
-/** Far above any real answer: what is larger does not come from an agent. */
+/** Far more than any agent answers. */
 const ANSWER_MAX_BYTES = 8 * 1024 * 1024;
 
-const USAGE = `Usage: ktc status [--address HOST:PORT] [--json]
+const HELP = `Usage: ktc status [--address HOST:PORT] [--json]
 
 Shows what the running agent reads, delivers and loses.
 
@@ -26,87 +28,77 @@ Examples:
   ktc status --json | jq .ledger.lost
 `;
 
-interface Output {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+/** This command reports its problems in its own name. */
+function refuse(code: Exclude<ExitCode, 0>, problem: string): ExitCode {
+  process.stderr.write(`ktc status: ${escapeControls(problem)}\n`);
+  return code;
 }
 
-/**
- * @param words what stands behind `status` on the command line
- * @returns the exit code
- */
-export async function statusCommand(words: readonly string[], output: Output = process): Promise<number> {
-  const fail = (code: number, line: string) => {
-    output.stderr.write(`ktc status: ${printable(line)}\n`);
-    return code;
-  };
+export const statusCommand = createCommand({
+  name: 'status',
+  help: HELP,
+  options: {
+    address: { type: 'string', default: DEFAULT_ADDRESS },
+    json: { type: 'boolean', default: false },
+  },
+  refuse: (problem) => refuse(EXIT.usage, `${problem}; ktc status --help lists the options`),
+  async run({ address, json }) {
+    const endpoint = parseAddress(address);
+    if (!endpoint.ok) return refuse(EXIT.usage, endpoint.problem);
+    const answer = await ask(endpoint.value);
+    if (!answer.ok) return refuse(EXIT.unavailable, answer.problem);
 
-  const options = parse(words);
-  if ('problem' in options) return fail(EXIT.usage, options.problem);
-  if (options.help) {
-    output.stdout.write(USAGE);
-    return EXIT.ok;
-  }
-  const answer = await ask(options.host, options.port);
-  if ('problem' in answer) return fail(EXIT.unavailable, answer.problem);
+    const { snapshot, body } = answer.value;
+    print(json ? body : `${statusLines(snapshot).join('\n')}\n`);
+    return unreadiness(snapshot).length === 0 && snapshot.imbalances.length === 0 ? EXIT.ok : EXIT.failed;
+  },
+});
 
-  const { snapshot } = answer;
-  output.stdout.write(options.json ? answer.body : `${statusLines(snapshot).join('\n')}\n`);
-  return unreadiness(snapshot).length === 0 && snapshot.imbalances.length === 0 ? EXIT.ok : EXIT.failed;
-}
-
-interface Options {
+interface Endpoint {
   readonly host: string;
   readonly port: number;
-  readonly json: boolean;
-  readonly help: boolean;
-}
-interface Problem {
-  readonly problem: string;
 }
 
-function parse(words: readonly string[]): Options | Problem {
-  const parsed = parseArguments({
-    args: [...words],
-    options: {
-      address: { type: 'string', default: DEFAULT_ADDRESS },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (!parsed.ok) return { problem: `${parsed.problem}; ktc status --help lists the options` };
-  const { address, json, help } = parsed.values;
+function parseAddress(address: string): Result<Endpoint> {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address) ?? [];
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host === undefined || !(port >= 1 && port <= 65_535))
-    return { problem: `--address ${address} is not HOST:PORT, such as ${DEFAULT_ADDRESS} or [::1]:9474` };
-  return { host, port, json, help };
+    return refusal(`--address ${address} is not HOST:PORT, such as ${DEFAULT_ADDRESS} or [::1]:9474`);
+  return success({ host, port });
 }
 
-async function ask(
-  host: string,
-  port: number,
-): Promise<{ snapshot: TelemetrySnapshot; body: string } | Problem> {
+interface Answer {
+  readonly snapshot: TelemetrySnapshot;
+  /** The text that the agent sent. */
+  readonly body: string;
+}
+
+async function ask(endpoint: Endpoint): Promise<Result<Answer>> {
+  const { host, port } = endpoint;
   const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  try {
-    const { status, body } = await get(host, port, '/status');
-    const snapshot = status === 200 ? snapshotOf(body) : null;
-    return snapshot === null
-      ? { problem: `what answers at ${where} is not a ktc agent of this version (HTTP ${status})` }
-      : { snapshot, body };
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return {
-      problem:
-        code === 'ECONNREFUSED'
-          ? `no agent answers at ${where}: start it (systemctl start ktc, or ktc run), or name its --address`
-          : `no answer from ${where}: ${message}`,
-    };
+  const answer = await get(endpoint, '/status');
+  if (!answer.ok) {
+    return refusal(
+      answer.isRefused
+        ? `no agent answers at ${where}: start it (systemctl start ktc, or ktc run), or name its --address`
+        : `no answer from ${where}: ${answer.problem}`,
+    );
   }
+  const { status, body } = answer.value;
+  const snapshot = status === 200 ? snapshotOf(body) : null;
+  return snapshot === null
+    ? refusal(`what answers at ${where} is not a ktc agent of this version (HTTP ${status})`)
+    : success({ snapshot, body });
 }
 
-async function get(host: string, port: number, path: string): Promise<{ status: number; body: string }> {
+interface Page {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A refusal tells whether the connection was refused, which means that nothing listens there. */
+async function get({ host, port }: Endpoint, path: string): Promise<Result<Page, { isRefused: boolean }>> {
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -116,17 +108,22 @@ async function get(host: string, port: number, path: string): Promise<{ status: 
     let size = 0;
     for await (const part of response as AsyncIterable<Buffer>) {
       size += part.length;
-      if (size > ANSWER_MAX_BYTES) throw new Error(`the answer is larger than ${ANSWER_MAX_BYTES} bytes`);
+      if (size > ANSWER_MAX_BYTES) return unusable(`the answer is larger than ${ANSWER_MAX_BYTES} bytes`);
       parts.push(part);
     }
-    return { status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() };
+    return success({ status: response.statusCode ?? 0, body: Buffer.concat(parts).toString() });
   } catch (error) {
-    if (signal.aborted) throw new Error(`nothing within ${ANSWER_WITHIN_MS / 1000} s`);
-    throw error;
+    if (signal.aborted) return unusable(`nothing within ${ANSWER_WITHIN_MS / 1000} s`);
+    if (!(error instanceof Error)) throw error;
+    return { ok: false, problem: error.message, isRefused: hasErrorCode(error, 'ECONNREFUSED') };
   }
 }
 
-/** Null for what no agent says. The parts are the agent's own: their insides are trusted. */
+function unusable(problem: string): Result<never, { isRefused: boolean }> {
+  return { ok: false, problem, isRefused: false };
+}
+
+/** Null when no agent of this version has written it. A snapshot that has all its parts is trusted to be whole. */
 function snapshotOf(body: string): TelemetrySnapshot | null {
   const parts = ['ledger', 'imbalances', 'source', 'tracking', 'sinks', 'process'];
   try {

@@ -1,7 +1,7 @@
 /** `ktc tcpaccept|tcpconnect|tcpconnlat|tcplife|tcpretrans|tcpstates`: one command for all six. */
 import { constants } from 'node:os';
 import { type ToolEnd, tellsAll, toolSession } from '../agent/tool-session.ts';
-import { type ConfigResult, loadConfig } from '../config/load.ts';
+import type { ConfigResult } from '../config/load.ts';
 import type { Source } from '../source/source.ts';
 import { type Choice, readChoice } from '../tool/choice.ts';
 import { probesOf } from '../tool/filter.ts';
@@ -9,41 +9,42 @@ import { helpOf } from '../tool/help.ts';
 import { optionsOf, parserOptions } from '../tool/option.ts';
 import { pageOf } from '../tool/page.ts';
 import { createPrinter, notesOf } from '../tool/printer.ts';
-import { TOOL_NAMES, TOOLS, type Tool, type ToolName } from '../tool/tool.ts';
-import { EXIT, fail } from './exit.ts';
-import { parseArguments } from './options.ts';
+import { TOOL_NAMES, TOOLS, type Tool } from '../tool/tool.ts';
+import { type Command, createCommand, usageError } from './command.ts';
+import { EXIT, type ExitCode, exitCodeOf, fail } from './exit.ts';
+import { loadEmbedded } from './options.ts';
 
-/** `ktc-<tool>-<pid>`; `ktc top` has one as well. */
+/** The names of ftrace instances, `ktc-<tool>-<pid>`; `ktc top` has one as well. */
 export const TOOL_INSTANCE = new RegExp(`^ktc-(?:${TOOL_NAMES.join('|')}|top)-(\\d+)$`);
-/** Per CPU: a burst of some 10,000 records, without asking for much memory on a machine of many CPUs. */
+/** KiB per CPU: room for a burst of some 10,000 records, and little memory on a machine of many CPUs. */
 const BUFFER_KB = 1024;
 
 export function say(line: string): void {
   process.stderr.write(`ktc: ${line}\n`);
 }
 
-/** Nothing of the host's configuration counts: a tool is to show the same everywhere. */
+/** The configuration of a tool, which shows the same on every host: the host's configuration does not count. */
 export function toolConfig(
   name: string,
   { from, source }: Pick<Choice, 'from' | 'source'>,
   probes: object,
 ): ConfigResult {
-  return loadConfig({
-    file: null,
-    environment: {},
-    flags: {},
-    embedded: {
-      source: {
-        kind: from === null ? source : 'replay',
-        ...(from !== null && { recording: from }),
-        instance: `ktc-${name}-${process.pid}`,
-        buffer_kb: BUFFER_KB,
-        probes,
-      },
-      // A configuration must have one; a tool delivers nothing.
-      sink: { stdout: { enabled: true } },
+  return loadEmbedded({
+    source: {
+      kind: from === null ? source : 'replay',
+      ...(from !== null && { recording: from }),
+      instance: `ktc-${name}-${process.pid}`,
+      buffer_kb: BUFFER_KB,
+      probes,
     },
+    // A configuration must have a sink; a tool delivers nothing.
+    sink: { stdout: { enabled: true } },
   });
+}
+
+/** Reports why a tool has no configuration: of all its values, only the recording comes from the user. */
+export function recordingError({ from }: Choice, { problems }: ConfigResult & { ok: false }): ExitCode {
+  return fail(EXIT.unavailable, ...problems.map(({ problem }) => `${from} ${problem}`));
 }
 
 function describe(tool: Tool, choice: Choice, source: Source): void {
@@ -59,66 +60,42 @@ function describe(tool: Tool, choice: Choice, source: Source): void {
 }
 
 /** The exit code of a session that has ended; every problem is printed. */
-export function exitCode(end: ToolEnd): number {
-  switch (end.kind) {
-    case 'done':
-      return EXIT.ok;
-    case 'interrupted':
-      // As a shell tells of a signal; what is still to be written would keep the process.
-      return process.exit(128 + constants.signals[end.signal]);
-    case 'damaged':
-      return fail(EXIT.data, end.problem);
-    case 'unavailable':
-      return fail(EXIT.unavailable, end.problem);
-    case 'not_permitted':
-      return fail(
-        EXIT.noPermission,
-        end.problem,
-        'to see what it prints without root: --from FILE, a recording',
-      );
-    case 'io':
-      return fail(EXIT.io, end.problem);
-  }
+export function toolExitCode(end: ToolEnd): ExitCode {
+  // Like a shell (bash(1), "EXIT STATUS"). The output that is not written yet would keep the process alive.
+  if (end.ok && end.value !== null) process.exit(128 + constants.signals[end.value]);
+  return exitCodeOf(end, { not_permitted: 'to see what it prints without root: --from FILE, a recording' });
 }
 
-async function toolCommand(tool: Tool, words: readonly string[]): Promise<number> {
-  const parsed = parseArguments({
-    args: [...words],
-    allowPositionals: true,
+function createToolCommand(tool: Tool): Command {
+  return createCommand({
+    name: tool.name,
+    help: helpOf(pageOf(tool)),
     options: parserOptions(optionsOf(tool.name)),
-  });
-  const usage = (problem: string) =>
-    fail(EXIT.usage, `${tool.name}: ${problem}; ktc ${tool.name} --help lists the options`);
-  if (!parsed.ok) return usage(parsed.problem);
-  if (parsed.values['help'] === true) {
-    process.stdout.write(helpOf(pageOf(tool)));
-    return EXIT.ok;
-  }
-  const read = readChoice(tool, parsed.values, parsed.positionals);
-  if (!read.ok) return usage(read.problem);
-  const { choice } = read;
-  const result = toolConfig(tool.name, choice, probesOf(tool, choice));
-  // Of all that is in it, only the recording comes from the user.
-  if (!result.ok) {
-    return fail(EXIT.unavailable, ...result.problems.map(({ problem }) => `${choice.from} ${problem}`));
-  }
-  const { config } = result;
-  const end = await toolSession({
-    config,
-    events: new Set([tool.event]),
-    seconds: choice.seconds,
-    staleInstances: TOOL_INSTANCE,
-    stdout: process.stdout,
-    say,
-    view(source, facts) {
-      describe(tool, choice, source);
-      return createPrinter(tool, choice, facts);
+    takesWords: true,
+    async run(values, words) {
+      const read = readChoice(tool, values, words);
+      if (!read.ok) return usageError(tool.name, read.problem);
+      const choice = read.value;
+      const result = toolConfig(tool.name, choice, probesOf(tool, choice));
+      if (!result.ok) return recordingError(choice, result);
+      const end = await toolSession({
+        config: result.value.config,
+        events: new Set([tool.event]),
+        seconds: choice.seconds,
+        staleInstances: TOOL_INSTANCE,
+        stdout: process.stdout,
+        say,
+        view(source, facts) {
+          describe(tool, choice, source);
+          return createPrinter(tool, choice, facts);
+        },
+      });
+      return toolExitCode(end);
     },
   });
-  return exitCode(end);
 }
 
 /** Every tool as a command of `ktc`. */
-export const toolCommands = Object.fromEntries(
-  TOOL_NAMES.map((name) => [name, (words: readonly string[]) => toolCommand(TOOLS[name], words)]),
-) as Readonly<Record<ToolName, (words: readonly string[]) => Promise<number>>>;
+export const toolCommands: Readonly<Record<string, Command>> = Object.fromEntries(
+  TOOL_NAMES.map((name) => [name, createToolCommand(TOOLS[name])]),
+);

@@ -1,4 +1,4 @@
-/** `ktc top`: the peers with the most retransmits, for when one would rather look than read. */
+/** `ktc top`: the peers with the most retransmits, as a picture that is drawn again and again. */
 import { toolSession } from '../agent/tool-session.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import { readChoice } from '../tool/choice.ts';
@@ -9,11 +9,10 @@ import { TOOLS, type Tool } from '../tool/tool.ts';
 import { createTop } from '../tool/top.ts';
 import { TOP_PAGE } from '../tool/top-page.ts';
 import type { Facts, View } from '../tool/view.ts';
-import { EXIT, fail } from './exit.ts';
-import { parseArguments } from './options.ts';
-import { exitCode, say, TOOL_INSTANCE, toolConfig } from './tool.ts';
+import { createCommand, usageError } from './command.ts';
+import { recordingError, say, TOOL_INSTANCE, toolConfig, toolExitCode } from './tool.ts';
 
-/** What tcpretrans takes, but for whose connection it is, which costs a record for each that is opened. */
+/** The events of tcpretrans, without the owner of a connection: that would cost a record for each that is opened. */
 const TOP: Tool = {
   ...TOOLS.tcpretrans,
   probes: { tcp_retransmit_skb: '', tcp_retransmit_synack: '', tcp_send_loss_probe: '' },
@@ -21,15 +20,15 @@ const TOP: Tool = {
 
 const DRAW = '\x1b[H';
 const CLEAR_REST = '\x1b[J';
-/** The other screen, so that what was there comes back; and no cursor on it. */
+/** The alternate screen, so that the text on the normal one comes back; and no cursor on it. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
-/** Where nothing tells how high the terminal is. */
+/** Where the height of the terminal is not known. */
 const DEFAULT_ROWS = 24;
-/** Of a table that is printed. */
+/** The rows of a table that is printed. */
 const PRINTED_ROWS = 20;
 
-/** Draws until the end, where it leaves the last table behind; or is silent until then. */
+/** Draws until the end, or is silent until then; at the end it prints the last table. */
 function topView(
   facts: Facts,
   wants: ReturnType<typeof createFilter>,
@@ -62,45 +61,41 @@ function topView(
   };
 }
 
-export async function topCommand(words: readonly string[]): Promise<number> {
-  const usage = (problem: string) => fail(EXIT.usage, `top: ${problem}; ktc top --help lists the options`);
-  const parsed = parseArguments({ args: [...words], options: parserOptions(TOP_PAGE.options) });
-  if (!parsed.ok) return usage(parsed.problem);
-  const { values } = parsed;
-  if (values['help'] === true) {
-    process.stdout.write(helpOf(TOP_PAGE));
-    return EXIT.ok;
-  }
-  const read = readChoice(TOP, { ...values, 'loss-probes': true }, []);
-  if (!read.ok) return usage(read.problem);
-  const { choice } = read;
-  const interval = Number(values['interval'] ?? 1);
-  if (!(interval >= 0.1 && interval <= 3600)) return usage('--interval goes from 0.1 to 3600 seconds');
-  const result = toolConfig('top', choice, probesOf(TOP, choice));
-  // Of all that is in it, only the recording comes from the user.
-  if (!result.ok) {
-    return fail(EXIT.unavailable, ...result.problems.map(({ problem }) => `${choice.from} ${problem}`));
-  }
-  const draws = process.stdout.isTTY === true && values['once'] !== true && choice.from === null;
-  let trouble: string | null = null;
-  const end = await toolSession({
-    config: result.config,
-    events: new Set([TOP.event]),
-    seconds: draws || Number.isFinite(choice.seconds) || choice.from !== null ? choice.seconds : interval,
-    staleInstances: TOOL_INSTANCE,
-    stdout: process.stdout,
-    say(line) {
-      // A line of another stream would tear the picture.
-      if (draws) trouble = line;
-      else say(line);
-    },
-    view: (_, facts) =>
-      topView(facts, createFilter(TOP, choice, { uidOf: () => null }), {
-        interval: interval * 1e9,
-        draws,
-        trouble: () => trouble,
-      }),
-    everyMs: interval * 1000,
-  });
-  return exitCode(end);
-}
+export const topCommand = createCommand({
+  name: 'top',
+  help: helpOf(TOP_PAGE),
+  options: parserOptions(TOP_PAGE.options),
+  async run(values) {
+    const read = readChoice(TOP, { ...values, 'loss-probes': true }, []);
+    if (!read.ok) return usageError('top', read.problem);
+    const choice = read.value;
+    const interval = Number(values['interval'] ?? 1);
+    if (!(interval >= 0.1 && interval <= 3600))
+      return usageError('top', '--interval goes from 0.1 to 3600 seconds');
+    const result = toolConfig('top', choice, probesOf(TOP, choice));
+    if (!result.ok) return recordingError(choice, result);
+    const draws = process.stdout.isTTY === true && values['once'] !== true && choice.from === null;
+    const endsByItself = draws || Number.isFinite(choice.seconds) || choice.from !== null;
+    let trouble: string | null = null;
+    const end = await toolSession({
+      config: result.value.config,
+      events: new Set([TOP.event]),
+      seconds: endsByItself ? choice.seconds : interval,
+      staleInstances: TOOL_INSTANCE,
+      stdout: process.stdout,
+      say(line) {
+        // A line on standard error would tear the picture.
+        if (draws) trouble = line;
+        else say(line);
+      },
+      view: (_, facts) =>
+        topView(facts, createFilter(TOP, choice, { uidOf: () => null }), {
+          interval: interval * 1e9,
+          draws,
+          trouble: () => trouble,
+        }),
+      everyMs: interval * 1000,
+    });
+    return toolExitCode(end);
+  },
+});

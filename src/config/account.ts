@@ -1,5 +1,6 @@
 /** Users and groups by name or number, as this host knows them. */
 import { spawnSync } from 'node:child_process';
+import { type Result, refusal, success } from '../shared/result.ts';
 
 export interface Account {
   readonly user: string;
@@ -7,29 +8,25 @@ export interface Account {
   readonly gid: number;
 }
 
-export type AccountResult =
-  | { readonly ok: true; readonly account: Account }
-  | { readonly ok: false; readonly problem: string };
-
-/** One entry's fields; null when there is none. getent also asks directories (sssd, LDAP) where the host has them. */
+/** The fields of one entry; null when there is none. getent also asks directories (sssd, LDAP) where the host has them. */
 function lookUp(database: 'passwd' | 'group', key: string): string[] | null {
   const { status, stdout } = spawnSync('getent', [database, key], { encoding: 'utf8' });
   return status === 0 ? stdout.trim().split(':') : null;
 }
 
-/** Looks up `process.user` and `process.group`, which may be empty for the user's own. The problem is one line. */
-export function findAccount(user: string, group: string): AccountResult {
+/** Looks up `process.user` and `process.group`; an empty group is the primary group of the user. */
+export function findAccount(user: string, group: string): Result<Account> {
   const userEntry = lookUp('passwd', user);
   if (userEntry === null) {
     const remedy = `make it (useradd --system --shell /sbin/nologin ${user}), or set "" to stay root`;
-    return { ok: false, problem: `process.user: this host has no user ${user}: ${remedy}` };
+    return refusal(`process.user: this host has no user ${user}: ${remedy}`);
   }
   const [name = user, , uid, ownGid] = userEntry;
-  if (group === '') return { ok: true, account: { user: name, uid: Number(uid), gid: Number(ownGid) } };
+  if (group === '') return success({ user: name, uid: Number(uid), gid: Number(ownGid) });
   const groupEntry = lookUp('group', group);
   if (groupEntry === null) {
     const remedy = `make it (groupadd --system ${group}), or set "" for that of the user`;
-    return { ok: false, problem: `process.group: this host has no group ${group}: ${remedy}` };
+    return refusal(`process.group: this host has no group ${group}: ${remedy}`);
   }
-  return { ok: true, account: { user: name, uid: Number(uid), gid: Number(groupEntry[2]) } };
+  return success({ user: name, uid: Number(uid), gid: Number(groupEntry[2]) });
 }

@@ -1,13 +1,14 @@
-/** The configuration's files: which there are, in which order, and what each sets. */
+/** The files of the configuration: which files exist, in which order they apply, and what each sets. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hasErrorCode } from '../shared/errors.ts';
 import { parseJson } from './json.ts';
 import { joinLayers, type Layer, readDocument, unreadable } from './layer.ts';
 import { fileProblem } from './problem.ts';
 
 const DEFAULT_FILE = '/etc/ktc/agent.json';
 
-/** Beside the file: a directory whose `*.json` files override it, in the order of their names. */
+/** The directory beside the file: its `*.json` files override the file, in the order of their names. */
 const OVERRIDES = 'conf.d';
 
 export interface FileSources {
@@ -17,7 +18,7 @@ export interface FileSources {
   readonly directory?: string | undefined;
 }
 
-/** The layers of the file and of its overrides. */
+/** Reads the layers of the file and of its overrides. */
 export function readFiles({ file, directory }: FileSources): Layer[] {
   if (file === null) return [];
   const main = file ?? DEFAULT_FILE;
@@ -30,7 +31,7 @@ export function readFiles({ file, directory }: FileSources): Layer[] {
   ];
 }
 
-/** The files of a directory in the order of their names, hidden ones left out, or why they cannot be listed. */
+/** The paths of the files of a directory in the order of their names, without hidden files; or a layer that says why they cannot be listed. */
 function listOverrides(directory: string, mayBeAbsent: boolean): (string | Layer)[] {
   try {
     return readdirSync(directory)
@@ -38,7 +39,7 @@ function listOverrides(directory: string, mayBeAbsent: boolean): (string | Layer
       .sort()
       .map((name) => join(directory, name));
   } catch (error) {
-    return mayBeAbsent && isAbsent(error) ? [] : [unreadable(directory, fileProblem(error))];
+    return mayBeAbsent && hasErrorCode(error, 'ENOENT') ? [] : [unreadable(directory, fileProblem(error))];
   }
 }
 
@@ -47,14 +48,10 @@ function readFile(path: string, mayBeAbsent: boolean): Layer {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (error) {
-    if (mayBeAbsent && isAbsent(error)) return joinLayers([]);
+    if (mayBeAbsent && hasErrorCode(error, 'ENOENT')) return joinLayers([]);
     return unreadable(path, error instanceof TypeError ? 'is not UTF-8 text' : fileProblem(error));
   }
   const json = parseJson(text);
   if (json.ok) return readDocument(json.value, path);
   return unreadable(path, `line ${json.line}, column ${json.column}: ${json.problem}`);
-}
-
-function isAbsent(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }

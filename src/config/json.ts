@@ -1,21 +1,24 @@
 /**
- * JSON for files that people write. `JSON.parse` takes the last of two equal keys in silence, names no place
- * for many mistakes, and quotes the text around the others, where a password may stand.
+ * JSON for files that people write. `JSON.parse` takes the last of two equal keys without a word, gives no place for many
+ * mistakes, and quotes the text around the others, which may be a password.
  */
-
-export type JsonResult =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly line: number; readonly column: number; readonly problem: string };
+import { type Result, success } from '../shared/result.ts';
 
 const SPACE = /[ \t\r\n]*/y;
 const STRING = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const OTHER_SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
-/** Far more than any configuration has, far less than the stack bears. */
+/** Far more levels than any configuration has, and far fewer than the call stack can take. */
 const MAX_DEPTH = 100;
 
-/** RFC 8259, but two equal keys in one object are a mistake. Line and column count from 1. */
-export function parseJson(text: string): JsonResult {
+/** The place of a mistake in a text; line and column count from 1. */
+interface Place {
+  line: number;
+  column: number;
+}
+
+/** Reads JSON by RFC 8259, but two equal keys in one object are a mistake. */
+export function parseJson(text: string): Result<unknown, Place> {
   const faults: { at: number; problem: string }[] = [];
   let at = 0;
 
@@ -30,7 +33,7 @@ export function parseJson(text: string): JsonResult {
     return token;
   }
 
-  /** Takes a mark and the space on both sides of it. */
+  /** Takes a punctuation mark and the space on both sides of it. */
   function takeMark(mark: string): boolean {
     take(SPACE);
     if (text[at] !== mark) return false;
@@ -86,7 +89,7 @@ export function parseJson(text: string): JsonResult {
   take(SPACE);
   if (faults.length === 0 && at < text.length) refuse('expected nothing more');
   const [fault] = faults;
-  if (!fault) return { ok: true, value };
+  if (!fault) return success(value);
   const before = text.slice(0, fault.at).split('\n');
   return { ok: false, line: before.length, column: (before.at(-1)?.length ?? 0) + 1, problem: fault.problem };
 }

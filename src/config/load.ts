@@ -1,9 +1,10 @@
-/** The configuration: its layers laid over one another, checked as a whole. */
+/** Loads the configuration: lays its layers over one another and checks the whole. */
 import convict from 'convict';
+import { type Result, success } from '../shared/result.ts';
 import { SINK_NAMES, type SinkSecrets } from '../sink/registry.ts';
 import { type FileSources, readFiles } from './file.ts';
 import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
-import type { ConfigProblem } from './problem.ts';
+import { type ConfigProblem, formatProblem } from './problem.ts';
 import { rules } from './rule.ts';
 import { type AgentConfig, type ConfigPath, keys, schema } from './schema.ts';
 import { sinks } from './sinks.ts';
@@ -12,24 +13,33 @@ export interface ConfigSources extends FileSources {
   readonly environment: NodeJS.ProcessEnv;
   /** Values by dotted path, from `--set`. */
   readonly flags: Readonly<Record<string, string>>;
-  /** A document that comes with the program and lies under all files. */
+  /** A document that is part of the program; every file overrides it. */
   readonly embedded?: object | undefined;
 }
 
 export interface LoadedConfig {
-  readonly ok: true;
   readonly config: AgentConfig;
-  /** What was read from secret files; not part of the configuration, so that nothing shows it. */
+  /** The content of the secret files. It is not part of the configuration, so that nothing can show it. */
   readonly secrets: SinkSecrets;
-  /** By dotted path: `default`, `embedded`, a file, an environment variable or `--set`. Labels have one each. */
+  /** By dotted path: `default`, `embedded`, a file, an environment variable or `--set`. Each label has its own. */
   readonly origins: ReadonlyMap<string, string>;
 }
 
-export type ConfigResult = LoadedConfig | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+/** A refusal has every mistake of every layer in `problems`, and the first of them as its `problem`. */
+export type ConfigResult = Result<LoadedConfig, { problems: readonly ConfigProblem[] }>;
+
+type Paths = readonly [ConfigPath, ...ConfigPath[]];
+
+/** The result for a configuration with these mistakes. */
+export function refuseConfig(
+  problems: readonly [ConfigProblem, ...ConfigProblem[]],
+): ConfigResult & { readonly ok: false } {
+  return { ok: false, problem: formatProblem(problems[0]), problems };
+}
 
 /**
- * Reads all layers, later ones win: defaults, embedded, file, `conf.d`, environment, flags. Gives either a
- * configuration that holds every rule, or every problem of every layer.
+ * Reads all layers; a later one overrides an earlier one: defaults, embedded, file, `conf.d`, environment, flags. Gives
+ * either a configuration that satisfies every rule, or every mistake of every layer.
  */
 export function loadConfig(sources: ConfigSources): ConfigResult {
   const layers = joinLayers([
@@ -44,13 +54,13 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
     store.set(path, value);
     origins.set(path, origin);
   }
-  // Every value was checked in its layer: what convict still finds is a bug here, and it throws.
+  // Every value was checked in its layer: a mistake that convict still finds is a bug here, and it throws.
   store.validate({ allowed: 'strict' });
   const config = store.getProperties();
 
   const problems = [...layers.problems];
   const isSound = (path: ConfigPath) => !layers.doubtful.some((doubtful) => covers(doubtful, path));
-  const report = (problem: string, reads: readonly [ConfigPath, ...ConfigPath[]]) => {
+  const report = (problem: string, reads: Paths) => {
     const origin = reads.map((path) => origins.get(path)).find((name) => name !== 'default');
     problems.push({ origin: origin ?? null, path: reads[0], problem });
   };
@@ -65,11 +75,12 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
     if (!content.ok) report(content.problem, secret.reads);
     return [name, content.ok ? content.value : null];
   });
-  if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, config, origins, secrets: Object.fromEntries(secrets) };
+  const [first, ...others] = problems;
+  if (first !== undefined) return refuseConfig([first, ...others]);
+  return success({ config, origins, secrets: Object.fromEntries(secrets) });
 }
 
-/** Whether a path is that of a key, of a section around it, or of everything. */
+/** Whether `path` is the path of this key, of a section around it, or of everything. */
 function covers(path: string, key: ConfigPath): boolean {
   return path === EVERYTHING || path === key || key.startsWith(`${path}.`);
 }

@@ -1,18 +1,19 @@
-/** Faults of the configuration, told so that the operator finds the place. */
+/** Mistakes in the configuration, each with its place. */
+import { escapeAsJson, escapeControls } from '../shared/text.ts';
 
 export interface ConfigProblem {
-  /** File, environment variable or flag that brought the value; null for a default. */
+  /** The file, environment variable or flag that set the value; null for a default. */
   readonly origin: string | null;
-  /** Dotted path of the key, null when the fault is not about one. */
+  /** Dotted path of the key; null when the mistake is not about one key. */
   readonly path: string | null;
   readonly problem: string;
 }
 
-/** `/etc/ktc/agent.json: batch.max_events: must be …`, one line, without the parts that are not known. */
+/** `/etc/ktc/agent.json: batch.max_events: must be …`, one line without the parts that are null. */
 export function formatProblem({ origin, path, problem }: ConfigProblem): string {
   const text = [origin, path, problem].filter((part) => part !== null).join(': ');
   // The name of a key or a file may hold anything.
-  return text.replace(/\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escapeControls(text, escapeAsJson);
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -23,9 +24,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
 };
 
-/** The reason of a failed file operation in words. Anything but a system error is a bug and thrown again. */
+/**
+ * Why a file cannot be read, in words. Throws the error again when it has no code, because then it is a bug. A code is
+ * one of errno(3), or one of Node.js such as `ERR_FS_FILE_TOO_LARGE`.
+ */
 export function fileProblem(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === undefined) throw error;
+  if (!(error instanceof Error && 'code' in error)) throw error;
+  const code = String(error.code);
   return `cannot be read: ${REASONS[code] ?? code}`;
 }

@@ -1,11 +1,11 @@
-/** Secrets: read from files that nobody else can read, and never shown. */
+/** Secrets: read from files that no other user can read, and never shown. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { type Result, refusal, success } from '../shared/result.ts';
 import { findAccount } from './account.ts';
 import { fileProblem } from './problem.ts';
 
-/** A value that only `reveal` gives away: logs, JSON and string templates show `[redacted]`. */
+/** A value that only `reveal` shows: logs, JSON and string templates contain `[redacted]` instead. */
 export interface Secret {
   readonly reveal: () => string;
   readonly toString: () => string;
@@ -26,14 +26,14 @@ export function isSecret(value: object): value is Secret {
 const MAX_BYTES = 65_536;
 
 /**
- * Reads a secret without the line break at its end. Refuses a file that others may read, that belongs to
- * somebody else than root, this user or the one that the agent will become (`agentUser`, empty for none), or that is
- * empty. Problems never hold the path, which may itself be a secret in the wrong place, nor any content.
+ * Reads a secret without the line break at its end. Refuses a file that is empty, that other users may read, or whose
+ * owner is neither root nor this user nor the user that the agent will become (`agentUser`, empty for none). Problems
+ * contain neither the path, which may itself be a secret in the wrong place, nor any content.
  */
 export function readSecret(path: string, agentUser: string): Result<Secret> {
   let file: number;
   try {
-    // Without O_NONBLOCK a named pipe would hold up the start for ever.
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     return refusal(fileProblem(error));
@@ -57,7 +57,7 @@ export function readSecret(path: string, agentUser: string): Result<Secret> {
   }
 }
 
-/** A secret of one line. */
+/** Reads a secret that must be a single line. */
 export function readPassword(path: string, agentUser: string): Result<Secret> {
   const result = readSecret(path, agentUser);
   const isLine = !result.ok || !/[\r\n]/.test(result.value.reveal());
@@ -66,7 +66,7 @@ export function readPassword(path: string, agentUser: string): Result<Secret> {
 
 function isUser(uid: number, name: string): boolean {
   const found = name === '' ? null : findAccount(name, '');
-  return found?.ok === true && found.account.uid === uid;
+  return found?.ok === true && found.value.uid === uid;
 }
 
 function describeFile(file: number): { mode: number; uid: number; size: number; isFile: boolean } {

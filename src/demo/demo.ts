@@ -1,5 +1,6 @@
-/** The demo's surroundings: a lossy link with traffic on it. */
-import { createLossyLink, type LossyLink, type Problem } from './network.ts';
+/** What the demo shows: a lossy link with traffic on it. */
+import { type Result, success } from '../shared/result.ts';
+import { createLossyLink, type LossyLink } from './network.ts';
 import { startTraffic, type Traffic } from './traffic.ts';
 
 export interface Demo {
@@ -10,31 +11,33 @@ export interface Demo {
 }
 
 export interface DemoOptions {
-  /** Of the packets in each direction, 0 to 100. */
+  /** The share of packets that is lost in each direction, 0 to 100. */
   readonly lossPercent: number;
   /** Traffic over IPv6 instead of IPv4. */
   readonly ipv6: boolean;
   /** As in `createLossyLink`. */
   readonly traceInstance?: string;
-  /** As in `startTraffic`; left out, this program's own entry. */
+  /** As in `startTraffic`; absent, this program's own entry. */
   readonly command?: readonly string[];
 }
 
-/** Makes the link and starts the traffic, or says in one line what is missing. */
-export async function startDemo({ command, ...options }: DemoOptions): Promise<Demo | Problem> {
-  const link = await createLossyLink({ name: 'demo', ...options });
-  if ('problem' in link) return link;
-  const traffic = await startTraffic(link, options.ipv6, command);
-  if ('problem' in traffic) {
+/** Makes the link and starts the traffic on it. */
+export async function startDemo({ command, ...options }: DemoOptions): Promise<Result<Demo>> {
+  const linked = await createLossyLink({ name: 'demo', ...options });
+  if (!linked.ok) return linked;
+  const link = linked.value;
+  const started = await startTraffic(link, options.ipv6, command);
+  if (!started.ok) {
     await link.close();
-    return traffic;
+    return started;
   }
-  return {
+  const traffic = started.value;
+  return success({
     link,
     traffic,
-    close: async () => {
+    async close() {
       await traffic.close();
       await link.close();
     },
-  };
+  });
 }

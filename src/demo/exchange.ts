@@ -1,22 +1,23 @@
-/** The two programs that talk over the demo's link, each inside its own network namespace. */
+/** The two programs that talk over the demo's link, each in its own network namespace. */
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DONE, type Result, refusal } from '../shared/result.ts';
 
 /**
- * The server's; the demo shows what has it at either end. No well-known port, and below those that clients
- * are given, so that the host's own connections do not have it.
+ * The port of the server. The demo shows the events of connections with this port at either end, so it is neither a
+ * well-known port nor one of those that Linux gives to clients (`net.ipv4.ip_local_port_range`).
  */
 export const DEMO_PORT = 20_213;
-/** A few segments each way, so that a loss has others behind it: fast retransmits and loss probes, not timeouts alone. */
+/** Each message is a few segments, so that others follow a lost one: TCP then has fast retransmits and loss probes, not timeouts alone. */
 const REQUEST_BYTES = 3_000;
 const RESPONSE_BYTES = 12_000;
 const REQUESTS_PER_CONNECTION = 8;
 const CLIENTS = 12;
-/** Bounds the traffic to CLIENTS / PAUSE_MS: 120 requests, some 2,500 packets a second. */
+/** Bounds the traffic to CLIENTS / PAUSE_MS: 120 requests and some 2,500 packets per second. */
 const PAUSE_MS = 100;
 const RECONNECT_MS = 500;
 
-/** Resolves with false when the peer closed before `bytes` had come. */
+/** Resolves with false when the peer closed before this many bytes had come. */
 function receive(socket: Socket, bytes: number): Promise<boolean> {
   let missing = bytes;
   return new Promise((resolve) => {
@@ -71,17 +72,15 @@ async function request(address: string, client: number): Promise<never> {
 }
 
 /**
- * Body of the hidden command `ktc demo-traffic serve|request ADDRESS`. Runs until its standard input
- * ends, that is until the process that started it is gone. Returns the exit code.
+ * The hidden command `ktc demo-traffic serve|request ADDRESS`. Runs until its standard input ends, that is until the
+ * process that started it is gone. Refuses other arguments.
  */
-export async function runDemoTraffic(args: readonly string[]): Promise<number> {
+export async function runDemoTraffic(args: readonly string[]): Promise<Result> {
   const [role, address] = args;
-  if (!address || (role !== 'serve' && role !== 'request')) {
-    process.stderr.write('demo-traffic is a part of ktc demo: run that\n');
-    return 64;
-  }
+  if (!address || (role !== 'serve' && role !== 'request'))
+    return refusal('demo-traffic is a part of ktc demo: run that');
   if (role === 'serve') serve(address);
   else for (let client = 0; client < CLIENTS; client += 1) void request(address, client);
   await new Promise((resolve) => process.stdin.resume().once('close', resolve));
-  return 0;
+  return DONE;
 }

@@ -8,11 +8,11 @@ const NAMESPACE_DIRECTORY = '/run/netns';
 const OWNED_NAME = /^ktc-[a-z]+-(\d+)-(\d+)-\d+-[ab]$/;
 
 /**
- * Waits for the end of its input, which the kernel brings about however the owner ends, kill -9
- * included, then removes the namespaces and whatever still runs in them. A shell, so that it is small
- * and does not depend on the owner's files being there still.
+ * Waits for the end of its input, which the kernel closes however the owner ends, kill -9 included. Then it removes the
+ * namespaces and kills the processes in them. It is a shell script, so that it is small and still works when the files of
+ * the owner are gone.
  */
-const KEEPER = `
+const GUARD_SCRIPT = `
 trap '' HUP INT TERM
 cat >/dev/null
 instance=$1
@@ -34,44 +34,43 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
 done
 `;
 
-/** Removes its namespaces. Resolves when they are gone; safe to call twice. */
+/** Removes the namespaces. Resolves when they are gone; safe to call twice. */
 export type RemoveNamespaces = () => Promise<void>;
 
 /**
- * Starts the process that removes `namespaces` when told to or when this process is gone. Start it before
- * making them, so that there is no moment in which they have no keeper. `traceInstance`, the name of an
- * ftrace instance, goes with them.
+ * Starts the process that removes these namespaces on request, or when this process is gone. To be called before they are
+ * made, so that they are guarded from the first moment. The guard also removes `traceInstance`, an ftrace instance.
  */
-export function keepNamespaces(namespaces: readonly string[], traceInstance = ''): RemoveNamespaces {
-  // A session of its own: a Ctrl-C in the terminal goes to the owner's process group only.
-  const args = ['-c', KEEPER, 'ktc-namespace-keeper', traceInstance, ...namespaces];
-  const keeper = spawn('/bin/sh', args, {
+export function guardNamespaces(namespaces: readonly string[], traceInstance = ''): RemoveNamespaces {
+  // In a process group of its own, so that a Ctrl-C in the terminal does not reach it.
+  const args = ['-c', GUARD_SCRIPT, 'ktc-namespace-keeper', traceInstance, ...namespaces];
+  const guard = spawn('/bin/sh', args, {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  const ended = once(keeper, 'close');
+  const ended = once(guard, 'close');
   return async () => {
-    keeper.stdin.end();
+    guard.stdin.end();
     await ended;
   };
 }
 
-/** Start time in clock ticks since boot, which with the pid names a process for good; null if there is none. */
+/** When a process started, in clock ticks since boot: with its pid this names it for good. Null for no such process. */
 async function startTime(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  // The name, field 2, may hold spaces and parentheses: count fields behind its end. Start time is field 22.
+  // Field 2, the name, may contain spaces and parentheses: count the fields behind it. The start time is field 22 (proc(5)).
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
 }
 
 let made = 0;
 
-/** A name for a pair of namespaces that says whose it is: `ktc-<purpose>-<pid>-<start time>-<ordinal>`. */
+/** A name for a pair of namespaces that tells their owner: `ktc-<purpose>-<pid>-<start time>-<ordinal>`. */
 export async function ownedName(purpose: string): Promise<string> {
   made += 1;
   return `ktc-${purpose}-${process.pid}-${await startTime(process.pid)}-${made}`;
 }
 
-/** Removes the namespaces whose owner is gone, and its keeper with it. Returns their names. */
+/** Removes the namespaces whose owner and guard are gone. Returns their names. */
 export async function removeStaleNamespaces(): Promise<readonly string[]> {
   const names = await readdir(NAMESPACE_DIRECTORY).catch(() => []);
   const stale: string[] = [];
@@ -79,6 +78,6 @@ export async function removeStaleNamespaces(): Promise<readonly string[]> {
     const owner = OWNED_NAME.exec(name);
     if (owner && (await startTime(Number(owner[1]))) !== owner[2]) stale.push(name);
   }
-  if (stale.length > 0) await keepNamespaces(stale)();
+  if (stale.length > 0) await guardNamespaces(stale)();
   return stale;
 }

@@ -1,12 +1,8 @@
 /** A private network of two ends whose link loses TCP packets, for the demo, the tests and the benches. */
 import { existsSync } from 'node:fs';
-import { type CommandResult, runCommand } from './command.ts';
-import { keepNamespaces, ownedName, type RemoveNamespaces, removeStaleNamespaces } from './namespaces.ts';
-
-/** Why there is no such network, in one line that says what to do. */
-export interface Problem {
-  readonly problem: string;
-}
+import { DONE, type Result, refusal, success } from '../shared/result.ts';
+import { guardNamespaces, ownedName, removeStaleNamespaces } from './namespaces.ts';
+import { runProgram } from './program.ts';
 
 export interface LinkEnd {
   /** Name for `ip netns exec`. */
@@ -19,20 +15,20 @@ export interface LinkEnd {
 export interface LossyLink {
   readonly a: LinkEnd;
   readonly b: LinkEnd;
-  /** Packets that the link has dropped so far, both directions. */
+  /** Packets that the link has dropped so far, in both directions. */
   droppedPackets(): Promise<number>;
-  /** Kills what runs in the namespaces and removes them; safe to call twice. Happens by itself when this process ends. */
+  /** Kills the processes in the namespaces and removes them; safe to call twice. The end of this process does the same. */
   close(): Promise<void>;
 }
 
 export interface LossyLinkOptions {
-  /** What it is for, in lower-case letters: part of the namespaces' names. */
+  /** The purpose, in lower-case letters: part of the names of the namespaces. */
   readonly name: string;
-  /** Of the TCP packets in each direction, 0 to 100, to a hundredth. */
+  /** The share of TCP packets that is lost in each direction, 0 to 100, with a resolution of 0.01. */
   readonly lossPercent: number;
-  /** True makes a kernel without IPv6 a problem. */
+  /** True refuses a kernel without IPv6. */
   readonly ipv6?: boolean;
-  /** Name of an ftrace instance to remove with the link, for a process that is killed and cannot do it. */
+  /** Name of an ftrace instance to be removed with the link, because a killed process cannot remove its own. */
   readonly traceInstance?: string;
 }
 
@@ -45,8 +41,8 @@ const INSTALL = {
 let linksMade = 0;
 
 /**
- * A pair of ends that no other link of a running process is likely to have, so that the events of two
- * links, which all come from one kernel, can be told apart by address.
+ * Two ends with addresses that no other link of a running process is likely to have. All links share one kernel and its
+ * events, which the addresses tell apart.
  */
 function makeEnds(name: string): [LinkEnd, LinkEnd] {
   linksMade += 1;
@@ -61,7 +57,7 @@ function makeEnds(name: string): [LinkEnd, LinkEnd] {
 
 type Step = readonly [program: keyof typeof INSTALL, args: readonly string[], input?: string];
 
-/** One end's side of the link, once both devices are there. */
+/** Configures one end of the link; both devices exist already. */
 function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string, loss: number): Step[] {
   const ip = (...args: string[]): Step => ['ip', ['-n', end.namespace, ...args]];
   const permanent = ['lladdr', otherMac, 'dev', DEVICE, 'nud', 'permanent'];
@@ -70,7 +66,7 @@ function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string, l
     ip('link', 'set', DEVICE, 'address', mac),
     ip('address', 'add', `${end.ipv4}/30`, 'dev', DEVICE),
     ip('link', 'set', DEVICE, 'up'),
-    // Known neighbours: the first SYNs would otherwise wait a second for an answer, and count as sent again.
+    // Without known neighbours the first SYNs would wait a second for an answer, and count as sent again.
     ip('neighbour', 'replace', other.ipv4, ...permanent),
   ];
   if (end.ipv6 && other.ipv6)
@@ -78,7 +74,7 @@ function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string, l
       ip('address', 'add', `${end.ipv6}/64`, 'dev', DEVICE, 'nodad'),
       ip('neighbour', 'replace', other.ipv6, ...permanent),
     );
-  // At the receiver: a drop in the sender's own output path would be reported to its TCP as an error.
+  // Drop at the receiver: the sender's TCP would see a drop in its own output path as an error.
   const drop = `iifname "${DEVICE}" meta l4proto tcp numgen random mod 10000 <= ${loss - 1} counter name lost drop`;
   const ruleset = `table inet ktc {
   counter lost { }
@@ -105,70 +101,72 @@ function linkSteps(a: LinkEnd, b: LinkEnd, loss: number): Step[] {
   ];
 }
 
-/** What of `result` the user must mend; null when it went well. */
-function problemOf(what: string, program: keyof typeof INSTALL, result: CommandResult): string | null {
-  if (result.kind === 'missing') return `${program} is not installed: ${INSTALL[program]}`;
-  return result.kind === 'failed' ? `${what}: ${result.message}` : null;
+/** Runs a program that the link needs. `what` begins the problem of a run that fails. */
+async function run(what: string, [program, args, input]: Step): Promise<Result<string>> {
+  const result = await runProgram(program, args, input);
+  if (result.ok) return result;
+  return refusal(
+    result.isMissing ? `${program} is not installed: ${INSTALL[program]}` : `${what}: ${result.problem}`,
+  );
 }
 
-async function findMissing(ipv6: boolean): Promise<string | null> {
-  if (process.getuid?.() !== 0) return 'a network of its own needs root: run it with sudo';
-  if (!existsSync('/proc/self/ns/net')) return 'this kernel has no network namespaces (CONFIG_NET_NS)';
-  if (ipv6 && !existsSync('/proc/net/if_inet6')) return 'this kernel has no IPv6: use IPv4';
+/** Whether this host can have such a link. */
+async function checkRequirements(ipv6: boolean): Promise<Result> {
+  if (process.getuid?.() !== 0) return refusal('a network of its own needs root: run it with sudo');
+  if (!existsSync('/proc/self/ns/net'))
+    return refusal('this kernel has no network namespaces (CONFIG_NET_NS)');
+  if (ipv6 && !existsSync('/proc/net/if_inet6')) return refusal('this kernel has no IPv6: use IPv4');
   for (const program of ['ip', 'nft'] as const) {
-    const problem = problemOf(`${program} does not run`, program, await runCommand(program, ['-V']));
-    if (problem) return problem;
+    const version = await run(`${program} does not run`, [program, ['-V']]);
+    if (!version.ok) return version;
   }
-  return null;
+  return DONE;
 }
 
 /**
- * Forbids packets of many segments, which TCP makes whatever the device's offloads are: one retransmit
- * event would stand for several segments, and one drop would lose them all.
+ * Forbids packets of many segments, which TCP makes whatever the device can do: one retransmit event would stand for
+ * several segments, and one drop would lose them all.
  */
 async function sendSingleSegments(end: LinkEnd): Promise<void> {
-  // Kernels and iproute2 before 4.16 cannot; the link then still works, only counts of segments differ.
-  await runCommand('ip', ['-n', end.namespace, 'link', 'set', DEVICE, 'gso_max_segs', '1']);
+  // Kernels and iproute2 before 4.16 have no such option. The link works without it, but counts of segments differ.
+  await runProgram('ip', ['-n', end.namespace, 'link', 'set', DEVICE, 'gso_max_segs', '1']);
 }
 
 async function countDropped(end: LinkEnd): Promise<number> {
-  const result = await runCommand('ip', ['netns', 'exec', end.namespace, 'nft', 'list', 'counters']);
-  return result.kind === 'done' ? Number(/packets (\d+)/.exec(result.output)?.[1] ?? 0) : 0;
+  const result = await runProgram('ip', ['netns', 'exec', end.namespace, 'nft', 'list', 'counters']);
+  return result.ok ? Number(/packets (\d+)/.exec(result.value)?.[1] ?? 0) : 0;
 }
 
-async function build(a: LinkEnd, b: LinkEnd, loss: number): Promise<string | null> {
-  for (const [program, args, input] of linkSteps(a, b, loss)) {
-    const problem = problemOf(
-      `${program} ${args.join(' ')}`,
-      program,
-      await runCommand(program, args, input),
-    );
-    if (problem) return problem;
+async function build(a: LinkEnd, b: LinkEnd, loss: number): Promise<Result> {
+  for (const step of linkSteps(a, b, loss)) {
+    const [program, args] = step;
+    const result = await run(`${program} ${args.join(' ')}`, step);
+    if (!result.ok) return result;
   }
   await sendSingleSegments(a);
   await sendSingleSegments(b);
-  return null;
+  return DONE;
 }
 
 /**
  * Makes two network namespaces joined by a link with IPv4 and IPv6 that drops TCP packets at random.
- * Touches nothing of the host's own network. Also removes what a killed earlier run left behind.
+ * Touches nothing of the host's own network. Also removes the namespaces that a killed earlier run left behind.
  */
-export async function createLossyLink(options: LossyLinkOptions): Promise<LossyLink | Problem> {
-  const missing = await findMissing(options.ipv6 ?? false);
-  if (missing) return { problem: missing };
+export async function createLossyLink(options: LossyLinkOptions): Promise<Result<LossyLink>> {
+  const possible = await checkRequirements(options.ipv6 ?? false);
+  if (!possible.ok) return possible;
   await removeStaleNamespaces();
   const [a, b] = makeEnds(await ownedName(options.name));
-  const remove: RemoveNamespaces = keepNamespaces([a.namespace, b.namespace], options.traceInstance);
-  const problem = await build(a, b, Math.round(options.lossPercent * 100));
-  if (problem) {
+  const remove = guardNamespaces([a.namespace, b.namespace], options.traceInstance);
+  const built = await build(a, b, Math.round(options.lossPercent * 100));
+  if (!built.ok) {
     await remove();
-    return { problem };
+    return built;
   }
-  return {
+  return success({
     a,
     b,
     droppedPackets: async () => (await countDropped(a)) + (await countDropped(b)),
     close: remove,
-  };
+  });
 }

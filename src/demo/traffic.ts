@@ -1,15 +1,16 @@
-/** Real TCP traffic between the two ends of a link, bounded in rate, for as long as this process lives. */
+/** Real TCP traffic with a bounded rate between the two ends of a link, for as long as this process lives. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import type { LinkEnd, LossyLink, Problem } from './network.ts';
+import { type Result, refusal, success } from '../shared/result.ts';
+import type { LinkEnd, LossyLink } from './network.ts';
 
 export interface Traffic {
   /** Ends both programs; safe to call twice. */
   close(): Promise<void>;
 }
 
-/** How to start this program again with other arguments: its runtime, the runtime's options, its bundle. */
+/** The command that starts this program again: its runtime, the runtime's options, its bundle. */
 export function ownCommand(): readonly string[] {
   return [process.execPath, ...process.execArgv, ...process.argv.slice(1, 2)];
 }
@@ -18,8 +19,8 @@ type Program = ChildProcessByStdio<Writable, Readable, null>;
 
 function start(end: LinkEnd, command: readonly string[], role: string, address: string): Program {
   const args = ['netns', 'exec', end.namespace, ...command, 'demo-traffic', role, address];
-  // A session of its own: a Ctrl-C in the terminal must reach them through close() only. Nothing is ever
-  // written to their standard input: its end tells them that this process is gone.
+  // In a process group of its own, so that a Ctrl-C in the terminal does not reach it. Nothing is ever written to its
+  // standard input, whose end tells it that this process is gone.
   return spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
 }
 
@@ -38,20 +39,20 @@ export async function startTraffic(
   link: LossyLink,
   ipv6: boolean,
   command: readonly string[] = ownCommand(),
-): Promise<Traffic | Problem> {
+): Promise<Result<Traffic>> {
   const address = ipv6 ? link.b.ipv6 : link.b.ipv4;
-  if (!address) return { problem: 'this kernel has no IPv6: use IPv4' };
+  if (!address) return refusal('this kernel has no IPv6: use IPv4');
   const server = start(link.b, command, 'serve', address);
   const ready = await Promise.race([
     once(server.stdout, 'data').then(() => true),
     once(server, 'close').then(() => false),
   ]);
-  if (!ready) return { problem: `the demo's server did not start (ip netns exec ${link.b.namespace})` };
+  if (!ready) return refusal(`the demo's server did not start (ip netns exec ${link.b.namespace})`);
   const client = start(link.a, command, 'request', address);
-  return {
-    close: async () => {
+  return success({
+    async close() {
       await stop(client);
       await stop(server);
     },
-  };
+  });
 }

@@ -1,5 +1,5 @@
 /** The ledger's account as lines of text for people. */
-import { grouped, printable } from '../shared/text.ts';
+import { escapeControls, grouped } from '../shared/text.ts';
 import { type Ledger, total } from './ledger.ts';
 
 type Term = readonly [name: string, value: number];
@@ -33,12 +33,12 @@ export function accountLines(ledger: Ledger): string[] {
     ),
     ...sinkEquations(ledger),
     ...reasonLines(ledger),
-  ].map(printable);
+  ].map((line) => escapeControls(line));
 }
 
 /** What became of the events of each sink, where no kernel records were read. */
 export function sinkAccountLines(ledger: Ledger): string[] {
-  return [...sinkEquations(ledger), ...sinkReasonLines(ledger)].map(printable);
+  return [...sinkEquations(ledger), ...sinkReasonLines(ledger)].map((line) => escapeControls(line));
 }
 
 function sinkEquations({ emitted, sinks }: Ledger): string[] {

@@ -3,13 +3,16 @@
  * setting. A mistake in our own code is no result, it throws.
  */
 
-/**
- * `problem` is one line for the user: what happened, where, and what to do. `Details` are further facts about the
- * refusal, such as whether it is a matter of permission.
- */
+/** `problem` is one line for the user: what happened, where, and what to do. `Details` are further facts. */
+export type Refusal<Details extends object = object> = {
+  readonly ok: false;
+  readonly problem: string;
+} & Readonly<Details>;
+
+/** `Details` are facts about a refusal beside its problem, such as whether it is a matter of permission. */
 export type Result<Value = void, Details extends object = object> =
   | { readonly ok: true; readonly value: Value }
-  | ({ readonly ok: false; readonly problem: string } & Readonly<Details>);
+  | Refusal<Details>;
 
 /** The result of an operation that succeeded and has nothing to give. */
 export const DONE: Result<void, never> = { ok: true, value: undefined };
@@ -18,7 +21,7 @@ export function success<Value>(value: Value): { readonly ok: true; readonly valu
   return { ok: true, value };
 }
 
-export function refusal(problem: string): { readonly ok: false; readonly problem: string } {
+export function refusal(problem: string): Refusal {
   return { ok: false, problem };
 }
 

@@ -30,18 +30,21 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Escapes control characters: names of processes and errors of peers must not steer a terminal or end a line. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return `\\x${code.toString(16).padStart(2, '0')}`;
-  });
+/**
+ * Escapes what steers a terminal, ends a line or reorders it: names of processes, errors of peers and keys of files are
+ * chosen by others. `format` gives the text for one character's code point.
+ */
+export function escapeControls(text: string, format = escapeShort): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => format(character.codePointAt(0) ?? 0));
 }
 
-/** A process chooses its name: it must neither steer the terminal nor reorder the line. */
-export function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
+/** `\x0a`, and `\u{202e}` for what needs more than one byte. */
+function escapeShort(code: number): string {
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+}
+
+/** `\u000a`, as JSON writes it. */
+export function escapeAsJson(code: number): string {
+  const units = String.fromCodePoint(code).split('');
+  return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 }

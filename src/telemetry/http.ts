@@ -1,9 +1,11 @@
 /** The agent's local HTTP endpoint: /healthz, /readyz, /status, /metrics. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isSystemError } from '../shared/errors.ts';
+import { type Result, refusal, success } from '../shared/result.ts';
 import { type TelemetrySnapshot, unreadiness } from './snapshot.ts';
 
-/** An event loop that stood still for longer than this within the last one to two minutes is not healthy. */
+/** An event loop that stood still for longer than this in the last one to two minutes is not healthy. */
 const STANDSTILL_MAX_S = 5;
 
 const LIMITS = {
@@ -16,22 +18,15 @@ const LIMITS = {
 const CONNECTIONS_MAX = 32;
 
 export interface TelemetryServer {
-  readonly listening: true;
   readonly address: string;
-  /** The one the system chose when 0 was asked for. */
+  /** The port that the system chose where 0 was configured. */
   readonly port: number;
-  /** Ends every connection, also those with an answer under way. */
+  /** Ends every connection, also one whose answer is not complete. */
   close(): Promise<void>;
 }
 
-/** Why there is no endpoint, in one line that says what to do. */
-export interface TelemetryProblem {
-  readonly listening: false;
-  readonly problem: string;
-}
-
 export interface TelemetryEndpoint {
-  /** Loopback, unless the operator configured another: nothing here asks who is calling. */
+  /** Loopback, unless the operator configured another address: callers need no password here. */
   readonly address: string;
   readonly port: number;
   readonly snapshot: () => TelemetrySnapshot;
@@ -45,30 +40,24 @@ interface Answer {
   readonly body: string;
 }
 
-/** Opens the endpoint. The world's faults (port in use, no such address, no permission) are a value. */
-export function serveTelemetry(endpoint: TelemetryEndpoint): Promise<TelemetryServer | TelemetryProblem> {
+/** Opens the endpoint; a refusal says why it cannot listen, such as a port in use. */
+export function serveTelemetry(endpoint: TelemetryEndpoint): Promise<Result<TelemetryServer>> {
   const routes = routesOf(endpoint);
   const server = createServer(LIMITS, (request, response) => void respond(routes, request, response));
   server.maxConnections = CONNECTIONS_MAX;
 
   return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      resolve({ listening: false, problem: listenProblem(endpoint, error) }),
-    );
+    server.once('error', (error) => resolve(refusal(listenProblem(endpoint, error))));
     server.listen({ host: endpoint.address, port: endpoint.port }, () => {
-      // From here on, an error is one connection that could not be accepted, such as for want of file descriptors.
+      // From here on, an error is one connection that could not be accepted, such as when no file descriptor is free.
       server.on('error', () => {});
       const { address, port } = server.address() as AddressInfo;
-      resolve({
-        listening: true,
-        address,
-        port,
-        close: () =>
-          new Promise((closed) => {
-            server.close(() => closed());
-            server.closeAllConnections();
-          }),
-      });
+      const close = () =>
+        new Promise<void>((closed) => {
+          server.close(() => closed());
+          server.closeAllConnections();
+        });
+      resolve(success({ address, port, close }));
     });
   });
 }
@@ -117,12 +106,12 @@ async function respond(
     response.setHeader('Allow', 'GET, HEAD');
     answer = text(405, 'only GET and HEAD');
   } else {
-    // A bug in telling the state must not end the delivery of events: whoever asks sees it, and asks again.
+    // A bug in a page must not end the delivery of events: the caller sees it, and can ask again.
     answer = await Promise.resolve()
       .then(route)
       .catch((error: unknown) => text(500, `this page failed, please report it: ${String(error)}`));
   }
-  // One request a connection: callers come every few seconds, and none keeps a connection open.
+  // One request per connection: callers come every few seconds, so that an open connection would not help them.
   response.writeHead(answer.status, {
     'Content-Type': answer.type,
     'Content-Length': Buffer.byteLength(answer.body),
@@ -140,9 +129,9 @@ function text(status: number, line: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body: `${line}\n` };
 }
 
-function listenProblem({ address, port }: TelemetryEndpoint, error: NodeJS.ErrnoException): string {
+function listenProblem({ address, port }: TelemetryEndpoint, error: Error): string {
   const where = `telemetry cannot listen on ${address}:${port}`;
-  switch (error.code) {
+  switch (isSystemError(error) ? error.code : undefined) {
     case 'EADDRINUSE':
       return `${where}: the port is in use; stop the other process (ss -ltnp 'sport = :${port}') or configure another port`;
     case 'EADDRNOTAVAIL':

@@ -1,13 +1,13 @@
 /** A JSON log line for people: `12:30:05.123 WARN  sink kafka is away  sink=kafka repeated=41`. */
-import { printable } from '../shared/text.ts';
+import { escapeControls } from '../shared/text.ts';
 
 /** Said by the line's form, or the same on all lines of one process. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'name', 'pid']);
 
-/** @param json one line as pino writes it; anything else is returned as it is, made printable */
+/** @param json one line as pino writes it; anything else is returned as it is, with its control characters escaped */
 export function humanLine(json: string): string {
   const line = parse(json);
-  if (line === null) return printable(json.trimEnd());
+  if (line === null) return escapeControls(json.trimEnd());
   const { level, time, msg } = line;
   const clock = String(time).slice('2026-01-01T'.length, -'Z'.length);
   const fields = Object.entries(line)
@@ -15,7 +15,7 @@ export function humanLine(json: string): string {
     .map(([name, value]) => ` ${name}=${fieldText(value)}`)
     .join('');
   const said = `${clock} ${String(level).toUpperCase().padEnd(5)} ${msg ?? ''}`.trimEnd();
-  return printable(fields === '' ? said : `${said} ${fields}`);
+  return escapeControls(fields === '' ? said : `${said} ${fields}`);
 }
 
 function fieldText(value: unknown): string {

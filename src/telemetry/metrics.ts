@@ -1,4 +1,4 @@
-/** OpenTelemetry metrics, read from a snapshot when somebody asks: the way of an event has no metric calls. */
+/** OpenTelemetry metrics, read from a snapshot for each scrape: the path of an event has no metric calls. */
 import type { Observable } from '@opentelemetry/api';
 import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import {
@@ -10,7 +10,7 @@ import {
 import { METRICS, type MetricRow } from './metric-table.ts';
 import type { TelemetrySnapshot } from './snapshot.ts';
 
-/** The one metric that is recorded and not read: of every acknowledged batch, the age of its oldest event. */
+/** The only metric that is recorded instead of read: the age of the oldest event of every acknowledged batch. */
 export const DELIVERY_LATENCY = {
   name: 'ktc_delivery_latency_seconds',
   unit: 's',
@@ -20,15 +20,17 @@ export const DELIVERY_LATENCY = {
 } as const;
 
 export interface Metrics {
-  /** All metrics in Prometheus' text format 0.0.4. Rejects only when reading the snapshot throws, which is a bug. */
-  prometheus(): Promise<string>;
+  /**
+   * All metrics in Prometheus' text format 0.0.4. Calls `snapshot` once; two scrapes at the same time share its numbers.
+   * Rejects only when `snapshot` throws, which is a bug.
+   */
+  prometheus(snapshot: () => TelemetrySnapshot): Promise<string>;
   /** To be called once for each acknowledged batch. */
   recordDeliveryLatency(sink: string, milliseconds: number): void;
   close(): Promise<void>;
 }
 
-/** @param snapshot called once for each `prometheus()` */
-export function createMetrics(snapshot: () => TelemetrySnapshot): Metrics {
+export function createMetrics(): Metrics {
   const reader = new OnDemandReader();
   const provider = new MeterProvider({ readers: [reader] });
   const meter = provider.getMeter('ktc');
@@ -42,10 +44,13 @@ export function createMetrics(snapshot: () => TelemetrySnapshot): Metrics {
         : meter.createObservableGauge(row.name, options);
     return [instrument, row.read] satisfies [Observable, MetricRow['read']];
   });
+  let takeSnapshot = (): TelemetrySnapshot => {
+    throw new Error('the metrics were read without a snapshot');
+  };
   // One callback for all of them: one snapshot, so that the ledger's equations hold among the scraped numbers.
   meter.addBatchObservableCallback(
     (result) => {
-      const now = snapshot();
+      const now = takeSnapshot();
       for (const [instrument, read] of rows)
         for (const [value, attributes] of read(now)) result.observe(instrument, value, attributes);
     },
@@ -67,7 +72,8 @@ export function createMetrics(snapshot: () => TelemetrySnapshot): Metrics {
   let collecting: Promise<string> | null = null;
 
   return {
-    prometheus() {
+    prometheus(snapshot) {
+      if (collecting === null) takeSnapshot = snapshot;
       // Two collections at a time would take each other's observations.
       collecting ??= collect().finally(() => {
         collecting = null;
@@ -79,7 +85,7 @@ export function createMetrics(snapshot: () => TelemetrySnapshot): Metrics {
   };
 }
 
-/** Reads when asked. Prometheus' own exporter would do, but it brings an HTTP server of its own. */
+/** Reads on request. OpenTelemetry's Prometheus exporter would do, but it has an HTTP server of its own. */
 class OnDemandReader extends MetricReader {
   constructor() {
     super({

@@ -1,6 +1,6 @@
 /** The agent's account as a page for people: what `ktc status` and the end of `ktc run` print. */
 import { accountLines, labelled } from '../ledger/account-lines.ts';
-import { bytes, duration, grouped, printable } from '../shared/text.ts';
+import { bytes, duration, escapeControls, grouped } from '../shared/text.ts';
 import { missedCalls } from '../source/module/status.ts';
 import {
   type SinkStatus,
@@ -32,7 +32,7 @@ export function statusLines(snapshot: TelemetrySnapshot): string[] {
     '',
     ...spoolLines(snapshot.spool),
     ...Object.entries(snapshot.sinks).flatMap(([name, sink]) => sinkLines(name, sink)),
-  ].map(printable);
+  ].map((line) => escapeControls(line));
 }
 
 function sourceLines({ kind, instance, clock, cpus, probes, module, paused }: SourceStatus): string[] {

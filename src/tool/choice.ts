@@ -1,4 +1,5 @@
-/** What a user asked of a tool, checked. */
+/** What a user wants a tool to show, checked. */
+import { type Result, refusal, success } from '../shared/result.ts';
 import type { OptionName } from './option.ts';
 import type { Tool } from './tool.ts';
 
@@ -21,7 +22,7 @@ export interface Choice {
   readonly wide: boolean;
   readonly count: boolean;
   readonly format: 'table' | 'csv' | 'json';
-  /** Infinity until a signal comes. */
+  /** Infinity shows events until a signal comes. */
   readonly seconds: number;
   /** A recording, or null for this kernel. */
   readonly from: string | null;
@@ -31,92 +32,93 @@ export interface Choice {
 
 export type OptionValues = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-export type ChoiceResult =
-  | { readonly ok: true; readonly choice: Choice }
-  | { readonly ok: false; readonly problem: string };
-
-/** A mistake of the user, in one line. */
-class ChoiceProblem extends Error {}
-
-function refuse(problem: string): never {
-  throw new ChoiceProblem(problem);
-}
-
-function wholeNumber(name: string, text: string, largest: number, smallest = 0): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= smallest && value <= largest)) {
-    refuse(`--${name} ${text}: goes from ${smallest} to ${largest}`);
-  }
-  return value;
-}
-
-function decimal(name: string, text: string): number {
-  if (!/^\d+(\.\d+)?$|^\.\d+$/.test(text)) refuse(`--${name} ${text}: is not a number`);
-  return Number(text);
-}
-
 const MAX_PID = 4_194_304;
 const MAX_UID = 4_294_967_295;
+const MAX_PORT = 65_535;
 /** setTimeout takes no more. */
 const MAX_SECONDS = 2_147_483;
 
-/** `positionals`: tcpconnlat takes the least number of milliseconds so. */
-export function readChoice(tool: Tool, values: OptionValues, positionals: readonly string[]): ChoiceResult {
-  try {
-    return { ok: true, choice: checkChoice(tool, values, positionals) };
-  } catch (error) {
-    if (!(error instanceof ChoiceProblem)) throw error;
-    return { ok: false, problem: error.message };
-  }
+/** Reads options one by one; the first mistake is the problem of them all. */
+interface OptionReader {
+  flag(name: OptionName): boolean;
+  /** Null where the option is not given. */
+  text(name: OptionName): string | null;
+  wholeNumber(name: OptionName, largest: number): number | null;
+  decimal(name: OptionName, text: string): number;
+  ports(name: OptionName): ReadonlySet<number> | null;
+  refuse(problem: string): void;
+  /** Null while everything was right. */
+  readonly problem: string | null;
 }
 
-function checkChoice(tool: Tool, values: OptionValues, positionals: readonly string[]): Choice {
-  const text = (name: OptionName): string | null => {
+function createOptionReader(values: OptionValues): OptionReader {
+  let first: string | null = null;
+
+  function refuse(problem: string): void {
+    first ??= problem;
+  }
+
+  function text(name: OptionName): string | null {
     const value = values[name];
     return typeof value === 'string' ? value : null;
-  };
-  const flag = (name: OptionName): boolean => values[name] === true;
-  const number = (name: OptionName, largest: number): number | null => {
-    const value = text(name);
-    return value === null ? null : wholeNumber(name, value, largest);
-  };
-  const ports = (name: OptionName): ReadonlySet<number> | null => {
-    const value = text(name);
-    return value === null
-      ? null
-      : new Set(value.split(',').map((each) => wholeNumber(name, each, 65_535, 1)));
-  };
-  const onlyOne = (...names: OptionName[]): void => {
-    const given = names.filter((name) => values[name] !== undefined);
-    if (given.length > 1) refuse(`${given.map((name) => `--${name}`).join(' and ')} exclude each other`);
-  };
-  onlyOne('ipv4', 'ipv6');
-  onlyOne('csv', 'json');
-  onlyOne('count', 'json');
-  onlyOne('from', 'source');
+  }
 
-  const [minimum, ...more] = positionals;
-  if (more.length > 0 || (minimum !== undefined && tool.name !== 'tcpconnlat')) {
-    refuse(`takes no "${more[0] ?? minimum}"`);
+  function bounded(name: OptionName, digits: string, smallest: number, largest: number): number {
+    const value = /^\d+$/.test(digits) ? Number(digits) : Number.NaN;
+    if (!(value >= smallest && value <= largest))
+      refuse(`--${name} ${digits}: goes from ${smallest} to ${largest}`);
+    return value;
   }
-  if (minimum !== undefined && values['min-ms'] !== undefined) refuse('MIN_MS is given twice');
-  const minMs = text('min-ms') ?? minimum ?? '0';
-  const duration = text('duration');
-  const seconds = duration === null ? Number.POSITIVE_INFINITY : decimal('duration', duration);
-  if (seconds === 0 || (seconds > MAX_SECONDS && duration !== null)) {
-    refuse(`--duration ${duration}: goes up to ${MAX_SECONDS} seconds`);
-  }
-  const kind = text('source') ?? 'auto';
-  const source = SOURCE_KINDS.find((each) => each === kind);
-  if (source === undefined) return refuse(`--source ${kind}: is one of ${SOURCE_KINDS.join(', ')}`);
 
   return {
-    pid: number('pid', MAX_PID),
-    uid: number('uid', MAX_UID),
+    flag: (name) => values[name] === true,
+    text,
+    wholeNumber(name, largest) {
+      const value = text(name);
+      return value === null ? null : bounded(name, value, 0, largest);
+    },
+    decimal(name, value) {
+      if (!/^\d+(\.\d+)?$|^\.\d+$/.test(value)) refuse(`--${name} ${value}: is not a number`);
+      return Number(value);
+    },
+    ports(name) {
+      const value = text(name);
+      return value === null
+        ? null
+        : new Set(value.split(',').map((port) => bounded(name, port, 1, MAX_PORT)));
+    },
+    refuse,
+    get problem() {
+      return first;
+    },
+  };
+}
+
+const EXCLUSIVE: readonly (readonly [OptionName, OptionName])[] = [
+  ['ipv4', 'ipv6'],
+  ['csv', 'json'],
+  ['count', 'json'],
+  ['from', 'source'],
+];
+
+/** `positionals`: tcpconnlat takes the least number of milliseconds there. */
+export function readChoice(tool: Tool, values: OptionValues, positionals: readonly string[]): Result<Choice> {
+  const read = createOptionReader(values);
+  for (const names of EXCLUSIVE) {
+    if (names.every((name) => values[name] !== undefined))
+      read.refuse(`${names.map((name) => `--${name}`).join(' and ')} exclude each other`);
+  }
+  const minMs = readMinMs(tool, read, positionals);
+  const seconds = readSeconds(read);
+  const source = readSource(read);
+  const { flag, text, wholeNumber, ports } = read;
+  const choice: Choice = {
+    pid: wholeNumber('pid', MAX_PID),
+    uid: wholeNumber('uid', MAX_UID),
     localPorts: ports('local-port'),
     remotePorts: ports('remote-port'),
     version: flag('ipv4') ? 4 : flag('ipv6') ? 6 : null,
-    minUs: decimal('min-ms', minMs) * 1000,
+    minUs: read.decimal('min-ms', minMs) * 1000,
     lossProbes: flag('loss-probes'),
     time: flag('time'),
     timestamp: flag('timestamp'),
@@ -130,4 +132,30 @@ function checkChoice(tool: Tool, values: OptionValues, positionals: readonly str
     source,
     verbose: flag('verbose'),
   };
+  return read.problem === null ? success(choice) : refusal(read.problem);
+}
+
+function readMinMs(tool: Tool, read: OptionReader, [minimum, ...more]: readonly string[]): string {
+  if (more.length > 0 || (minimum !== undefined && tool.name !== 'tcpconnlat'))
+    read.refuse(`takes no "${more[0] ?? minimum}"`);
+  const option = read.text('min-ms');
+  if (minimum !== undefined && option !== null) read.refuse('MIN_MS is given twice');
+  return option ?? minimum ?? '0';
+}
+
+function readSeconds(read: OptionReader): number {
+  const duration = read.text('duration');
+  if (duration === null) return Number.POSITIVE_INFINITY;
+  const seconds = read.decimal('duration', duration);
+  if (seconds === 0 || seconds > MAX_SECONDS)
+    read.refuse(`--duration ${duration}: goes up to ${MAX_SECONDS} seconds`);
+  return seconds;
+}
+
+function readSource(read: OptionReader): SourceKind {
+  const kind = read.text('source') ?? 'auto';
+  const source = SOURCE_KINDS.find((each) => each === kind);
+  if (source !== undefined) return source;
+  read.refuse(`--source ${kind}: is one of ${SOURCE_KINDS.join(', ')}`);
+  return 'auto';
 }

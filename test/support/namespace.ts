@@ -1,7 +1,7 @@
 /** A network namespace joined to the host by a link that can be cut and slowed: a place for servers behind a bad network. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { keepNamespaces, ownedName } from '../../src/demo/namespaces.ts';
+import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
 
 const run = promisify(execFile);
 
@@ -30,7 +30,7 @@ let placesMade = 0;
 
 export async function openPlace(): Promise<Place> {
   const namespace = `${await ownedName('place')}-a`;
-  const close = keepNamespaces([namespace]);
+  const close = guardNamespaces([namespace]);
   const ordinal = placesMade++;
   const subnet = (process.pid * 8 + (ordinal % 8)) % 16_384;
   const addressOf = (host: number) => `10.214.${subnet >> 6}.${((subnet & 63) << 2) + host}`;

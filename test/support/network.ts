@@ -13,8 +13,8 @@ export const noNetworkReason: string | null =
 /** Opens a link. The caller closes it; if the test process dies, the link goes with it. */
 export async function openLossyLink(options: Omit<LossyLinkOptions, 'name'>): Promise<LossyLink> {
   const link = await createLossyLink({ name: 'test', ...options });
-  if ('problem' in link) throw new Error(link.problem);
-  return link;
+  if (!link.ok) throw new Error(link.problem);
+  return link.value;
 }
 
 /** Runs `use` with a link of its own and closes it whatever happens. */

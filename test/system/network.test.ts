@@ -162,17 +162,18 @@ describe('traffic', () => {
       ipv6,
       command: [process.execPath, '--no-warnings', script],
     });
-    if ('problem' in demo) throw new Error(demo.problem);
+    if (!demo.ok) throw new Error(demo.problem);
+    const { link, close } = demo.value;
     try {
       await until(
-        async () => (await readLinkCounters(demo.link)).TcpRetransSegs > 20,
+        async () => (await readLinkCounters(link)).TcpRetransSegs > 20,
         'segments to be sent again',
       );
-      expect((await readLinkCounters(demo.link)).TcpPassiveOpens).toBeGreaterThan(0);
+      expect((await readLinkCounters(link)).TcpPassiveOpens).toBeGreaterThan(0);
     } finally {
-      await demo.close();
+      await close();
     }
-    expect(namespaces()).not.toContain(demo.link.a.namespace);
+    expect(namespaces()).not.toContain(link.a.namespace);
   });
 
   test('for benches comes at no more than the rate asked for', async () => {

@@ -1,9 +1,9 @@
 /** One answer of `ktc check`. */
 export interface Finding {
   readonly name: string;
-  /** `warning` runs, but not with everything. */
+  /** `warning`: the agent runs, but without this. */
   readonly verdict: 'ok' | 'warning' | 'failed';
-  /** One line: what is there, or what is missing and how to get it. */
+  /** One line: what was found, or what is missing and how to get it. */
   readonly detail: string;
 }
 

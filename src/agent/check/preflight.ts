@@ -1,4 +1,4 @@
-/** Can this host run the agent as configured? Each answer is a line; nothing is left changed. */
+/** Can this host run the agent as configured? Each finding is one line; the check leaves nothing changed. */
 import { statfs } from 'node:fs/promises';
 import { freemem, release } from 'node:os';
 import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
@@ -17,8 +17,8 @@ const MIB = 1 << 20;
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
- * Opens what the agent would open, in its order and as the users that it would be, and lets go of it again: a process
- * that was root may have given that up afterwards. `reread` as in `checkUser`.
+ * Opens everything that the agent would open, in the same order and as the same users, and closes it again. A process that
+ * was root may have given root up afterwards. `reread` as in `checkUser`.
  */
 export async function preflight(
   loaded: LoadedConfig,
@@ -116,11 +116,12 @@ async function checkEndpoint({ config }: LoadedConfig): Promise<Finding[]> {
     },
     prometheus: () => Promise.reject(new Error('nothing is served during a check')),
   });
-  if (!server.listening) return [warning('telemetry', server.problem)];
-  await server.close();
-  if (!/^(127\.|::1$)/.test(server.address)) {
-    const detail = `${server.address}:${http.port} can be reached from elsewhere, and nobody has to log in there`;
+  if (!server.ok) return [warning('telemetry', server.problem)];
+  const { address, close } = server.value;
+  await close();
+  if (!/^(127\.|::1$)/.test(address)) {
+    const detail = `${address}:${http.port} can be reached from elsewhere, and nobody has to log in there`;
     return [warning('telemetry', `${detail}: set telemetry.http.address to 127.0.0.1, or keep others off`)];
   }
-  return [ok('telemetry', `${server.address}:${http.port} is free`)];
+  return [ok('telemetry', `${address}:${http.port} is free`)];
 }

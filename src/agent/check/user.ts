@@ -1,24 +1,23 @@
-/** What `ktc check` says of the user that the agent becomes, and of what that user can still do. */
+/** What `ktc check` says about the user that the agent becomes, and about what that user can still do. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Account } from '../../config/account.ts';
 import type { ConfigResult } from '../../config/load.ts';
-import { formatProblem } from '../../config/problem.ts';
 import type { AgentConfig } from '../../config/schema.ts';
 import { accountToBecome, dropRoot, unreadableAgain } from '../privileges.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 
 /**
- * Becomes the user as the agent would, so that whatever is tried after it is tried as that user. `reread` is what
- * SIGHUP does; null where there is nothing to read again.
+ * Becomes the user as the agent would, so that every later check is made as that user. `reread` reads the configuration
+ * again, as SIGHUP does; null where there is nothing to read again.
  */
 export function checkUser(config: AgentConfig, reread: (() => ConfigResult) | null): Finding[] {
   const becoming = accountToBecome(config);
   if (!becoming.ok) return [failed('user', becoming.problem), coreFiles()];
   const account = becoming.value;
   if (account === null) return [unchangedUser(config), coreFiles()];
-  const problem = dropRoot(account);
-  if (problem !== null) return [failed('user', problem), coreFiles()];
+  const dropped = dropRoot(account);
+  if (!dropped.ok) return [failed('user', dropped.problem), coreFiles()];
   return [
     ok(
       'user',
@@ -38,7 +37,7 @@ function unchangedUser({ process: { user }, source }: AgentConfig): Finding {
   return warning('user', 'root throughout: make a user for the agent and name it as process.user');
 }
 
-/** /proc can be mounted so that nobody sees the processes of others (`hidepid`), whose names events carry. */
+/** Events carry names of processes, which the mount option `hidepid` of /proc hides from other users. */
 function otherProcesses({ user }: Account): Finding[] {
   try {
     accessSync('/proc/1/status', constants.R_OK);
@@ -55,17 +54,16 @@ function reload(reread: (() => ConfigResult) | null): Finding[] {
   const result = reread?.();
   if (result === undefined) return [];
   if (result.ok) return [ok('reload', 'the user can read what SIGHUP reads again')];
-  const [first] = result.problems.map(formatProblem);
-  return [warning('reload', `SIGHUP will be refused: ${first}`)];
+  return [warning('reload', `SIGHUP will be refused: ${result.problem}`)];
 }
 
-/** A core file of the agent holds its passwords. */
+/** A core file of the agent contains its passwords. */
 function coreFiles(): Finding {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const limit = /^Max core file size +(\S+)/m.exec(limits)?.[1] ?? 'unlimited';
   const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim();
   const handler = /^\|(\S+)/.exec(pattern)?.[1];
-  // 1 byte is the kernel's word for "no program either" (fs/coredump.c).
+  // With a limit of 1 byte the kernel runs no program for the core file either (fs/coredump.c).
   if (limit === '1' || (limit === '0' && handler === undefined))
     return ok('core files', 'none: switched off');
   const where = handler === undefined ? 'go into files' : `go to ${handler}, which may ignore a limit of 0`;

@@ -42,6 +42,7 @@ export function readHeaders(path: string, agentUser: string): Result<SecretHeade
   return success(Object.fromEntries(headers));
 }
 
+/** Null when the content is no JSON object of strings. */
 function pairsOfJson(content: string): [string, string][] | null {
   const value = decodeJson(content);
   if (!isObject(value)) return null;
@@ -51,6 +52,7 @@ function pairsOfJson(content: string): [string, string][] | null {
   return pairs.length === Object.keys(value).length ? pairs : null;
 }
 
+/** Null when a line is not `name: value`. */
 function pairsOfLines(content: string): [string, string][] | null {
   const pairs: [string, string][] = [];
   for (const line of content.split(/\r?\n/)) {

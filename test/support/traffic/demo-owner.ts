@@ -16,7 +16,6 @@ const demo = await startDemo({
   traceInstance,
   command: [process.execPath, '--no-warnings', join(import.meta.dirname, 'demo-traffic.ts')],
 });
-if ('problem' in demo) throw new Error(demo.problem);
-process.stdout.write(
-  `${JSON.stringify({ namespaces: [demo.link.a.namespace, demo.link.b.namespace], instance })}\n`,
-);
+if (!demo.ok) throw new Error(demo.problem);
+const { a, b } = demo.value.link;
+process.stdout.write(`${JSON.stringify({ namespaces: [a.namespace, b.namespace], instance })}\n`);

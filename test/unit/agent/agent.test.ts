@@ -136,7 +136,7 @@ describe('the agent', () => {
     };
     agent.stop();
     agent.stop();
-    expect(await end).toBeNull();
+    expect(await end).toEqual({ ok: true });
 
     const { ledger, imbalances, sinks } = agent.snapshot();
     expect(imbalances).toEqual([]);
@@ -232,9 +232,10 @@ describe('the agent', () => {
     const path = join(makeDirectory(), 'missing', 'events.ndjson');
     const { agent, end } = startAgent(source, { 'sink.file.path': path });
     giveConnection(await source.handler);
-    expect(await end).toBe(
-      `sink file: cannot write events to ${path}: its directory does not exist; create it for the user of the agent`,
-    );
+    expect(await end).toEqual({
+      ok: false,
+      problem: `sink file: cannot write events to ${path}: its directory does not exist; create it for the user of the agent`,
+    });
     const { ledger, imbalances, sinks } = agent.snapshot();
     expect(imbalances).toEqual([]);
     expect(ledger.sinks['file']).toMatchObject({ delivered: 0, dropped: { shutdown: 6 }, queued: 0 });

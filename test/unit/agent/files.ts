@@ -29,5 +29,5 @@ export function configOf(flags: Readonly<Record<string, string>>): LoadedConfig 
     },
   });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  return result;
+  return result.value;
 }

@@ -37,7 +37,7 @@ async function run(tool: ToolName, values: Record<string, string | boolean>, out
   const result = toolConfig(tool, choice, probesOf(TOOLS[tool], choice));
   if (!result.ok) throw new Error('the configuration of a tool is wrong');
   const end = await toolSession({
-    config: result.config,
+    config: result.value.config,
     events: new Set([TOOLS[tool].event]),
     seconds: choice.seconds,
     staleInstances: /^never-(\d+)$/,
@@ -54,7 +54,7 @@ async function run(tool: ToolName, values: Record<string, string | boolean>, out
 describe('a tool on a recording of tcp_trace.ko', () => {
   it.each(TOOL_NAMES)('%s prints as many lines as there are events', async (tool) => {
     const [table, json] = [await run(tool, { 'loss-probes': true }), await run(tool, { json: true })];
-    expect(table).toMatchObject({ end: { kind: 'done' }, said: [], whole: true });
+    expect(table).toMatchObject({ end: { ok: true, value: null }, said: [], whole: true });
     const events = json.lines.map((line) => JSON.parse(line) as TcpEvent);
     const validate = createEventValidator();
     for (const event of events) {
@@ -82,12 +82,12 @@ describe('a tool on a recording of tcp_trace.ko', () => {
   });
 
   it('ends quietly when nobody reads any more', async () => {
-    expect(await run('tcpstates', {}, reader(3))).toMatchObject({ end: { kind: 'done' } });
+    expect(await run('tcpstates', {}, reader(3))).toMatchObject({ end: { ok: true, value: null } });
   });
 
   it('ends with the reason when the output cannot be written', async () => {
     const { end } = await run('tcpstates', {}, reader(3, 'ENOSPC'));
-    expect(end).toEqual({ kind: 'io', problem: 'standard output: ENOSPC' });
+    expect(end).toEqual({ ok: false, reason: 'io', problem: 'standard output: ENOSPC' });
   });
 
   it('says what is wrong with a recording, after what can be read of it', async () => {
@@ -96,7 +96,7 @@ describe('a tool on a recording of tcp_trace.ko', () => {
     const whole = readFileSync(RECORDING);
     writeFileSync(torn, whole.subarray(0, whole.length / 2));
     const { end, lines } = await run('tcpstates', { from: torn });
-    expect(end).toMatchObject({ kind: 'damaged', problem: expect.stringContaining(torn) });
+    expect(end).toMatchObject({ ok: false, reason: 'damaged', problem: expect.stringContaining(torn) });
     expect(lines.length).toBeGreaterThan(100);
     rmSync(directory, { recursive: true });
   });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { configCommand } from '../../../src/cli/config.ts';
+import { type Outcome, runCaptured } from '../cli/capture.ts';
 
 /** Makes a directory of files that goes when the test ends. Objects become JSON; secrets get mode 0600. */
 export function makeFiles(files: Readonly<Record<string, string | object>>): string {
@@ -21,32 +22,14 @@ export function makeFiles(files: Readonly<Record<string, string | object>>): str
   return directory;
 }
 
-export interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export async function runConfig(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const capture = (stream: NodeJS.WriteStream) => {
-    const written: string[] = [];
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      written.push(String(text));
-      return true;
-    });
-    return written;
-  };
-  const stdout = capture(process.stdout);
-  const stderr = capture(process.stderr);
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   try {
-    const code = await configCommand(args);
-    return { code, stdout: stdout.join(''), stderr: stderr.join('') };
+    return await runCaptured(configCommand, args);
   } finally {
-    vi.restoreAllMocks();
     vi.unstubAllEnvs();
   }
 }

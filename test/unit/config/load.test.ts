@@ -14,7 +14,7 @@ function load(
   const file = join(makeFiles({ 'agent.json': {}, ...files }), 'agent.json');
   const result = loadConfig({ file, environment: {}, flags: {}, embedded: stdout, ...sources });
   assert(result.ok, result.ok ? '' : result.problems.map(formatProblem).join('\n'));
-  return result;
+  return result.value;
 }
 
 describe('layers', () => {
@@ -57,6 +57,7 @@ describe('layers', () => {
     });
     expect(missing).toEqual({
       ok: false,
+      problem: `${join(directory, 'none')}: cannot be read: no such file or directory`,
       problems: [
         { origin: `${directory}/none`, path: null, problem: 'cannot be read: no such file or directory' },
       ],

@@ -10,7 +10,7 @@ import { makeFiles, runConfig } from './command.ts';
 function load(file: string, flags: ConfigSources['flags'] = {}): AgentConfig {
   const result = loadConfig({ file, environment: {}, flags });
   assert(result.ok, result.ok ? '' : result.problems.map(formatProblem).join('\n'));
-  return result.config;
+  return result.value.config;
 }
 
 describe('the schema', () => {

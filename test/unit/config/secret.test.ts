@@ -88,12 +88,16 @@ describe('a file of headers', () => {
   ])('of %s is read, and nothing shows its values', (_, content) => {
     const result = load(content);
     assert(result.ok);
-    const { otlp } = result.secrets;
+    const { otlp } = result.value.secrets;
     expect(Object.entries(otlp).map(([name, value]) => [name, value.reveal()])).toEqual([
       ['authorization', 'Bearer hunter2'],
       ['x-tenant', 'net : 1'],
     ]);
-    const shown = [formatConfigTable(result), formatConfigJson(result), inspect(result, { depth: 9 })];
+    const shown = [
+      formatConfigTable(result.value),
+      formatConfigJson(result.value),
+      inspect(result, { depth: 9 }),
+    ];
     expect(shown.join()).not.toContain('hunter2');
     expect(shown[0]).toMatch(/^sink\.otlp\.headers\.authorization +\[redacted\] /m);
   });

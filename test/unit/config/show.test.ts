@@ -52,8 +52,13 @@ describe('ktc config show', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ secrets: { 'sink.kafka.sasl.password': '[redacted]' } });
     const result = loadConfig({ file, environment: {}, flags: {} });
     assert(result.ok);
-    expect(result.secrets.kafka?.reveal()).toBe(PASSWORD);
-    const traces = [table, json, inspect(result, { depth: 9, showHidden: true }), `${result.secrets.kafka}`];
+    expect(result.value.secrets.kafka?.reveal()).toBe(PASSWORD);
+    const traces = [
+      table,
+      json,
+      inspect(result, { depth: 9, showHidden: true }),
+      `${result.value.secrets.kafka}`,
+    ];
     expect(JSON.stringify([traces, result])).not.toContain('horse');
   });
 
@@ -125,7 +130,7 @@ describe('ktc config show --json', () => {
       const flags = { 'sink.stdout.enabled': 'true' };
       const result = loadConfig({ file, environment: {}, flags, embedded });
       assert(result.ok, JSON.stringify(result));
-      return result;
+      return result.value;
     };
     fc.assert(
       fc.property(document, (embedded) => {

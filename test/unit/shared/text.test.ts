@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bytes, duration, grouped, printable } from '../../../src/shared/text.ts';
+import { bytes, duration, escapeAsJson, escapeControls, grouped } from '../../../src/shared/text.ts';
 
 test.each([
   [0, '0'],
@@ -29,6 +29,11 @@ test.each([
   [86_400 * 9 + 3_600 * 4, '9 d 4 h'],
 ])('%d seconds are %s', (value, text) => expect(duration(value)).toBe(text));
 
-test('printable escapes control characters of both ranges and leaves the rest', () => {
-  expect(printable('ä\u0000\u001b\u007f\u009b日本')).toBe('ä\\x00\\x1b\\x7f\\x9b日本');
+test('escapeControls escapes control characters of both ranges and leaves the rest', () => {
+  expect(escapeControls('ä\u0000\u001b\u007f\u009b日本')).toBe('ä\\x00\\x1b\\x7f\\x9b日本');
+});
+
+test('escapeControls escapes what reorders or ends a line, in the form that is asked for', () => {
+  expect(escapeControls('a\u202eb\u2028\u{e0001}')).toBe('a\\u{202e}b\\u{2028}\\u{e0001}');
+  expect(escapeControls('a\u202eb\n\u{e0001}', escapeAsJson)).toBe('a\\u202eb\\u000a\\udb40\\udc01');
 });

@@ -12,7 +12,7 @@ describe.each(SINK_NAMES)('the sink %s', (name) => {
   it('has the name that the configuration gives it', async () => {
     const loaded = loadConfig({ file: null, environment: {}, flags: { 'sink.stdout.enabled': 'true' } });
     assert(loaded.ok);
-    const { config, secrets } = loaded;
+    const { config, secrets } = loaded.value;
     const sink = await sinks[name].create(config, secrets, {
       version: '0.0.0',
       host: 'h',

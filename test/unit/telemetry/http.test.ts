@@ -18,17 +18,17 @@ async function serve(
   snapshot: () => TelemetrySnapshot = healthySnapshot,
   endpoint: { address?: string; prometheus?: () => Promise<string> } = {},
 ): Promise<TelemetryServer> {
-  const metrics = createMetrics(snapshot);
+  const metrics = createMetrics();
   const server = await serveTelemetry({
     address: '127.0.0.1',
     port: 0,
     snapshot,
-    prometheus: metrics.prometheus,
+    prometheus: () => metrics.prometheus(snapshot),
     ...endpoint,
   });
-  if (!server.listening) throw new Error(server.problem);
-  cleanups.push(server.close, metrics.close);
-  return server;
+  if (!server.ok) throw new Error(server.problem);
+  cleanups.push(server.value.close, metrics.close);
+  return server.value;
 }
 
 async function ask(server: TelemetryServer, path: string, options: RequestOptions = {}) {
@@ -183,7 +183,7 @@ test('a port in use is told in one line that says what to do', async () => {
     prometheus: () => Promise.resolve(''),
   });
   expect(answer).toEqual({
-    listening: false,
+    ok: false,
     problem:
       `telemetry cannot listen on 127.0.0.1:${port}: the port is in use; ` +
       `stop the other process (ss -ltnp 'sport = :${port}') or configure another port`,
@@ -199,7 +199,7 @@ test('an address that is not of this host is told in one line', async () => {
     prometheus: () => Promise.resolve(''),
   });
   expect(answer).toEqual({
-    listening: false,
+    ok: false,
     problem:
       'telemetry cannot listen on 192.0.2.1:0: this host has no such address; ' +
       'configure 127.0.0.1 or an address of this host',

@@ -8,17 +8,20 @@ import { readPrometheusText } from './prometheus-text.ts';
 import { healthySnapshot } from './snapshots.ts';
 
 const open: Metrics[] = [];
-function metricsOf(snapshot: () => TelemetrySnapshot): Metrics {
-  const metrics = createMetrics(snapshot);
+/** Metrics that are scraped from this snapshot. */
+type Scraped = Omit<Metrics, 'prometheus'> & { prometheus(): Promise<string> };
+
+function metricsOf(snapshot: () => TelemetrySnapshot): Scraped {
+  const metrics = createMetrics();
   open.push(metrics);
-  return metrics;
+  return { ...metrics, prometheus: () => metrics.prometheus(snapshot) };
 }
 afterEach(async () => {
   for (const metrics of open.splice(0)) await metrics.close();
 });
 
 /** Every sample of a scrape by its name and labels. */
-async function samplesOf(metrics: Metrics): Promise<Record<string, number>> {
+async function samplesOf(metrics: Scraped): Promise<Record<string, number>> {
   const families = readPrometheusText(await metrics.prometheus());
   return Object.fromEntries([...families.values()].flatMap(({ samples }) => [...samples]));
 }

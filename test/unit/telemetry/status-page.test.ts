@@ -10,6 +10,7 @@ import { serveTelemetry } from '../../../src/telemetry/http.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
 import { statusLines } from '../../../src/telemetry/status-page.ts';
 import { openLedger } from '../../support/open-ledger.ts';
+import { runCaptured } from '../cli/capture.ts';
 import { healthySnapshot } from './snapshots.ts';
 
 const PAGE = `\
@@ -50,18 +51,14 @@ async function statusOf(snapshot: TelemetrySnapshot, ...words: string[]) {
     snapshot: () => snapshot,
     prometheus: () => Promise.resolve(''),
   });
-  if (!server.listening) throw new Error(server.problem);
-  cleanups.push(server.close);
-  return run('--address', `127.0.0.1:${server.port}`, ...words);
+  if (!server.ok) throw new Error(server.problem);
+  cleanups.push(server.value.close);
+  return run('--address', `127.0.0.1:${server.value.port}`, ...words);
 }
 
 async function run(...words: string[]) {
-  const said = { out: '', error: '' };
-  const code = await statusCommand(words, {
-    stdout: { write: (text) => (said.out += text) },
-    stderr: { write: (text) => (said.error += text) },
-  });
-  return { code, ...said };
+  const { code, stdout, stderr } = await runCaptured(statusCommand, words);
+  return { code, out: stdout, error: stderr };
 }
 
 /** A port on which nobody listens: it was free a moment ago. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseArguments } from '../../../src/cli/options.ts';
+import { parseArguments } from '../../../src/cli/command.ts';
 import { type Choice, readChoice } from '../../../src/tool/choice.ts';
 import { helpOf } from '../../../src/tool/help.ts';
 import { optionsOf, parserOptions } from '../../../src/tool/option.ts';
@@ -10,8 +10,9 @@ import { TOOL_NAMES, TOOLS, type ToolName } from '../../../src/tool/tool.ts';
 function read(tool: ToolName, ...args: string[]): Choice | string {
   const parsed = parseArguments({ args, allowPositionals: true, options: parserOptions(optionsOf(tool)) });
   if (!parsed.ok) return parsed.problem;
-  const result = readChoice(TOOLS[tool], parsed.values, parsed.positionals);
-  return result.ok ? result.choice : result.problem;
+  const { values, positionals } = parsed.value;
+  const result = readChoice(TOOLS[tool], values, positionals);
+  return result.ok ? result.value : result.problem;
 }
 
 describe("bcc's short letters", () => {

@@ -62,7 +62,7 @@ export function draftOf(fields: DraftFields): EventDraft {
 export function choiceOf(tool: ToolName, values: OptionValues = {}, positionals: string[] = []): Choice {
   const read = readChoice(TOOLS[tool], values, positionals);
   if (!read.ok) throw new Error(read.problem);
-  return read.choice;
+  return read.value;
 }
 
 /** The lines that a tool prints, its header first. */

@@ -1,0 +1,48 @@
+/** What the agent does with everything that its source gives: records, and records that were lost. */
+import type { Normalizer } from '../event/normalizer.ts';
+import { countMalformedRecord, lose } from '../ledger/booking.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { LOSS_REASONS } from '../ledger/reasons.ts';
+import type { RecordHandler } from '../source/source.ts';
+import type { FaultLog } from '../telemetry/fault-log.ts';
+
+export interface HandlerOptions {
+  readonly normalizer: Normalizer;
+  readonly ledger: Ledger;
+  readonly faults: FaultLog;
+  /** Whether the pipeline can take more records. */
+  readonly ready: () => boolean;
+  /** Called when every record up to a trace time is processed. */
+  readonly onAdvance: () => void;
+}
+
+export function createHandler({
+  normalizer,
+  ledger,
+  faults,
+  ready,
+  onAdvance,
+}: HandlerOptions): RecordHandler {
+  return {
+    ready,
+    existing: normalizer.existing,
+    record: normalizer.accept,
+    malformedRecord() {
+      countMalformedRecord(ledger);
+    },
+    malformedPage() {
+      lose(ledger, 'malformed_page');
+      faults.report('warn', 'malformed_page', LOSS_REASONS.malformed_page.advice);
+    },
+    lost(reason, records, detail) {
+      lose(ledger, reason, records);
+      normalizer.lost();
+      const fields = detail === undefined ? { records } : { detail };
+      faults.report('warn', reason, LOSS_REASONS[reason].advice, fields);
+    },
+    advance(time) {
+      normalizer.advance(time);
+      onAdvance();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** What signals do to a running agent. */
+import { type Logging, toggleDebugOnSignal } from '../telemetry/logger.ts';
+import type { Agent } from './agent.ts';
+import { createReload, type ReloadOptions } from './reload.ts';
+import { onSignals } from './signals.ts';
+
+export interface RunSignals {
+  /** Gives the agent the signals that have come so far, and from now on each at once. */
+  direct(agent: Agent): void;
+  forget(): void;
+}
+
+/**
+ * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGUSR2 toggles debug
+ * logging. Listens from the call on, so that a signal during the start leaves nothing behind.
+ */
+export function catchSignals(options: ReloadOptions, logging: Logging): RunSignals {
+  let agent: Agent | null = null;
+  let stops = 0;
+  const reload = createReload(options, logging);
+  const forgetStop = onSignals(['SIGTERM', 'SIGINT'], (signal) => {
+    if (++stops > 1) process.kill(process.pid, 'SIGKILL');
+    logging.log.info({ signal }, 'stopping: delivering what was read; a second signal stops at once');
+    agent?.stop();
+  });
+  const forgetReload = onSignals(['SIGHUP'], () => {
+    if (reload.reread()) agent?.reload(reload.config);
+  });
+  const forgetDebug = toggleDebugOnSignal(logging);
+  return {
+    direct(started) {
+      agent = started;
+      if (reload.config !== options.loaded.config) started.reload(reload.config);
+      if (stops > 0) started.stop();
+    },
+    forget() {
+      forgetStop();
+      forgetReload();
+      forgetDebug();
+    },
+  };
+}

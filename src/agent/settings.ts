@@ -1,0 +1,39 @@
+/** What a reload can change, as the stages take it. */
+import type { AgentConfig } from '../config/schema.ts';
+import { parseRange } from '../event/address.ts';
+import type { Exclusions } from '../event/exclusions.ts';
+import type { LimitSettings } from '../event/limits.ts';
+import type { SummarySettings } from '../event/retransmit-summaries.ts';
+import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/tcp-event.ts';
+import type { BatchLimits } from '../pipeline/batcher.ts';
+
+const NS_PER_SECOND = 1_000_000_000;
+
+export interface Settings {
+  readonly events: ReadonlySet<SingleEventKind>;
+  readonly exclusions: Exclusions;
+  readonly limits: LimitSettings;
+  readonly summaries: SummarySettings;
+  readonly batches: BatchLimits;
+}
+
+export function settingsOf(config: AgentConfig): Settings {
+  const { events, exclude, limits, summary } = config;
+  return {
+    events: new Set(SINGLE_EVENT_KINDS.filter((kind) => events[kind])),
+    exclusions: {
+      ranges: exclude.addresses.flatMap((text) => parseRange(text) ?? []),
+      ports: new Set(exclude.ports),
+      comms: new Set(exclude.comms),
+    },
+    limits: { perSecond: limits.events_per_second, burstSeconds: limits.burst_s },
+    summaries: { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers },
+    batches: batchLimits(config),
+  };
+}
+
+/** A kill of the agent loses the events that are not spooled yet: no more of them than `spool.fsync_interval_ms` allows. */
+function batchLimits({ batch, spool }: AgentConfig): BatchLimits {
+  const lingerMs = spool.enabled ? Math.min(batch.linger_ms, spool.fsync_interval_ms) : batch.linger_ms;
+  return { maxEvents: batch.max_events, maxBytes: batch.max_bytes, lingerMs };
+}
