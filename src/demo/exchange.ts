@@ -21,15 +21,17 @@ const RECONNECT_MS = 500;
 function receive(socket: Socket, bytes: number): Promise<boolean> {
   let missing = bytes;
   return new Promise((resolve) => {
-    const finish = (whole: boolean): void => {
+    function finish(whole: boolean): void {
       socket.off('data', take).off('close', cut);
       resolve(whole);
-    };
-    const take = (data: Buffer): void => {
+    }
+    function take(data: Buffer): void {
       missing -= data.length;
       if (missing <= 0) finish(true);
-    };
-    const cut = (): void => finish(false);
+    }
+    function cut(): void {
+      finish(false);
+    }
     socket.on('data', take).on('close', cut);
   });
 }
