@@ -1,6 +1,8 @@
 /** The tables of the documentation that come from tables in the code. */
 import { DROP_REASONS, FILTER_REASONS, LOSS_REASONS, REJECT_REASONS } from '../src/ledger/reasons.ts';
 import { PROBE_TABLE } from '../src/source/probes.ts';
+import { METRICS } from '../src/telemetry/metric-table.ts';
+import { DELIVERY_LATENCY } from '../src/telemetry/metrics.ts';
 
 interface DocTable {
   /** Below docs/. */
@@ -24,6 +26,11 @@ function reasonTable(reasons: Readonly<Record<string, string>>): string {
 
 const losses = Object.entries(LOSS_REASONS);
 
+const metrics = [
+  ...METRICS.map((row) => ({ ...row, name: row.kind === 'counter' ? `${row.name}_total` : row.name })),
+  { ...DELIVERY_LATENCY, kind: 'histogram' },
+];
+
 export const DOC_TABLES: readonly DocTable[] = [
   { page: 'pipeline.md', name: 'filtered', text: reasonTable(FILTER_REASONS) },
   { page: 'pipeline.md', name: 'rejected', text: reasonTable(REJECT_REASONS) },
@@ -45,6 +52,17 @@ export const DOC_TABLES: readonly DocTable[] = [
         `\`${name}\``,
         tracepoint === null ? '–' : `\`${tracepoint.replace('/', ':')}\``,
         events,
+      ]),
+    ),
+  },
+  {
+    page: 'telemetry.md',
+    name: 'metrics',
+    text: tableOf(
+      ['metric', 'type', 'unit', 'attributes', 'meaning'],
+      metrics.map(({ name, kind, unit, attributes, description }) => [
+        ...[`\`${name}\``, kind, unit],
+        ...[attributes.map((attribute) => `\`${attribute}\``).join(', '), description],
       ]),
     ),
   },

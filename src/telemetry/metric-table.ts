@@ -1,21 +1,21 @@
-/** Every metric that is read from a snapshot, one row each; docs/telemetry.md shows the same rows. */
-import type { Attributes } from '@opentelemetry/api';
-import type { SinkAccount } from '../ledger/ledger.ts';
-import { SINK_STATES, type SinkStatus, type TelemetrySnapshot } from './snapshot.ts';
+/** Every metric that is read from a snapshot, one row each; docs/telemetry.md has the same rows. */
+import { LOSS_REASONS, type LossReason } from '../ledger/reasons.ts';
+import {
+  byReason,
+  counter,
+  gauge,
+  info,
+  type MetricRow,
+  sinkAccount,
+  sinkReasons,
+  sinkStatus,
+} from './metric-row.ts';
+import { SINK_STATES } from './snapshot.ts';
 
-type Sample = readonly [value: number, attributes?: Attributes];
-
-export interface MetricRow {
-  /** As Prometheus shows it, without the `_total` that every counter ends with there. */
-  readonly name: string;
-  readonly kind: 'counter' | 'gauge';
-  /** UCUM, as OpenTelemetry asks. */
-  readonly unit: string;
-  readonly description: string;
-  /** Names of the attributes that its samples carry. */
-  readonly attributes: readonly string[];
-  readonly read: (snapshot: TelemetrySnapshot) => Iterable<Sample>;
-}
+/** The unit of a loss depends on its reason; these are examples. */
+const LOSS_UNITS = (['kernel_overrun', 'malformed_page', 'settings_changed'] as const satisfies LossReason[])
+  .map((reason) => `${reason} in ${LOSS_REASONS[reason].unit}`)
+  .join(', ');
 
 export const METRICS: readonly MetricRow[] = [
   info('ktc_build_info', 'Version of the agent and of its runtime', ['version', 'node'], ({ version }) => ({
@@ -35,7 +35,7 @@ export const METRICS: readonly MetricRow[] = [
   byReason(
     'ktc_lost',
     '{record}',
-    'What the kernel could not keep or the agent not read: kernel_overrun in records, malformed_page in pages, settings_changed in times',
+    `What the kernel could not keep or the agent not read: ${LOSS_UNITS}`,
     ({ ledger }) => ledger.lost,
   ),
   counter(
@@ -112,7 +112,7 @@ export const METRICS: readonly MetricRow[] = [
     name: 'ktc_sink_state',
     kind: 'gauge',
     unit: '1',
-    description: '1 for the state the sink is in, 0 for the others: opening, ready, retrying, failed',
+    description: `1 for the state the sink is in, 0 for the others: ${SINK_STATES.join(', ')}`,
     attributes: ['sink', 'state'],
     *read({ sinks }) {
       for (const [sink, status] of Object.entries(sinks))
@@ -216,7 +216,7 @@ export const METRICS: readonly MetricRow[] = [
     },
   },
 
-  // Named as by all Prometheus client libraries, so that ready-made dashboards find them.
+  // The names that all Prometheus client libraries use, so that ready-made dashboards find them.
   gauge('process_resident_memory_bytes', 'By', 'Resident memory', (snapshot) => snapshot.process.rss_bytes),
   counter('process_cpu_seconds', 's', 'User and system CPU time', (snapshot) => snapshot.process.cpu_seconds),
   gauge(
@@ -226,96 +226,3 @@ export const METRICS: readonly MetricRow[] = [
     (snapshot) => snapshot.process.event_loop_delay_p99_s,
   ),
 ];
-
-type Read<Value> = (snapshot: TelemetrySnapshot) => Value;
-
-function counter(name: string, unit: string, description: string, value: Read<number>): MetricRow {
-  return { name, kind: 'counter', unit, description, attributes: [], read: (from) => [[value(from)]] };
-}
-
-function gauge(name: string, unit: string, description: string, value: Read<number>): MetricRow {
-  return { ...counter(name, unit, description, value), kind: 'gauge' };
-}
-
-/** A constant 1 that carries its facts as attributes, as Prometheus' `_info` metrics do. */
-function info(
-  name: string,
-  description: string,
-  attributes: readonly string[],
-  facts: Read<Attributes>,
-): MetricRow {
-  return { name, kind: 'gauge', unit: '1', description, attributes, read: (from) => [[1, facts(from)]] };
-}
-
-function byReason(
-  name: string,
-  unit: string,
-  description: string,
-  counts: Read<Readonly<Record<string, number>>>,
-): MetricRow {
-  return {
-    ...counter(name, unit, description, () => 0),
-    attributes: ['reason'],
-    *read(snapshot) {
-      for (const [reason, amount] of Object.entries(counts(snapshot))) yield [amount, { reason }];
-    },
-  };
-}
-
-function sinkAccount(
-  kind: MetricRow['kind'],
-  name: string,
-  description: string,
-  value: (account: SinkAccount) => number,
-): MetricRow {
-  return {
-    name,
-    kind,
-    unit: '{event}',
-    description,
-    attributes: ['sink'],
-    *read({ ledger }) {
-      for (const [sink, account] of Object.entries(ledger.sinks)) yield [value(account), { sink }];
-    },
-  };
-}
-
-function sinkReasons(
-  name: string,
-  description: string,
-  counts: (account: SinkAccount) => Readonly<Record<string, number>>,
-): MetricRow {
-  return {
-    name,
-    kind: 'counter',
-    unit: '{event}',
-    description,
-    attributes: ['sink', 'reason'],
-    *read({ ledger }) {
-      for (const [sink, account] of Object.entries(ledger.sinks))
-        for (const [reason, amount] of Object.entries(counts(account))) yield [amount, { sink, reason }];
-    },
-  };
-}
-
-function sinkStatus(
-  kind: MetricRow['kind'],
-  name: string,
-  unit: string,
-  description: string,
-  value: (status: SinkStatus) => number | null,
-): MetricRow {
-  return {
-    name,
-    kind,
-    unit,
-    description,
-    attributes: ['sink'],
-    *read({ sinks }) {
-      for (const [sink, status] of Object.entries(sinks)) {
-        const amount = value(status);
-        if (amount !== null) yield [amount, { sink }];
-      }
-    },
-  };
-}

@@ -7,7 +7,8 @@ import {
   MeterProvider,
   MetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { METRICS, type MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
+import { METRICS } from './metric-table.ts';
 import type { TelemetrySnapshot } from './snapshot.ts';
 
 /** The only metric that is recorded instead of read: the age of the oldest event of every acknowledged batch. */
