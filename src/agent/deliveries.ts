@@ -1,4 +1,4 @@
-/** What brings batches to the sinks: the spool, and for each sink an account, a reader and a delivery. */
+/** Brings batches to the sinks: through the spool, with an account, a reader and a delivery for each sink. */
 import type { Logger } from 'pino';
 import type { AgentConfig } from '../config/schema.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -16,9 +16,9 @@ import type { SinkStatus, SpoolStatus, TelemetrySnapshot } from '../telemetry/sn
 export interface DeliveriesOptions {
   readonly config: AgentConfig;
   readonly sinks: readonly Sink[];
-  /** With an account for each of the sinks. */
+  /** Has an account for each of the sinks. */
   readonly ledger: Ledger;
-  /** With a reader for each of them. */
+  /** Has a reader for each sink. */
   readonly spool: OpenSpool;
   readonly log: Logger;
   readonly faults: FaultLog;
@@ -26,19 +26,19 @@ export interface DeliveriesOptions {
 }
 
 export interface Deliveries {
-  /** Opens the sinks and begins to deliver; hears of each one that only an operator can mend. */
+  /** Opens the sinks and begins to deliver; calls `onProblem` for each problem that only an operator can solve. */
   open(onProblem: (problem: string) => void): Promise<void>;
-  /** Keeps a batch for every sink, whose accounts have its events as queued. */
+  /** Takes a batch for every sink; its events are `queued` in the accounts of the sinks. */
   append(batch: NewBatch, mark: SpoolMark | null): void;
-  /** Notes how far the kernel's records are dealt with when nothing came of them. */
+  /** Puts a mark into the spool that goes with no batch. */
   mark(mark: SpoolMark): void;
-  /** No room: whoever reads has to wait. */
+  /** Whether there is no room for another batch: the source then has to wait. */
   readonly full: boolean;
-  /** How much is sent as one batch from now on, where more than one waits. */
+  /** Sets how much is sent as one batch from now on, where more than one batch waits. */
   setTakeLimits(limits: TakeLimits): void;
-  /** Of all sinks. */
+  /** The sockets of all sinks. */
   sockets(): SinkSocket[];
-  /** Delivers until nothing is left, for so long at most, or until `stop` is aborted; then lets go of everything. */
+  /** Delivers until nothing is left, the time is over, or `stop` is aborted; then closes everything. */
   drain(timeoutMs: number, stop?: AbortSignal): Promise<void>;
   status(): Pick<TelemetrySnapshot, 'spool' | 'sinks'>;
 }

@@ -1,4 +1,4 @@
-/** Notices that the reader of a pipe has gone, without writing into it. */
+/** Notices that a pipe has no reader any more, without a write to it. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 
@@ -7,10 +7,10 @@ interface TcpHandle {
 }
 
 /**
- * The kernel tells a pipe's writer by EPOLLERR that its last reader has gone (`pipe_poll` of fs/pipe.c). libuv waits for
- * that only where it reads, and it does not read what is a pipe open for writing. It reads whatever it takes for TCP, and
- * meets EBADF once the kernel has spoken. Null where the descriptor is no pipe, or a later Node.js takes this away: the
- * next write then tells.
+ * The kernel reports to a pipe's writer with EPOLLERR that its last reader has gone (`pipe_poll` in fs/pipe.c). libuv polls
+ * for that only on a descriptor that it reads, and it does not read a pipe that is open for writing. But it reads every
+ * descriptor that it takes for TCP, and gets EBADF after the kernel's report. Null where the descriptor is no pipe, or
+ * where a later Node.js has no such binding: then the next write fails instead.
  */
 function openHandle(fd: number): TcpHandle | null {
   type Binding = { TCP: new (type: number) => TcpHandle; constants: { SOCKET: number } };
@@ -19,7 +19,7 @@ function openHandle(fd: number): TcpHandle | null {
     const tcp = binding?.('tcp_wrap');
     if (tcp === undefined || !fstatSync(fd).isFIFO()) return null;
     const handle = new tcp.TCP(tcp.constants.SOCKET);
-    // libuv watches a descriptor but once, and standard output has its own.
+    // libuv polls a descriptor only once, and standard output is polled already.
     const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
     if (handle.open(own) === 0) return handle;
     closeSync(own);
@@ -29,7 +29,7 @@ function openHandle(fd: number): TcpHandle | null {
   }
 }
 
-/** Calls `then` when nobody can read the pipe any more. Returns what ends the watch; it does not keep the process. */
+/** Calls `then` when the pipe has no reader any more. Returns what ends the watch, which does not keep the process alive. */
 export function watchReader(fd: number, then: () => void): () => void {
   const handle = openHandle(fd);
   if (handle === null) return () => {};

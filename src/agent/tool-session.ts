@@ -44,7 +44,7 @@ const LOSS_WORDS: Readonly<Record<SourceLoss, string>> = {
   settings_changed: 'not recorded while somebody else had changed the ftrace instance',
 };
 
-/** Whether the source has what only tcp_trace.ko tells, or a recording of it. */
+/** Whether the source is tcp_trace.ko or a recording of it, with facts that the native tracepoints do not have. */
 export function tellsAll(source: Source): boolean {
   const { kind, probes } = source.status();
   if (kind !== 'replay') return kind === 'module';
@@ -170,7 +170,7 @@ function normalizerOf(source: Source, { config, events }: ToolSessionOptions, vi
     tasks: source.tasks,
     session: source.session,
     maxConnections: config.tracking.max_connections,
-    // A life's own count of retransmits is not shown, and not every probe is on that it would need.
+    // The number of retransmits in a life event is not shown, and not every probe that it needs is on.
     countsRetransmits: false,
     recordsAccepts: tellsAll(source),
     ownSockets: () => [],
@@ -179,7 +179,7 @@ function normalizerOf(source: Source, { config, events }: ToolSessionOptions, vi
     exclusions: NO_EXCLUSIONS,
     limits: NO_LIMITS,
     summaries: NO_SUMMARIES,
-    // It makes no connections.
+    // A tool makes no connections.
     ownPid: null,
     emit: view.event,
     onSettled() {},

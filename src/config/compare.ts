@@ -1,11 +1,11 @@
-/** What a reload would change, and what of it needs a restart. */
+/** What a reload would change, and which of these changes need a restart. */
 import { isDeepStrictEqual } from 'node:util';
 import { type AgentConfig, type ConfigPath, keys, valueAt } from './schema.ts';
 
 export interface ConfigChanges {
   /** Keys with a new value that takes effect at once. */
   readonly changed: readonly ConfigPath[];
-  /** Keys with a new value that only a restart can take. */
+  /** Keys with a new value that needs a restart. */
   readonly refused: readonly ConfigPath[];
 }
 

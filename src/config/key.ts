@@ -1,9 +1,9 @@
-/** One entry of the schema: a convict property with what layers, reload and the reference need beside it. */
+/** One entry of the schema: a convict property, and what layers, reload and the reference need beside it. */
 import { decodeJson, type Kind } from './kind.ts';
 
 /** What is wrong with a value. */
 export interface Fault {
-  /** Where in the value: '' is the whole, `[1]` an item of a list, `.rack` a label. */
+  /** The place in the value: '' is the whole value, `[1]` an item of a list, `.rack` a label. */
   readonly at: string;
   readonly problem: string;
 }
@@ -13,24 +13,25 @@ export interface Key<T> {
   readonly default: T;
   /** convict's own check of the final value. Throws at the first fault. */
   readonly format: (value: unknown) => void;
-  /** Type and bounds in words. */
+  /** Type and bounds in words; completes the sentence "must be …". */
   readonly expects: string;
-  /** Takes effect on SIGHUP, without a restart. */
+  /** A change takes effect on SIGHUP, without a restart. */
   readonly reloadable: boolean;
-  /** A later layer adds to the value by name instead of replacing it. */
+  /** A later layer adds its names to the value instead of replacing it. */
   readonly merges: boolean;
   readonly faults: (value: unknown) => readonly Fault[];
-  /** From an environment variable or a flag; what is not of this type is left to `faults`. */
+  /** Reads an environment variable or a flag; text of another type comes back unchanged, and `faults` refuses it. */
   readonly decode: (text: string) => unknown;
 }
 
-/** What the schema says of one key. */
+/** What the schema says about one key. */
 interface About<T> {
   readonly doc: string;
   readonly default: T;
   readonly reloadable?: true;
 }
 
+/** A key with a single value. */
 export function key<T>(kind: Kind<T>, about: About<NoInfer<T>>): Key<T> {
   return complete<T>(about, {
     expects: kind.expects,
@@ -40,7 +41,7 @@ export function key<T>(kind: Kind<T>, about: About<NoInfer<T>>): Key<T> {
   });
 }
 
-/** A list of any length, replaced as a whole by a later layer. In text: JSON, or items between commas. */
+/** A list of any length, which a later layer replaces as a whole. In text: JSON, or items between commas. */
 export function list<T>(kind: Kind<T>, about: About<readonly NoInfer<T>[]>): Key<readonly T[]> {
   const expects = `a list, each item ${kind.expects}`;
   return complete<readonly T[]>(about, {
@@ -57,7 +58,7 @@ export function list<T>(kind: Kind<T>, about: About<readonly NoInfer<T>[]>): Key
   });
 }
 
-/** Strings by name, merged by name. In text: a JSON object, or `name=value` between commas. */
+/** Strings by name; a later layer adds its names. In text: a JSON object, or `name=value` between commas. */
 export function record(
   names: Kind<string>,
   values: Kind<string>,
@@ -105,12 +106,12 @@ function faultsOf(kind: Kind<unknown>, value: unknown, at: string): readonly Fau
   return [{ at, problem: `must be ${kind.expects}, is ${found}` }];
 }
 
-/** A JSON object, not a list and not null. */
+/** Whether a value is a JSON object: no list and not null. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value as problems show it: short, on one line. */
+/** A value in at most 60 characters on one line, for a problem. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isObject(value)) return 'an object';

@@ -1,18 +1,18 @@
-/** What a configuration value can be: how it is told apart, and how it is written in text. */
+/** The kinds of configuration values: how a value is checked, and how it is written as text. */
 import { isIP } from 'node:net';
 import { parseRange } from '../event/address.ts';
 
 export interface Kind<T> {
-  /** Completes the sentence "must be …" in problems, and is type and bounds in the reference. */
+  /** Type and bounds in words: completes the sentence "must be …" in problems, and is the type in the reference. */
   readonly expects: string;
   readonly accepts: (value: unknown) => value is T;
-  /** From an environment variable or a flag. Text of another kind comes back unchanged, for `accepts` to refuse. */
+  /** Reads an environment variable or a flag. Text of another kind comes back unchanged, and `accepts` refuses it. */
   readonly decode: (text: string) => unknown;
-  /** Problems never show the value: somebody may have written the secret itself where its file belongs. */
+  /** Problems never show the value: it may be the secret itself, written in place of the name of its file. */
   readonly concealed?: true;
 }
 
-/** A whole number, bounds included. */
+/** A whole number from `minimum` to `maximum`, both included. */
 export function integer(minimum: number, maximum: number): Kind<number> {
   return {
     expects: `an integer from ${minimum} to ${maximum}`,
@@ -36,7 +36,7 @@ export function oneOf<const T extends string>(...options: readonly T[]): Kind<T>
   };
 }
 
-/** A string that fulfils `matches`; `expects` says in words what that is. */
+/** A string for which `matches` is true; `expects` describes such strings in words. */
 export function text(expects: string, matches: (value: string) => boolean): Kind<string> {
   return {
     expects,
@@ -45,7 +45,7 @@ export function text(expects: string, matches: (value: string) => boolean): Kind
   };
 }
 
-/** The same, or the empty string for none. */
+/** This kind, or the empty string for none. */
 export function optional(kind: Kind<string>): Kind<string> {
   return {
     ...kind,
@@ -63,13 +63,13 @@ export function decodeJson(text: string): unknown {
   }
 }
 
-/** Plain text stands for itself; text in JSON's double quotes for its content. */
+/** Text in double quotes is read as a JSON string; all other text is the value itself. */
 function decodeString(text: string): unknown {
   const decoded = text.startsWith('"') ? decodeJson(text) : undefined;
   return typeof decoded === 'string' ? decoded : text;
 }
 
-/** Printable and not long: fit for a log line, a table and a JSON document. */
+/** Whether a string is short and has no control characters, so that it fits into a log line, a table and JSON. */
 function isLine(value: string, maximum: number): boolean {
   return value !== '' && value.length <= maximum && !/\p{Cc}/u.test(value);
 }
@@ -78,7 +78,7 @@ export function line(maximum: number): Kind<string> {
   return text(`a line of 1 to ${maximum} characters`, (value) => isLine(value, maximum));
 }
 
-/** Letters, digits and `marks`; what the kernel, Kafka and file systems all take as a name. */
+/** Letters, digits and `marks`: a name that the kernel, Kafka and file systems all accept. */
 export function name(marks: string, maximum: number): Kind<string> {
   const pattern = new RegExp(`^[A-Za-z0-9${marks.replace(/[-.]/g, '\\$&')}]{1,${maximum}}$`);
   return text(
@@ -87,7 +87,9 @@ export function name(marks: string, maximum: number): Kind<string> {
   );
 }
 
-/** Without dots, which would make objects of labels in Elasticsearch; a letter first, so that none is `__proto__`. */
+/**
+ * No dots, because Elasticsearch would make objects of such labels; a letter first, so that no label is `__proto__`.
+ */
 export const labelName = text('a letter followed by up to 62 letters, digits, "_" or "-"', (value) =>
   /^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(value),
 );
@@ -106,13 +108,13 @@ export const network = text(
   (value) => parseRange(value) !== null,
 );
 
-/** TASK_COMM_LEN in the kernel is 16, the closing NUL included. */
+/** The kernel's TASK_COMM_LEN is 16 bytes with the closing NUL (include/linux/sched.h). */
 export const processName = text(
   'a process name of 1 to 15 bytes',
   (value) => isLine(value, 15) && Buffer.byteLength(value) <= 15,
 );
 
-/** Its problems do not show it: it may hold what should be in a secret file. */
+/** Problems do not show it: it may contain a password. */
 export const httpUrl: Kind<string> = {
   ...text('an http:// or https:// URL without user name, password and fragment', (value) => {
     const url = isLine(value, 2048) && /^https?:\/\//i.test(value) ? URL.parse(value) : null;

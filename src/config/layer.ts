@@ -1,4 +1,4 @@
-/** One layer of the configuration: what it sets, and everything that is wrong with it. */
+/** One layer of the configuration: the values that it sets, and every mistake in it. */
 import { describe, isObject, type Key } from './key.ts';
 import { nearest } from './nearest.ts';
 import type { ConfigProblem } from './problem.ts';
@@ -16,8 +16,8 @@ export interface Layer {
   readonly settings: readonly Setting[];
   readonly problems: readonly ConfigProblem[];
   /**
-   * Paths whose value is not what the operator meant: rules about them would only repeat the fault.
-   * `EVERYTHING` when nobody knows what a document would have set.
+   * Paths whose value is not what the operator wanted: a rule about them would only report the same mistake again.
+   * `EVERYTHING` where a document cannot be read, so that it may have set any key.
    */
   readonly doubtful: readonly string[];
 }
@@ -39,7 +39,7 @@ function refuse(origin: string, path: string | null, problem: string, doubtful: 
   return { settings: [], problems: [{ origin, path, problem }], doubtful };
 }
 
-/** A layer of which nothing could be read. */
+/** A layer that cannot be read at all. */
 export function unreadable(origin: string, problem: string): Layer {
   return refuse(origin, null, problem, [EVERYTHING]);
 }
@@ -63,7 +63,7 @@ function setKey(key: Key<unknown>, path: string, value: unknown, origin: string)
   return { settings, problems: [], doubtful: [] };
 }
 
-/** Reads a parsed document, or the part of it that belongs to a section. `origin` is the file's name. */
+/** Reads a parsed document, or the part of it that belongs to a section. `origin` is the name of its file. */
 export function readDocument(
   document: unknown,
   origin: string,
@@ -106,7 +106,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): Layer {
 
 const FLAG = '--set';
 
-/** Reads what `--set path=value` gave, by path. */
+/** Reads the values of `--set path=value`, by path. */
 export function readFlags(flags: Readonly<Record<string, string>>): Layer {
   return joinLayers(Object.entries(flags).map(([path, text]) => readFlag(path, text)));
 }

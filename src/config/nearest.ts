@@ -1,4 +1,4 @@
-/** What somebody probably meant when they wrote a name that does not exist. */
+/** The name that an operator probably wanted to write in place of one that does not exist. */
 
 /** Levenshtein's distance: insertions, deletions and replacements between two strings. */
 export function editDistance(from: string, to: string): number {

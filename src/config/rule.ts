@@ -1,4 +1,4 @@
-/** What no key can tell alone: values that are right one by one and wrong together. */
+/** Rules about several keys: values that are right one by one and wrong together. */
 import { SINK_NAMES } from '../sink/registry.ts';
 import { type CrossCheck, ordered, unreadable } from './cross-check.ts';
 import { type AgentConfig, type ConfigPath, keys } from './schema.ts';

@@ -24,7 +24,7 @@ function secretRows(loaded: LoadedConfig): string[][] {
   });
 }
 
-/** A table of every key, its value as JSON, and the layer that set it; labels one by one. */
+/** A table of every key, its value as JSON, and the layer that set it; each label has a row of its own. */
 export function formatConfigTable(loaded: LoadedConfig): string {
   const { config, origins } = loaded;
   const rows = [...keys].flatMap(([path, key]) => {
@@ -42,7 +42,7 @@ export function formatConfigTable(loaded: LoadedConfig): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The same as JSON. The member `config` is a document that `--config` takes, and gives the same configuration. */
+/** The same facts as JSON. Its member `config` is a document for `--config` that gives the same configuration. */
 export function formatConfigJson(loaded: LoadedConfig): string {
   const { config, origins } = loaded;
   const secrets = Object.fromEntries(shownSecrets(loaded).map(({ path, content }) => [path, content]));

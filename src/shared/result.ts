@@ -1,6 +1,6 @@
 /**
- * The result of an operation that the world may refuse: a missing file, a broker that does not answer, a wrong
- * setting. A mistake in our own code is no result, it throws.
+ * The result of an operation that can fail although our code is right: a missing file, a broker that does not answer, a
+ * wrong setting. A mistake in our own code throws instead.
  */
 
 /** `problem` is one line for the user: what happened, where, and what to do. `Details` are further facts. */
@@ -14,7 +14,7 @@ export type Result<Value = void, Details extends object = object> =
   | { readonly ok: true; readonly value: Value }
   | Refusal<Details>;
 
-/** The result of an operation that succeeded and has nothing to give. */
+/** The result of an operation that succeeded and has no value. */
 export const DONE: Result<void, never> = { ok: true, value: undefined };
 
 export function success<Value>(value: Value): { readonly ok: true; readonly value: Value } {
@@ -25,5 +25,5 @@ export function refusal(problem: string): Refusal {
   return { ok: false, problem };
 }
 
-/** Where the problem may be a matter of permission, which has an exit code of its own. */
+/** The result of opening something: a lack of permission has an exit code of its own. */
 export type Opened<Value> = Result<Value, { permission?: boolean }>;

@@ -1,4 +1,4 @@
-/** Rows in columns as wide as their widest cell, each row one line. */
+/** One line per row; each column is as wide as its widest cell, and two spaces separate columns. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths =
     rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length))) ?? [];

@@ -1,4 +1,4 @@
-/** Runs tasks one after the other, in the order they were given. A failed task does not stop the next. */
+/** Runs tasks one after the other, in the order of the calls. A failed task does not stop the next one. */
 export interface Turns {
   run<Result>(task: () => Promise<Result>): Promise<Result>;
   /** Resolves when every task given so far has ended. */

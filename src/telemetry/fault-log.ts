@@ -1,27 +1,27 @@
-/** Faults that come by the thousand, said once an interval with the number of those not said. */
+/** Faults that may come by the thousand: each is logged once per interval, with the number of those not logged. */
 import type { Logger } from 'pino';
 import type { LogLevel } from './logger.ts';
 
-/** A repeating fault is said once in this time, with the number of repetitions. */
+/** A repeating fault is logged once in this time, with the number of repetitions. */
 export const FAULT_INTERVAL_MS = 60_000;
 
 export interface FaultLog {
   /**
    * Logs the fault at once, or counts it when one of the same name was logged within the interval;
-   * the next line of that name then carries `repeated`, the number of those counted.
+   * the next line of that name then has `repeated`, the number of those counted.
    *
    * @param name identifies the fault, such as `kafka_unreachable`: from a small fixed set, never from input
    */
   report(level: LogLevel, name: string, message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** The fault has passed: says what was counted and forgets it, so that its next time is logged at once. */
+  /** The fault has ended: logs what was counted and forgets the fault, so that its next occurrence is logged at once. */
   settle(name: string): void;
-  /** Says everything counted and not said. */
+  /** Logs everything that was counted and not logged. */
   close(): void;
 }
 
 export interface RateLimit {
   readonly intervalMs: number;
-  /** How many names are remembered; the one logged longest ago makes room, saying its count. */
+  /** How many names are remembered. When there are more, the one that was logged longest ago is settled. */
   readonly maximumNames?: number;
   /** A clock in milliseconds that never goes back. */
   readonly now?: () => number;
@@ -31,7 +31,7 @@ interface Fault {
   loggedAt: number;
   repeated: number;
   /** Writes the latest report, with the count. */
-  say: () => void;
+  write: () => void;
 }
 
 export function rateLimited(
@@ -44,14 +44,14 @@ export function rateLimited(
   const settle = (name: string) => {
     const fault = faults.get(name);
     faults.delete(name);
-    if (fault !== undefined && fault.repeated > 0) fault.say();
+    if (fault !== undefined && fault.repeated > 0) fault.write();
   };
 
   return {
     report(level, name, message, fields = {}) {
       const known = faults.get(name);
-      const fault: Fault = known ?? { loggedAt: Number.NEGATIVE_INFINITY, repeated: 0, say: () => {} };
-      fault.say = () => {
+      const fault: Fault = known ?? { loggedAt: Number.NEGATIVE_INFINITY, repeated: 0, write: () => {} };
+      fault.write = () => {
         const repeated = fault.repeated === 0 ? {} : { repeated: fault.repeated };
         log[level]({ ...fields, fault: name, ...repeated }, message);
       };
@@ -60,7 +60,7 @@ export function rateLimited(
         fault.repeated++;
         return;
       }
-      fault.say();
+      fault.write();
       fault.loggedAt = time;
       fault.repeated = 0;
       faults.delete(name);

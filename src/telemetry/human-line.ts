@@ -1,7 +1,7 @@
 /** A JSON log line for people: `12:30:05.123 WARN  sink kafka is away  sink=kafka repeated=41`. */
 import { escapeControls } from '../shared/text.ts';
 
-/** Said by the line's form, or the same on all lines of one process. */
+/** Fields that have a place of their own in the line, or are the same on all lines of one process. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'name', 'pid']);
 
 /** @param json one line as pino writes it; anything else is returned as it is, with its control characters escaped */

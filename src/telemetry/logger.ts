@@ -14,14 +14,14 @@ const CREDENTIALS_IN_URL = /(:\/\/[^\s/:@"]*:)[^\s/@"]+@/g;
 
 export interface Logging {
   readonly log: Logger;
-  /** Sets the level of `log` and its children, except of those made with a level of their own; ends debugging. */
+  /** Sets the level of `log` and of its children without a level of their own; ends debugging. */
   setLevel(level: LogLevel): void;
-  /** Goes to `debug`, or back to the level that was set; returns the level that holds now. */
+  /** Switches to `debug`, or back to the level that was set; returns the new level. */
   toggleDebug(): LogLevel;
 }
 
 /**
- * Makes the log. Lines are written synchronously, so that the last words of a crash are never lost.
+ * Makes the log. Lines are written synchronously, so that the last lines before a crash are not lost.
  *
  * @param stream takes complete JSON lines; stderr when not given
  */
@@ -54,7 +54,7 @@ export function createLogger({
     },
     toggleDebug() {
       const next = log.level === configured ? 'debug' : configured;
-      // Said while at `debug`, because at the other level it might not be shown.
+      // Logged at the level `debug`, because the other level might hide it.
       if (next === configured) log.info(`log level goes back to ${next}`);
       log.level = next;
       if (next !== configured) log.info(`log level goes from ${configured} to ${next}`);
@@ -64,9 +64,9 @@ export function createLogger({
 }
 
 /**
- * Lets SIGUSR2 toggle debug; SIGUSR1 belongs to Node.js, whose inspector the launcher switches off.
+ * Toggles debug at SIGUSR2. SIGUSR1 belongs to Node.js, whose inspector the launcher switches off.
  *
- * @returns gives the signal back
+ * @returns ends that
  */
 export function toggleDebugOnSignal(logging: Logging): () => void {
   const toggle = () => {
@@ -77,9 +77,9 @@ export function toggleDebugOnSignal(logging: Logging): () => void {
 }
 
 /**
- * Writes each line at once. What stderr does not take (a full disk, a pipe whose reader stands still or is gone) is
- * let go: there is nowhere left to report it, and it is no reason to stop tracing. pino's own destination keeps it
- * and, once its buffer is full, never writes again.
+ * Writes each line at once. A line that stderr does not accept (a full disk, a pipe whose reader stands still or is gone)
+ * is discarded: there is no other place to report it, and it is no reason to stop tracing. pino's own destination would
+ * buffer it and, once its buffer is full, never write again.
  */
 function stderrStream(): DestinationStream {
   const forPeople = isatty(STDERR);

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { ProcessStatus } from './snapshot.ts';
 
-// Every sample wakes the process: Node.js' default of 10 ms costs an idle agent 0.6 % of a core, this 0.03 %.
+// Every sample wakes the process: Node.js' default of 10 ms costs an idle agent 0.6 % of a core, 250 ms cost 0.03 %.
 const RESOLUTION_MS = 250;
 const WINDOW_MS = 60_000;
 
@@ -11,14 +11,14 @@ export interface ProcessWatch {
   close(): void;
 }
 
-/** Starts measuring the event loop; its delays cover the last full minute and the running one. */
+/** Starts to measure the event loop; its delays are those of the last full minute and the running one. */
 export function watchProcess(): ProcessWatch {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   let previous = { p99: 0, max: 0 };
 
-  // The histogram holds whole intervals between two samples: what exceeds the interval asked for is delay.
-  // Empty, it answers 0 for percentiles and its lowest or highest number for the extremes.
+  // The histogram has whole intervals between two samples: the part above RESOLUTION_MS is delay. An empty one has 0 as
+  // percentiles and its lowest or highest number as extremes.
   const delaySeconds = (intervalNs: number) =>
     histogram.count === 0 ? 0 : Math.max(0, intervalNs / 1e9 - RESOLUTION_MS / 1e3);
   const current = () => ({ p99: delaySeconds(histogram.percentile(99)), max: delaySeconds(histogram.max) });

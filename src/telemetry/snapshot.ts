@@ -1,4 +1,4 @@
-/** What the agent says about itself at one moment: the content of /status, and what every metric is read from. */
+/** What the agent says about itself at one moment: the content of /status, and the source of every metric. */
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ModuleStatus } from '../source/module/status.ts';
 import type { CpuStatus } from '../source/source.ts';
@@ -28,7 +28,7 @@ export interface SourceStatus {
   readonly probes: readonly ProbeStatus[];
   /** tcp_trace.ko; null where the events do not come from it. */
   readonly module: ModuleStatus | null;
-  /** Reading stands still because a sink is behind. */
+  /** Reading waits because a sink is behind. */
   readonly paused: boolean;
 }
 
@@ -50,14 +50,14 @@ export interface SinkStatus {
 export interface SpoolStatus {
   /** Null where events are kept in memory only. */
   readonly directory: string | null;
-  /** Of its files, or of what waits in memory. */
+  /** Size of its files, or of the events that wait in memory. */
   readonly bytes: number;
   readonly max_bytes: number;
   readonly segments: number;
-  /** What waits in memory only. */
+  /** Size of the events that wait in memory only. */
   readonly memory_bytes: number;
   readonly full: boolean;
-  /** Why the disk takes nothing, in one line; null when it does. */
+  /** Why the disk accepts no events, in one line; null when it does. */
   readonly problem: string | null;
 }
 
@@ -65,9 +65,9 @@ export interface ProcessStatus {
   readonly rss_bytes: number;
   /** User and system time since the start. */
   readonly cpu_seconds: number;
-  /** How late the event loop came to its timers, over the last one to two minutes, in seconds. */
+  /** How late the event loop ran its timers in the last one to two minutes, in seconds. */
   readonly event_loop_delay_p99_s: number;
-  /** The longest standstill in the same time, in seconds. */
+  /** The longest such delay in the same time, in seconds. */
   readonly event_loop_delay_max_s: number;
 }
 

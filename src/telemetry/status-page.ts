@@ -1,4 +1,4 @@
-/** The agent's account as a page for people: what `ktc status` and the end of `ktc run` print. */
+/** The status page: the state of the agent for people, as `ktc status` prints it. */
 import { accountLines, labelled } from '../ledger/account-lines.ts';
 import { bytes, duration, escapeControls, grouped } from '../shared/text.ts';
 import { missedCalls } from '../source/module/status.ts';
@@ -10,7 +10,7 @@ import {
   unreadiness,
 } from './snapshot.ts';
 
-/** The whole page: source, probes, the account, sinks. One array element a line, without newlines. */
+/** The lines of the whole page: source, probes, the account, sinks. */
 export function statusLines(snapshot: TelemetrySnapshot): string[] {
   const reasons = unreadiness(snapshot);
   const { connections, evicted } = snapshot.tracking;

@@ -1,6 +1,6 @@
 /** The source that a configuration asks for. */
 import type { AgentConfig } from '../../config/schema.ts';
-import type { Opened } from '../../shared/result.ts';
+import { type Opened, refusal, success } from '../../shared/result.ts';
 import { joinSnapshots, readExistingConnections } from '../../source/host/sockets.ts';
 import { openKernelSource } from '../../source/kernel.ts';
 import { type Catalog, MODULE, TRACEPOINTS } from '../../source/probes.ts';
@@ -9,7 +9,7 @@ import { openReplay } from '../../source/recording/replay.ts';
 import type { LiveNews, Source } from '../../source/source.ts';
 import { provideModule } from './module.ts';
 
-/** What does not stop a source from being opened, in one line each. */
+/** News that do not keep a source from being opened, in one line each. */
 export interface SourceNews extends LiveNews {
   /** A recording turns out to be damaged while it is replayed. */
   damaged(problem: string): void;
@@ -25,22 +25,23 @@ interface Choice {
   readonly withoutModule: string | null;
 }
 
-/** Which events to take: the module's where it is or can be loaded, else the kernel's own. */
+/** Chooses the events: those of the module where it is or can be loaded, else the kernel's native tracepoints. */
 function chooseCatalog(config: AgentConfig): Opened<Choice> {
   const { kind } = config.source;
-  if (kind === 'tracepoints') return { ok: true, value: { catalog: TRACEPOINTS, withoutModule: null } };
+  if (kind === 'tracepoints') return success({ catalog: TRACEPOINTS, withoutModule: null });
   const module = provideModule(config);
-  if (module.ok) return { ok: true, value: { catalog: MODULE, withoutModule: null } };
+  if (module.ok) return success({ catalog: MODULE, withoutModule: null });
   if (kind === 'module') return module;
-  return { ok: true, value: { catalog: TRACEPOINTS, withoutModule: module.problem } };
+  return success({ catalog: TRACEPOINTS, withoutModule: module.problem });
 }
 
 export interface SourceOptions {
   readonly recording?: RecordingWriter;
-  /** This process gives root up once the source is open. */
+  /** This process gives root up when the source is open. */
   readonly losesRoot?: boolean;
 }
 
+/** Opens the source, and gives its handler the connections that exist already. */
 export async function openSource(
   config: AgentConfig,
   news: SourceNews,
@@ -64,21 +65,18 @@ export async function openSource(
   });
   if (!opened.ok) {
     if (withoutModule === null || opened.permission === true) return opened;
-    return { ok: false, problem: `${opened.problem}; ${withoutModule}` };
+    return refusal(`${opened.problem}; ${withoutModule}`);
   }
   if (withoutModule !== null) news.withoutModule(withoutModule);
-  // Once before and once after the probes are on: what was open in between may have been closed by now.
+  // Read once before and once after the probes are on: a connection of the first time may be closed by now.
   const existing = joinSnapshots(before, await readExistingConnections());
   recording?.existing(existing);
   const kernelSource = opened.value;
-  return {
-    ok: true,
-    value: {
-      ...kernelSource,
-      run(handler) {
-        handler.existing(existing);
-        return kernelSource.run(handler);
-      },
+  return success({
+    ...kernelSource,
+    run(handler) {
+      handler.existing(existing);
+      return kernelSource.run(handler);
     },
-  };
+  });
 }
