@@ -26,8 +26,8 @@ export interface AgentOptions extends DeliveriesOptions {
 
 export interface Agent {
   /**
-   * Runs until the source ends or `stop` is called, and until what was read is delivered. A refusal is a problem that only
-   * an operator can solve, after which the agent has stopped.
+   * Runs until the source ends or `stop` is called, and until what was read is delivered. A refusal is a problem that
+   * only an operator can solve, after which the agent has stopped.
    */
   run(): Promise<Result>;
   /** Begins to stop; `run` resolves when that is done. */

@@ -2,7 +2,10 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 
-/** Returns a function to be called again and again: it reports each kind of event that was suppressed since its last call. */
+/**
+ * Returns a function to be called again and again: it reports each kind of event that was suppressed since its last
+ * call.
+ */
 export function watchSuppression({ suppressed }: Ledger, faults: FaultLog): () => void {
   const seen = new Map<string, number>();
   return () => {

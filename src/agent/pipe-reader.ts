@@ -7,10 +7,10 @@ interface TcpHandle {
 }
 
 /**
- * The kernel reports to a pipe's writer with EPOLLERR that its last reader has gone (`pipe_poll` in fs/pipe.c). libuv polls
- * for that only on a descriptor that it reads, and it does not read a pipe that is open for writing. But it reads every
- * descriptor that it takes for TCP, and gets EBADF after the kernel's report. Null where the descriptor is no pipe, or
- * where a later Node.js has no such binding: then the next write fails instead.
+ * The kernel reports to a pipe's writer with EPOLLERR that its last reader has gone (`pipe_poll` in fs/pipe.c). libuv
+ * polls for that only on a descriptor that it reads, and it does not read a pipe that is open for writing. But it
+ * reads every descriptor that it takes for TCP, and gets EBADF after the kernel's report. Null where the descriptor
+ * is no pipe, or where a later Node.js has no such binding: then the next write fails instead.
  */
 function openHandle(fd: number): TcpHandle | null {
   type Binding = { TCP: new (type: number) => TcpHandle; constants: { SOCKET: number } };
@@ -29,7 +29,10 @@ function openHandle(fd: number): TcpHandle | null {
   }
 }
 
-/** Calls `then` when the pipe has no reader any more. Returns what ends the watch, which does not keep the process alive. */
+/**
+ * Calls `then` when the pipe has no reader any more. Returns what ends the watch, which does not keep the process
+ * alive.
+ */
 export function watchReader(fd: number, then: () => void): () => void {
   const handle = openHandle(fd);
   if (handle === null) return () => {};

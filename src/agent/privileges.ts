@@ -4,7 +4,10 @@ import { type Account, findAccount } from '../config/account.ts';
 import { type AgentConfig, isConfigPath, keys, valueAt } from '../config/schema.ts';
 import { DONE, type Result, refusal, success } from '../shared/result.ts';
 
-/** The user of the agent may write its files, the group may read them, and others may do nothing, whatever mode a file is made with. */
+/**
+ * The user of the agent may write its files, the group may read them, and others may do nothing, whatever mode a file
+ * is made with.
+ */
 const UMASK = 0o027;
 
 export function narrowUmask(): void {
@@ -12,8 +15,8 @@ export function narrowUmask(): void {
 }
 
 /**
- * The user that this process has to become: null when it keeps its user, because none is configured or because it is not
- * root and cannot become another.
+ * The user that this process has to become: null when it keeps its user, because none is configured or because it is
+ * not root and cannot become another.
  */
 export function accountToBecome({ process: { user, group } }: AgentConfig): Result<Account | null> {
   if (user === '' || process.geteuid?.() !== 0) return success(null);

@@ -1,7 +1,7 @@
 /**
- * How far the kernel's records are processed, as marks in the spool. The kernel counts the records that were read of an
- * ftrace instance, also when the agent that read them was killed. So the difference between that count and the last mark
- * is the number of records that a crash cost.
+ * How far the kernel's records are processed, as marks in the spool. The kernel counts the records that were read of
+ * an ftrace instance, also when the agent that read them was killed. So the difference between that count and the
+ * last mark is the number of records that a crash cost.
  */
 import type { Logger } from 'pino';
 import { lose } from '../ledger/booking.ts';
@@ -31,8 +31,8 @@ export interface Progress {
   /** The mark to be spooled together with the batch that is closed now; null where the source has no position. */
   markForBatch(): SpoolMark | null;
   /**
-   * To be called when every record read so far is processed. Spools a mark of its own where no event waits in the batcher
-   * whose batch would carry it; with an interval of 0, closes that batch first.
+   * To be called when every record read so far is processed. Spools a mark of its own where no event waits in the
+   * batcher whose batch would carry it; with an interval of 0, closes that batch first.
    */
   update(batcher: Pick<Batcher, 'flush' | 'isEmpty'>): void;
 }

@@ -8,7 +8,10 @@ import type { Logging } from '../telemetry/logger.ts';
 export interface Reload {
   /** The configuration that holds now. */
   readonly config: AgentConfig;
-  /** Reads the configuration again and takes it over as a whole, or says in the log why not. True when it was taken over. */
+  /**
+   * Reads the configuration again and takes it over as a whole, or says in the log why not. True when it was taken
+   * over.
+   */
   reread(): boolean;
 }
 

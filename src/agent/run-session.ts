@@ -158,7 +158,9 @@ async function runAgent(options: SessionOptions, opened: Opened): Promise<Result
   return ran;
 }
 
-/** Null where the endpoint is switched off, or cannot be opened: to deliver events matters more than to be watched. */
+/**
+ * Null where the endpoint is switched off, or cannot be opened: to deliver events matters more than to be watched.
+ */
 async function openEndpoint(
   { telemetry: { http } }: AgentConfig,
   agent: Agent,

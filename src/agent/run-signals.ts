@@ -11,8 +11,8 @@ export interface RunSignals {
 }
 
 /**
- * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGUSR2 toggles debug
- * logging. Listens from the call on, so that a signal during the start leaves nothing behind.
+ * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGUSR2 toggles
+ * debug logging. Listens from the call on, so that a signal during the start leaves nothing behind.
  */
 export function catchSignals(options: ReloadOptions, logging: Logging): RunSignals {
   let agent: Agent | null = null;

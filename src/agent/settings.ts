@@ -32,7 +32,10 @@ export function settingsOf(config: AgentConfig): Settings {
   };
 }
 
-/** A kill of the agent loses the events that are not spooled yet: no more of them than `spool.fsync_interval_ms` allows. */
+/**
+ * A kill of the agent loses the events that are not spooled yet: no more of them than `spool.fsync_interval_ms`
+ * allows.
+ */
 function batchLimits({ batch, spool }: AgentConfig): BatchLimits {
   const lingerMs = spool.enabled ? Math.min(batch.linger_ms, spool.fsync_interval_ms) : batch.linger_ms;
   return { maxEvents: batch.max_events, maxBytes: batch.max_bytes, lingerMs };

@@ -3,8 +3,8 @@
 export type SignalListener = (signal: NodeJS.Signals) => void;
 
 /**
- * Calls `listener` for each of these signals, which then no longer end the process. To be called before a session opens
- * anything: a signal that ended the process in between would leave the ftrace instance behind.
+ * Calls `listener` for each of these signals, which then no longer end the process. To be called before a session
+ * opens anything: a signal that ended the process in between would leave the ftrace instance behind.
  *
  * @returns ends the listening
  */

@@ -83,7 +83,9 @@ export const demoCommand = createCommand({
   },
 });
 
-/** Hidden: the programs that `ktc demo` starts inside its namespaces. Their sockets must not keep the process alive. */
+/**
+ * Hidden: the programs that `ktc demo` starts inside its namespaces. Their sockets must not keep the process alive.
+ */
 export const demoTrafficCommand: Command = async (words) => {
   const ran = await runDemoTraffic(words);
   if (!ran.ok) process.stderr.write(`${ran.problem}\n`);

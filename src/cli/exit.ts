@@ -1,7 +1,10 @@
 /** How commands end: the list of all exit codes, and the one way to report a failure. */
 import type { FailureReason, SessionEnd } from '../agent/session-end.ts';
 
-/** The numbers are those of sysexits.h where it has one. A tool that a second signal ends has 128 + the signal's number. */
+/**
+ * The numbers are those of sysexits.h where it has one. A tool that a second signal ends has 128 + the signal's
+ * number.
+ */
 export const EXIT = {
   /** Done. */
   ok: 0,

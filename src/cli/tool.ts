@@ -1,4 +1,4 @@
-/** `ktc tcpaccept|tcpconnect|tcpconnlat|tcplife|tcpretrans|tcpstates`: one command for all six. */
+/** `ktc tcpaccept|tcpconnect|tcpconnlat|tcplife|tcpretrans|tcpstates`. */
 import { constants } from 'node:os';
 import { type ToolEnd, tellsAll, toolSession } from '../agent/tool-session.ts';
 import type { ConfigResult } from '../config/load.ts';

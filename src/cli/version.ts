@@ -1,4 +1,4 @@
-/** The version of package.json, put in by scripts/build.ts. */
+/** The version in package.json; scripts/build.ts inserts it. */
 declare const KTC_VERSION: string | undefined;
 
 export const VERSION = typeof KTC_VERSION === 'string' ? KTC_VERSION : 'unbuilt';

@@ -8,7 +8,10 @@ export interface Account {
   readonly gid: number;
 }
 
-/** The fields of one entry; null when there is none. getent also asks directories (sssd, LDAP) where the host has them. */
+/**
+ * The fields of one entry; null when there is none. getent also asks directories (sssd, LDAP) where the host has
+ * them.
+ */
 function lookUp(database: 'passwd' | 'group', key: string): string[] | null {
   const { status, stdout } = spawnSync('getent', [database, key], { encoding: 'utf8' });
   return status === 0 ? stdout.trim().split(':') : null;

@@ -31,7 +31,10 @@ export function readFiles({ file, directory }: FileSources): Layer[] {
   ];
 }
 
-/** The paths of the files of a directory in the order of their names, without hidden files; or a layer that says why they cannot be listed. */
+/**
+ * The paths of the files of a directory in the order of their names, without hidden files; or a layer that says why
+ * they cannot be listed.
+ */
 function listOverrides(directory: string, mayBeAbsent: boolean): (string | Layer)[] {
   try {
     return readdirSync(directory)

@@ -1,6 +1,6 @@
 /**
- * JSON for files that people write. `JSON.parse` takes the last of two equal keys without a word, gives no place for many
- * mistakes, and quotes the text around the others, which may be a password.
+ * JSON for files that people write. `JSON.parse` takes the last of two equal keys without a word, gives no place for
+ * many mistakes, and quotes the text around the others, which may be a password.
  */
 import { type Result, success } from '../shared/result.ts';
 

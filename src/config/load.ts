@@ -38,8 +38,8 @@ export function refuseConfig(
 }
 
 /**
- * Reads all layers; a later one overrides an earlier one: defaults, embedded, file, `conf.d`, environment, flags. Gives
- * either a configuration that satisfies every rule, or every mistake of every layer.
+ * Reads all layers; a later one overrides an earlier one: defaults, embedded, file, `conf.d`, environment, flags.
+ * Gives either a configuration that satisfies every rule, or every mistake of every layer.
  */
 export function loadConfig(sources: ConfigSources): ConfigResult {
   const layers = joinLayers([

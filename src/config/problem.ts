@@ -25,8 +25,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Why a file cannot be read, in words. Throws the error again when it has no code, because then it is a bug. A code is
- * one of errno(3), or one of Node.js such as `ERR_FS_FILE_TOO_LARGE`.
+ * Why a file cannot be read, in words. Throws the error again when it has no code, because then it is a bug. A code
+ * is one of errno(3), or one of Node.js such as `ERR_FS_FILE_TOO_LARGE`.
  */
 export function fileProblem(error: unknown): string {
   if (!(error instanceof Error && 'code' in error)) throw error;

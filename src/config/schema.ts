@@ -1,4 +1,4 @@
-/** Every key of the configuration. Types, checks, environment names and the reference all come from here. */
+/** Every key of the configuration: types, checks, environment names and the reference come from this table. */
 import type { SingleEventKind } from '../event/tcp-event.ts';
 import { sinkKeys } from '../sink/registry.ts';
 import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
@@ -22,7 +22,7 @@ function event(doc: string): Key<boolean> {
   return key(boolean, { default: true, reloadable: true, doc });
 }
 
-/** Rate × burst, in nanoseconds, stays a whole number that a double holds exactly (src/event/limits.ts). */
+/** Rate × burst in nanoseconds stays a whole number that a double can represent (src/event/limits.ts). */
 const MAX_EVENTS_PER_SECOND = 100_000;
 const MAX_BURST_SECONDS = 60;
 

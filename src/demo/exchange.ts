@@ -8,7 +8,10 @@ import { DONE, type Result, refusal } from '../shared/result.ts';
  * well-known port nor one of those that Linux gives to clients (`net.ipv4.ip_local_port_range`).
  */
 export const DEMO_PORT = 20_213;
-/** Each message is a few segments, so that others follow a lost one: TCP then has fast retransmits and loss probes, not timeouts alone. */
+/**
+ * Each message is a few segments, so that others follow a lost one: TCP then has fast retransmits and loss probes,
+ * not timeouts alone.
+ */
 const REQUEST_BYTES = 3_000;
 const RESPONSE_BYTES = 12_000;
 const REQUESTS_PER_CONNECTION = 8;

@@ -8,9 +8,9 @@ const NAMESPACE_DIRECTORY = '/run/netns';
 const OWNED_NAME = /^ktc-[a-z]+-(\d+)-(\d+)-\d+-[ab]$/;
 
 /**
- * Waits for the end of its input, which the kernel closes however the owner ends, kill -9 included. Then it removes the
- * namespaces and kills the processes in them. It is a shell script, so that it is small and still works when the files of
- * the owner are gone.
+ * Waits for the end of its input, which the kernel closes however the owner ends, kill -9 included. Then it removes
+ * the namespaces and kills the processes in them. It is a shell script, so that it is small and still works when the
+ * files of the owner are gone.
  */
 const GUARD_SCRIPT = `
 trap '' HUP INT TERM
@@ -38,8 +38,9 @@ done
 export type RemoveNamespaces = () => Promise<void>;
 
 /**
- * Starts the process that removes these namespaces on request, or when this process is gone. To be called before they are
- * made, so that they are guarded from the first moment. The guard also removes `traceInstance`, an ftrace instance.
+ * Starts the process that removes these namespaces on request, or when this process is gone. To be called before they
+ * are made, so that they are guarded from the first moment. The guard also removes `traceInstance`, an ftrace
+ * instance.
  */
 export function guardNamespaces(namespaces: readonly string[], traceInstance = ''): RemoveNamespaces {
   // In a process group of its own, so that a Ctrl-C in the terminal does not reach it.
@@ -55,10 +56,13 @@ export function guardNamespaces(namespaces: readonly string[], traceInstance = '
   };
 }
 
-/** When a process started, in clock ticks since boot: with its pid this names it for good. Null for no such process. */
+/**
+ * When a process started, in clock ticks since boot: with its pid this names it for good. Null for no such process.
+ */
 async function startTime(pid: number): Promise<string | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  // Field 2, the name, may contain spaces and parentheses: count the fields behind it. The start time is field 22 (proc(5)).
+  // Field 2, the name, may contain spaces and parentheses: count the fields behind it. The start time is field 22
+  // (proc(5)).
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
 }
 

@@ -17,7 +17,10 @@ export interface LossyLink {
   readonly b: LinkEnd;
   /** Packets that the link has dropped so far, in both directions. */
   droppedPackets(): Promise<number>;
-  /** Kills the processes in the namespaces and removes them; safe to call twice. The end of this process does the same. */
+  /**
+   * Kills the processes in the namespaces and removes them; safe to call twice. The end of this process does the
+   * same.
+   */
   close(): Promise<void>;
 }
 
@@ -41,8 +44,8 @@ const INSTALL = {
 let linksMade = 0;
 
 /**
- * Two ends with addresses that no other link of a running process is likely to have. All links share one kernel and its
- * events, which the addresses tell apart.
+ * Two ends with addresses that no other link of a running process is likely to have. All links share one kernel and
+ * its events, which the addresses tell apart.
  */
 function makeEnds(name: string): [LinkEnd, LinkEnd] {
   linksMade += 1;

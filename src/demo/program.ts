@@ -4,8 +4,8 @@ import { hasErrorCode } from '../shared/errors.ts';
 import { type Result, success } from '../shared/result.ts';
 
 /**
- * Gives what the program printed to standard output. A refusal has the first line of its standard error, or tells that no
- * such program is in PATH.
+ * Gives what the program printed to standard output. A refusal has the first line of its standard error, or tells
+ * that no such program is in PATH.
  */
 export function runProgram(
   program: string,

@@ -1,8 +1,8 @@
 /** Errors of the operating system. */
 
 /**
- * Whether the operating system reported this error: a fault of the world, to be handled. Everything else that is thrown
- * is a bug.
+ * Whether the operating system reported this error: a fault of the world, to be handled. Everything else that is
+ * thrown is a bug.
  */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;

@@ -1,6 +1,6 @@
 /**
- * The result of an operation that can fail although our code is right: a missing file, a broker that does not answer, a
- * wrong setting. A mistake in our own code throws instead.
+ * The result of an operation that can fail although our code is right: a missing file, a broker that does not answer,
+ * a wrong setting. A mistake in our own code throws instead.
  */
 
 /** `problem` is one line for the user: what happened, where, and what to do. `Details` are further facts. */

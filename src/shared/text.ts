@@ -31,8 +31,8 @@ export function duration(seconds: number): string {
 }
 
 /**
- * Escapes what steers a terminal, ends a line or reorders it: names of processes, errors of peers and keys of files are
- * chosen by others. `format` gives the text for one character's code point.
+ * Escapes what steers a terminal, ends a line or reorders it: names of processes, errors of peers and keys of files
+ * are chosen by others. `format` gives the text for one character's code point.
  */
 export function escapeControls(text: string, format = escapeShort): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => format(character.codePointAt(0) ?? 0));

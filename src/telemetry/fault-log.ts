@@ -13,7 +13,9 @@ export interface FaultLog {
    * @param name identifies the fault, such as `kafka_unreachable`: from a small fixed set, never from input
    */
   report(level: LogLevel, name: string, message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** The fault has ended: logs what was counted and forgets the fault, so that its next occurrence is logged at once. */
+  /**
+   * The fault has ended: logs what was counted and forgets the fault, so that its next occurrence is logged at once.
+   */
   settle(name: string): void;
   /** Logs everything that was counted and not logged. */
   close(): void;

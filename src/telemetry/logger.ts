@@ -77,9 +77,9 @@ export function toggleDebugOnSignal(logging: Logging): () => void {
 }
 
 /**
- * Writes each line at once. A line that stderr does not accept (a full disk, a pipe whose reader stands still or is gone)
- * is discarded: there is no other place to report it, and it is no reason to stop tracing. pino's own destination would
- * buffer it and, once its buffer is full, never write again.
+ * Writes each line at once. A line that stderr does not accept (a full disk, a pipe whose reader stands still or is
+ * gone) is discarded: there is no other place to report it, and it is no reason to stop tracing. pino's own
+ * destination would buffer it and, once its buffer is full, never write again.
  */
 function stderrStream(): DestinationStream {
   const forPeople = isatty(STDERR);

@@ -22,8 +22,8 @@ export const DELIVERY_LATENCY = {
 
 export interface Metrics {
   /**
-   * All metrics in Prometheus' text format 0.0.4. Calls `snapshot` once; two scrapes at the same time share its numbers.
-   * Rejects only when `snapshot` throws, which is a bug.
+   * All metrics in Prometheus' text format 0.0.4. Calls `snapshot` once; two scrapes at the same time share its
+   * numbers. Rejects only when `snapshot` throws, which is a bug.
    */
   prometheus(snapshot: () => TelemetrySnapshot): Promise<string>;
   /** To be called once for each acknowledged batch. */

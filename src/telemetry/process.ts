@@ -17,8 +17,8 @@ export function watchProcess(): ProcessWatch {
   histogram.enable();
   let previous = { p99: 0, max: 0 };
 
-  // The histogram has whole intervals between two samples: the part above RESOLUTION_MS is delay. An empty one has 0 as
-  // percentiles and its lowest or highest number as extremes.
+  // The histogram has whole intervals between two samples: the part above RESOLUTION_MS is delay. An empty one has 0
+  // as percentiles and its lowest or highest number as extremes.
   const delaySeconds = (intervalNs: number) =>
     histogram.count === 0 ? 0 : Math.max(0, intervalNs / 1e9 - RESOLUTION_MS / 1e3);
   const current = () => ({ p99: delaySeconds(histogram.percentile(99)), max: delaySeconds(histogram.max) });

@@ -24,7 +24,7 @@ export interface Choice {
   readonly format: 'table' | 'csv' | 'json';
   /** Infinity shows events until a signal comes. */
   readonly seconds: number;
-  /** A recording, or null for this kernel. */
+  /** The file of a recording; null for this kernel. */
   readonly from: string | null;
   readonly source: SourceKind;
   readonly verbose: boolean;
@@ -35,10 +35,10 @@ export type OptionValues = Readonly<Record<string, string | boolean | (string | 
 const MAX_PID = 4_194_304;
 const MAX_UID = 4_294_967_295;
 const MAX_PORT = 65_535;
-/** setTimeout takes no more. */
+/** The longest time of setTimeout, 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 
-/** Reads options one by one; the first mistake is the problem of them all. */
+/** Reads options one by one, and remembers the first mistake. */
 interface OptionReader {
   flag(name: OptionName): boolean;
   /** Null where the option is not given. */
@@ -101,7 +101,10 @@ const EXCLUSIVE: readonly (readonly [OptionName, OptionName])[] = [
   ['from', 'source'],
 ];
 
-/** `positionals`: tcpconnlat takes the least number of milliseconds there. */
+/**
+ * Checks the options of a tool. `positionals` are the other words: tcpconnlat takes the least number of milliseconds
+ * there.
+ */
 export function readChoice(tool: Tool, values: OptionValues, positionals: readonly string[]): Result<Choice> {
   const read = createOptionReader(values);
   for (const names of EXCLUSIVE) {

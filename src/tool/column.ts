@@ -1,30 +1,30 @@
-/** Every column that a tool can show: one row here makes it exist in the table, in CSV and in the man page. */
+/** Every column that a tool can show, one row each: the table, CSV and the man page come from it. */
 import { type EventDraft, UNKNOWN } from '../event/draft.ts';
 import { TCP_STATES } from '../event/tcp-event.ts';
 
-/** What a cell needs beside the event. */
+/** What a cell needs besides the event. */
 export interface CellContext {
   /** Wall time of a trace time, ms since 1970. */
   toWallMs(time: number): number;
   /** Trace time of the first event that is shown, ns. */
   readonly firstTime: number;
-  /** Null where the process has ended or belongs to a recording. */
+  /** The user of a process; null where the process has ended or belongs to a recording. */
   uidOf(pid: number): number | null;
 }
 
 export interface Column {
   readonly title: string;
-  /** Characters in the table; a longer cell pushes the next one. */
+  /** In characters; a longer cell moves the next one to the right. */
   readonly width: number;
-  /** With --wide, which has room for whole IPv6 addresses and names. */
+  /** The width with --wide, which has room for whole IPv6 addresses and names. */
   readonly wide?: number;
-  /** For numbers that are compared by their size. */
+  /** Aligned at the right, for numbers that are compared by size. */
   readonly right?: true;
-  /** For the man page. */
+  /** A sentence for the man page. */
   readonly meaning: string;
-  /** Null is unknown. */
+  /** Null where the value is not known. */
   readonly cell: (draft: EventDraft, context: CellContext) => string | number | null;
-  /** Only tcp_trace.ko tells it. */
+  /** Only tcp_trace.ko has this value. */
   readonly onlyModule?: true;
 }
 
@@ -35,7 +35,7 @@ const kibibytes = (bytes: number): number | null => (bytes === UNKNOWN ? null : 
 const stateName = (state: number): string | null => TCP_STATES[state] ?? null;
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
 
-/** HH:MM:SS in local time, as people compare it with their clock. */
+/** HH:MM:SS in local time, because people compare it with their clock. */
 function clockTime(wallMs: number): string {
   const time = new Date(wallMs);
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(':');
@@ -43,7 +43,7 @@ function clockTime(wallMs: number): string {
 
 type Side = 'local' | 'remote';
 
-/** 0 is a port that is not known, and a peer without a port is none. */
+/** Port 0 is a port that is not known. */
 function portOf({ connection: { flow } }: EventDraft, side: Side): number | null {
   const port = side === 'local' ? flow?.localPort : flow?.remotePort;
   return port === undefined || port === 0 ? null : port;
@@ -170,7 +170,8 @@ const DEFINED = {
     title: 'SKADDR',
     width: 16,
     meaning: 'Address of the socket in the kernel: the same on all lines of one connection.',
-    // The source gives the lower 48 bits; those above are all ones in a kernel pointer (Documentation/arch/x86/x86_64/mm.rst).
+    // The source gives the lower 48 bits; the upper 16 bits of a kernel pointer are ones
+    // (Documentation/arch/x86/x86_64/mm.rst).
     cell: ({ connection }) => `ffff${connection.key.toString(16).padStart(12, '0')}`,
   },
   oldState: {
@@ -225,7 +226,7 @@ const DEFINED = {
 export type ColumnName = keyof typeof DEFINED;
 export const COLUMNS: Readonly<Record<ColumnName, Column>> = DEFINED;
 
-/** The columns that stand for one in CSV; itself where absent. */
+/** The columns that replace one column in CSV; absent for a column that stays as it is. */
 export const CSV_COLUMNS: Readonly<Partial<Record<ColumnName, readonly ColumnName[]>>> = {
   localEnd: ['laddr', 'lport'],
   remoteEnd: ['raddr', 'rport'],

@@ -1,4 +1,7 @@
-/** Which events a user wants to see: decided here with the whole connection known, and in the kernel where that is safe. */
+/**
+ * Which events a user wants to see: decided in the agent, which knows the whole connection, and in the kernel where
+ * that is safe.
+ */
 import type { EventDraft } from '../event/draft.ts';
 import { mapProbes, PROBE_OFF, PROBE_TABLE, type ProbeChoice, type ProbeName } from '../source/probes.ts';
 import type { Choice } from './choice.ts';
@@ -7,12 +10,12 @@ import type { Tool } from './tool.ts';
 
 export type Wants = (draft: EventDraft) => boolean;
 
-/** The condition in the agent, made of those that were asked for. */
+/** The filter in the agent: an event has to satisfy every condition that the user gave. */
 export function createFilter(tool: Tool, choice: Choice, { uidOf }: Pick<CellContext, 'uidOf'>): Wants {
   const { pid, uid, localPorts, remotePorts, version, minUs, lossProbes } = choice;
   const { measureUs } = tool;
   const conditions: Wants[] = [];
-  // C-PID may be of whoever was on the CPU, and is filtered as it is shown.
+  // C-PID may be the process that was on the CPU; the filter uses the process that is shown.
   const showsCurrent = tool.columns.includes('currentPid');
   if (pid !== null) conditions.push(({ task, isOwner }) => (isOwner || showsCurrent) && task.pid === pid);
   if (uid !== null) conditions.push(({ task, isOwner }) => isOwner && uidOf(task.pid) === uid);
@@ -27,15 +30,15 @@ export function createFilter(tool: Tool, choice: Choice, { uidOf }: Pick<CellCon
   return (draft) => conditions.every((holds) => holds(draft));
 }
 
-/** AF_INET6. There is no such filter for IPv4, which also comes through IPv6 sockets (RFC 4291, section 2.5.5.2). */
+/** AF_INET6. IPv4 has no such filter, because it also uses IPv6 sockets (RFC 4291, section 2.5.5.2). */
 const IPV6_SOCKETS = 'family == 10';
 
 const anyPort = (field: string, ports: ReadonlySet<number> | null): string =>
   ports === null ? '' : [...ports].map((port) => `${field} == ${port}`).join(' || ');
 
-/** What is asked of the kernel beside what the tool itself needs. */
-function pushed(name: ProbeName, { version, localPorts, remotePorts }: Choice): string[] {
-  // A filter by port on the other probes would hide the beginning of what is wanted.
+/** The user's conditions that the kernel can check, besides the filter that the tool itself needs. */
+function kernelConditions(name: ProbeName, { version, localPorts, remotePorts }: Choice): string[] {
+  // A filter by port on the other probes would hide the beginning of the connections that are wanted.
   const ends = PROBE_TABLE[name].hasBothPorts
     ? [anyPort('sport', localPorts), anyPort('dport', remotePorts)]
     : [];
@@ -46,11 +49,12 @@ function join(parts: readonly string[]): string {
   return parts.length > 1 ? parts.map((part) => `(${part})`).join(' && ') : (parts[0] ?? '');
 }
 
-/** `source.probes` of the configuration: what the tool needs, narrowed to what is wanted. */
+/** `source.probes` of the configuration: the probes that the tool needs, with the user's conditions. */
 export function probesOf(tool: Tool, choice: Choice): Readonly<Record<ProbeName, ProbeChoice>> {
   return mapProbes((name) => {
     const own = tool.probes[name];
     if (own === undefined || (name === 'tcp_send_loss_probe' && !choice.lossProbes)) return PROBE_OFF;
-    return { enabled: true, filter: join([own, ...pushed(name, choice)].filter((part) => part !== '')) };
+    const conditions = [own, ...kernelConditions(name, choice)].filter((part) => part !== '');
+    return { enabled: true, filter: join(conditions) };
   });
 }

@@ -1,4 +1,4 @@
-/** `--help` of a command, out of the same page as its man page. */
+/** `--help` of a command, from the same page as its man page. */
 import type { OptionRow } from './option.ts';
 import type { Page } from './page.ts';
 
@@ -8,7 +8,7 @@ const OPTION_WIDTH = 24;
 export const EXIT_CODES =
   '0 success, 64 wrong options, 65 the recording is damaged, 69 no kernel events or no such recording, 74 standard output cannot be written, 77 not permitted, 128 + N ended by a second signal N before everything was written';
 
-/** `-p, --pid PID`; indented alike without a letter. */
+/** `-p, --pid PID`, or `    --wide` for an option without a letter. */
 export function optionText({ name, letter, value }: OptionRow): string {
   return `${letter === null ? '    ' : `-${letter}, `}--${name}${value === null ? '' : ` ${value}`}`;
 }

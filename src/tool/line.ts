@@ -1,4 +1,4 @@
-/** Cells to lines: a table for people, CSV for programs. */
+/** Makes lines from cells: a table for people, CSV for programs. */
 import { escapeControls } from '../shared/text.ts';
 
 export type Cell = string | number | null;
@@ -15,10 +15,10 @@ export interface LineFormat {
   line(cells: readonly Cell[]): string;
 }
 
-/** What the source could not know. */
+/** A value that the source cannot know. */
 const UNKNOWN = '-';
 
-/** Each column has its place; a cell that is too long pushes the next ones only as far as it must. */
+/** Each column begins at its place; a cell that is too long moves the next cells only as far as necessary. */
 export function tableFormat(columns: readonly LineColumn[]): LineFormat {
   const starts: number[] = [];
   let next = 0;
@@ -40,7 +40,7 @@ export function tableFormat(columns: readonly LineColumn[]): LineFormat {
   return { header: line(columns.map(({ title }) => title)), line };
 }
 
-/** RFC 4180, but for line ends; an unknown value is an empty cell. */
+/** CSV by RFC 4180, but with `\n` at the end of a line; an unknown value is an empty cell. */
 export function csvFormat(columns: readonly LineColumn[]): LineFormat {
   const quote = (cell: Cell): string => {
     if (typeof cell !== 'string') return cell === null ? '' : String(cell);

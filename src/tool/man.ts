@@ -1,8 +1,8 @@
-/** The man page of a command, out of the same page as its help. */
+/** The man page of a command, from the same page as its --help. */
 import { EXIT_CODES, optionText } from './help.ts';
 import type { Page } from './page.ts';
 
-/** Nothing that roff would take for a request, and dashes that can be copied. */
+/** Escapes what roff would read as a request, and writes dashes that can be copied into a terminal. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

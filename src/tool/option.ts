@@ -1,13 +1,13 @@
-/** The options of the tools: one row here makes an option exist for parsing, in --help and in the man page. */
+/** The options of the tools, one row each: the parser, --help and the man page come from it. */
 import type { ToolName } from './tool.ts';
 
 export interface ToolOption {
-  /** What its value is called; null for one that takes none. */
+  /** The name of its value in --help; null for an option without a value. */
   readonly value: string | null;
   readonly help: string;
-  /** For one that not every tool has. */
+  /** The tools that have it; absent for all of them. */
   readonly tools?: readonly ToolName[];
-  /** The short letter: the same for all tools, or by tool, as in bcc. */
+  /** The short option: the same for all tools, or by tool, as in bcc. */
   readonly letter?: string | Readonly<Partial<Record<ToolName, string>>>;
 }
 
@@ -88,7 +88,7 @@ const ROWS: readonly (readonly [OptionName, ToolOption])[] = Object.entries(OPTI
 export interface OptionRow<Name extends string = string> {
   readonly name: Name;
   readonly letter: string | null;
-  /** What its value is called; null for one that takes none. */
+  /** The name of its value in --help; null for an option without a value. */
   readonly value: string | null;
   readonly help: string;
 }

@@ -1,19 +1,19 @@
-/** What --help and the man page tell of a command: the same, of any of the tools. */
+/** The facts that --help and the man page of a tool are made from. */
 import { COLUMNS, type ColumnName } from './column.ts';
 import { type OptionRow, optionsOf } from './option.ts';
 import type { Example, Tool } from './tool.ts';
 
 export interface Page {
-  /** After `ktc `. */
+  /** The words after `ktc `. */
   readonly name: string;
-  /** What comes after it. */
+  /** The words after the name. */
   readonly synopsis: string;
-  /** Of the man page's NAME. */
+  /** For the section NAME of the man page. */
   readonly purpose: string;
   readonly description: string;
   readonly options: readonly OptionRow[];
   readonly fields: readonly Field[];
-  /** What is shown of a value that the source cannot know; empty where there is none. */
+  /** How a value is shown that the source cannot know; empty where every value is known. */
   readonly unknown: string;
   readonly examples: readonly Example[];
   readonly overhead: readonly string[];
@@ -24,7 +24,7 @@ export interface Field {
   readonly meaning: string;
 }
 
-/** All columns that a tool may show, those it shows always first. */
+/** All columns that a tool may show, first the ones that it always shows; with the option that shows the others. */
 function columnsOf({ name, columns, ipBefore }: Tool): readonly (readonly [ColumnName, string])[] {
   const always = columns.filter((column) => column !== 'arrow').map((column) => [column, ''] as const);
   const offered = new Set(optionsOf(name).map((option) => option.name));

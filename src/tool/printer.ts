@@ -1,4 +1,4 @@
-/** What a tool prints: lines of a table or of CSV, published events, or counts at the end. */
+/** Prints for a tool: lines of a table or of CSV, published events, or counts at the end. */
 import { createSerializer } from '../event/serializer.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import type { Choice } from './choice.ts';
@@ -10,7 +10,7 @@ import type { Tool } from './tool.ts';
 import { createUidLookup } from './uid.ts';
 import type { Facts, View } from './view.ts';
 
-/** The columns of a tool's lines, in their order. */
+/** The columns of a tool's lines, from left to right. */
 export function columnsOf(tool: Tool, choice: Choice): ColumnName[] {
   const { time, timestamp, printUid, wide, format, sequence } = choice;
   const columns: ColumnName[] = [...tool.columns];
@@ -34,7 +34,7 @@ function formatOf(columns: readonly Column[], { format, wide }: Choice, last: Li
   return (format === 'csv' ? csvFormat : tableFormat)([...sized, ...last]);
 }
 
-/** One line each: what is not shown, and why. */
+/** What is not shown, and why, in one line each. */
 export function notesOf(tool: Tool, choice: Choice, tellsAll: boolean): string[] {
   const notes: string[] = [];
   if (choice.count && choice.from === null && !Number.isFinite(choice.seconds)) {
@@ -63,6 +63,7 @@ export function notesOf(tool: Tool, choice: Choice, tellsAll: boolean): string[]
   return notes;
 }
 
+/** The view of a tool in the format that the user chose. */
 export function createPrinter(tool: Tool, choice: Choice, facts: Facts): View {
   const context = {
     toWallMs: (time: number) => toWallMilliseconds(facts.clock, time),

@@ -1,14 +1,14 @@
-/** Counts by key, in bounded memory. */
+/** Counts rows with the same cells, in bounded memory. */
 import type { Cell } from './line.ts';
 
-/** Some 200 bytes each. */
+/** Rows that are counted apart, some 200 bytes each. */
 const CAPACITY = 65_536;
 
 export interface Tally {
   add(cells: readonly Cell[]): void;
   /** The most frequent first. */
   rows(): { readonly cells: readonly Cell[]; readonly count: number }[];
-  /** Counted, but under no key, because there were too many. */
+  /** The number of rows that were counted together, because there were too many different ones. */
   readonly others: number;
 }
 

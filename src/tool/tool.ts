@@ -1,4 +1,4 @@
-/** The six tools: what each shows of which events, and what it needs of the kernel for that. */
+/** The six tools: which events each shows, in which columns, and which probes it needs. */
 import type { EventDraft } from '../event/draft.ts';
 import type { SingleEventKind } from '../event/tcp-event.ts';
 import type { ProbeName } from '../source/probes.ts';
@@ -15,41 +15,47 @@ export const TOOL_NAMES = [
 export type ToolName = (typeof TOOL_NAMES)[number];
 
 export interface Example {
-  /** After `ktc `. */
+  /** The words after `ktc `. */
   readonly command: string;
   readonly says: string;
 }
 
 export interface Tool {
   readonly name: ToolName;
-  /** For the list of commands; continues "Shows". */
+  /** For the list of commands; completes the sentence "Shows …". */
   readonly purpose: string;
   /** Whole sentences, for --help and the man page. */
   readonly description: string;
   readonly event: SingleEventKind;
-  /** Shown always, in this order. */
+  /** The columns that are always shown, from left to right. */
   readonly columns: readonly ColumnName[];
-  /** Where IP goes with --wide and in CSV; null where it is shown always. */
+  /** The column before which --wide and CSV show IP; null where IP is always shown. */
   readonly ipBefore: ColumnName | null;
-  /** What --count counts by, and the title of its number. */
+  /** The columns by which --count counts, and the title of the number. */
   readonly count?: { readonly columns: readonly ColumnName[]; readonly title: string };
-  /** What --min-ms compares, µs. */
+  /** The value that --min-ms compares, µs. */
   readonly measureUs?: (draft: EventDraft) => number;
-  /** The probes it needs, and what of their records, in the kernel's filter language; empty is all. */
+  /** The probes that it needs, each with an ftrace filter for the records that it needs; empty needs all. */
   readonly probes: Readonly<Partial<Record<ProbeName, string>>>;
-  /** The native tracepoints do not tell whose connection it is. */
+  /** The native tracepoints do not have the owner of the connection. */
   readonly ownerOnlyWithModule?: true;
   readonly overhead: string;
   readonly examples: readonly Example[];
 }
 
-/** By include/net/tcp_states.h. SYN_SENT entered or left: an outgoing connection begins, and is established or not. */
+/**
+ * States are numbered as in include/net/tcp_states.h. SYN_SENT entered or left: an outgoing connection begins, and is
+ * established or not.
+ */
 const OPENINGS = 'oldstate == 2 || newstate == 2';
 /** SYN_SENT entered: the process that opens it is on the CPU. */
 const OPENED = 'newstate == 2';
 /** ESTABLISHED or SYN_RECV entered: what an incoming connection goes through. */
 const INCOMING = 'newstate == 1 || newstate == 3';
-/** All but FIN_WAIT2, CLOSE_WAIT and CLOSING, which tell nothing of who owns a connection or how long it lived. */
+/**
+ * All states but FIN_WAIT2, CLOSE_WAIT and CLOSING, which tell neither the owner of a connection nor how long it
+ * lived.
+ */
 const LIVES = 'newstate != 5 && newstate != 8 && newstate != 11';
 
 const durationUs = ({ durationUs }: EventDraft): number => durationUs;

@@ -1,9 +1,9 @@
-/** What `ktc top` takes and tells: its options, and all that --help and its man page say. */
+/** The facts that --help and the man page of `ktc top` are made from. */
 import { OPTIONS, type OptionRow } from './option.ts';
 import type { Page } from './page.ts';
 import { TOP_COLUMNS } from './top.ts';
 
-/** An option that the tools have too; with a text of its own where it means something else here. */
+/** An option that the tools have too; with another text where it means something else here. */
 function shared(
   name: keyof typeof OPTIONS,
   letter: string | null,

@@ -2,31 +2,33 @@
 import type { EventDraft } from '../event/draft.ts';
 import { tableFormat } from './line.ts';
 
-/** Intervals that are shown and compared. */
+/** The number of intervals that are shown and compared. */
 const WINDOW = 30;
-/** Peers remembered at a time, some 500 bytes each; one that was quiet for the whole window is forgotten first. */
+/**
+ * Peers remembered at a time, some 500 bytes each; a peer without retransmits in the whole window is forgotten first.
+ */
 const CAPACITY = 8_192;
 const BARS = ' ▁▂▃▄▅▆▇█';
 
 interface Peer {
   readonly address: string;
-  /** Retransmits by interval, a ring. */
+  /** Retransmits by interval, as a ring. */
   readonly counts: number[];
-  /** The interval that was counted last. */
+  /** The newest interval that has a place in the ring. */
   newest: number;
   total: number;
 }
 
 export interface TopOptions {
-  /** ns */
+  /** Length of an interval, ns. */
   readonly interval: number;
-  /** Trace time at which counting begins, ns; null takes that of the first event. */
+  /** Trace time at which counting begins, ns; null takes the time of the first event. */
   readonly start: number | null;
 }
 
 export interface Top {
   add(draft: EventDraft): void;
-  /** A line about all, and the table of the worst, at a trace time, in ns. */
+  /** At a trace time in ns: a line about all peers, and the table of those with the most retransmits. */
   lines(now: number, rows: number): string[];
 }
 
@@ -57,7 +59,7 @@ export function createTop({ interval, start }: TopOptions): Top {
   let first = start;
   let others = 0;
 
-  /** Makes room in the ring up to an interval. */
+  /** Clears the places of the ring up to an interval. */
   function moveTo(peer: Peer, index: number): void {
     const from = Math.max(peer.newest + 1, index - WINDOW + 1);
     for (let each = from; each <= index; each++) peer.counts[each % WINDOW] = 0;
@@ -92,7 +94,7 @@ export function createTop({ interval, start }: TopOptions): Top {
       const last = Math.floor(elapsed / interval);
       const before = Math.max(0, last - WINDOW + 1);
       const seconds = (elapsed - before * interval) / 1e9;
-      /** Of the last whole interval: what has just begun would look like a fall. */
+      /** The rate in the last whole interval: the running one has fewer retransmits yet. */
       const rateNow = (history: readonly number[]) =>
         last === 0 ? (history.at(-1) ?? 0) / seconds : (history.at(-2) ?? 0) / (interval / 1e9);
       const seen = [...peers.values()].map((peer) => {

@@ -1,8 +1,8 @@
-/** Whose process it is. */
+/** The user of a process. */
 import { readFileSync } from 'node:fs';
 
 const CAPACITY = 4096;
-/** A process id is used again, and a process may change its user. */
+/** How long an answer holds: a process id is used again, and a process may change its user. */
 const FRESH_MS = 5_000;
 
 function readUid(pid: number): number | null {
@@ -14,7 +14,10 @@ function readUid(pid: number): number | null {
   }
 }
 
-/** Gives the real user of a process, also for a while after it has ended; null where it was never seen alive. */
+/**
+ * Looks up the real user of a process, also for a while after it has ended; null where it has ended before the first
+ * lookup.
+ */
 export function createUidLookup(): (pid: number) => number | null {
   const known = new Map<number, { readonly uid: number; readonly readAt: number }>();
   return (pid) => {

@@ -1,23 +1,23 @@
-/** What a session shows its events through. */
+/** How a session shows its events. */
 import type { EventDraft } from '../event/draft.ts';
 import type { TraceClock } from '../source/clock.ts';
 import type { KernelIdentity } from '../source/host/identity.ts';
 
-/** What a view has to know of the source. */
+/** What a view has to know about the source. */
 export interface Facts {
   readonly clock: TraceClock;
   readonly kernel: KernelIdentity;
   readonly session: string;
-  /** Of this kernel and this moment, not of a recording. */
+  /** True for this kernel at this moment, false for a recording. */
   readonly isLive: boolean;
 }
 
-/** Collects output; the session writes it when the events of one reading have been given. */
+/** Collects output, which the session writes after each reading. */
 export interface View {
-  /** The draft holds for this call. */
+  /** The draft is valid only during this call. */
   event(draft: EventDraft): void;
-  /** What is to be written now; empty for nothing. */
+  /** Takes the text that is to be written now. */
   take(): string;
-  /** What is left to be said at the end. */
+  /** The text that is to be written at the end. */
   end(): string;
 }

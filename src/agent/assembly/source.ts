@@ -9,7 +9,7 @@ import { openReplay } from '../../source/recording/replay.ts';
 import type { LiveNews, Source } from '../../source/source.ts';
 import { provideModule } from './module.ts';
 
-/** News that do not keep a source from being opened, in one line each. */
+/** What a source reports while it is opened and read, in one line each. */
 export interface SourceNews extends LiveNews {
   /** A recording turns out to be damaged while it is replayed. */
   damaged(problem: string): void;

@@ -17,8 +17,8 @@ const MIB = 1 << 20;
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
- * Opens everything that the agent would open, in the same order and as the same users, and closes it again. A process that
- * was root may have given root up afterwards. `reread` as in `checkUser`.
+ * Opens everything that the agent would open, in the same order and as the same users, and closes it again. A process
+ * that was root may have given root up afterwards. `reread` as in `checkUser`.
  */
 export async function preflight(
   loaded: LoadedConfig,

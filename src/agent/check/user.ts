@@ -8,8 +8,8 @@ import { accountToBecome, dropRoot, unreadableAgain } from '../privileges.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 
 /**
- * Becomes the user as the agent would, so that every later check is made as that user. `reread` reads the configuration
- * again, as SIGHUP does; null where there is nothing to read again.
+ * Becomes the user as the agent would, so that every later check is made as that user. `reread` reads the
+ * configuration again, as SIGHUP does; null where there is nothing to read again.
  */
 export function checkUser(config: AgentConfig, reread: (() => ConfigResult) | null): Finding[] {
   const becoming = accountToBecome(config);
@@ -37,7 +37,7 @@ function unchangedUser({ process: { user }, source }: AgentConfig): Finding {
   return warning('user', 'root throughout: make a user for the agent and name it as process.user');
 }
 
-/** Events carry names of processes, which the mount option `hidepid` of /proc hides from other users. */
+/** Events contain names of processes, which the mount option `hidepid` of /proc hides from other users. */
 function otherProcesses({ user }: Account): Finding[] {
   try {
     accessSync('/proc/1/status', constants.R_OK);

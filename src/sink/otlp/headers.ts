@@ -4,7 +4,9 @@ import { decodeJson, text } from '../../config/kind.ts';
 import { createSecret, readSecret, type Secret } from '../../config/secret.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 
-/** Headers that the sink sets itself, and headers of the connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
+/**
+ * Headers that the sink sets itself, and headers of the connection, which HTTP/2 forbids (RFC 9113, section 8.2.2).
+ */
 const RESERVED =
   /^(content-.*|host|expect|te|trailer|transfer-encoding|connection|keep-alive|proxy-connection|upgrade|http2-settings)$/i;
 /** Names that gRPC reserves. */
