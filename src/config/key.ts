@@ -59,7 +59,7 @@ export function list<T>(kind: Kind<T>, about: About<readonly NoInfer<T>[]>): Key
 }
 
 /** Strings by name; a later layer adds its names. In text: a JSON object, or `name=value` between commas. */
-export function record(
+export function stringMap(
   names: Kind<string>,
   values: Kind<string>,
   about: About<Readonly<Record<string, string>>>,

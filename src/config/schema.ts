@@ -2,7 +2,7 @@
 import type { SingleEventKind } from '../event/tcp-event.ts';
 import { sinkKeys } from '../sink/registry.ts';
 import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
-import { type Key, key, list, record } from './key.ts';
+import { type Key, key, list, stringMap } from './key.ts';
 import {
   address,
   boolean,
@@ -50,7 +50,7 @@ export const schema = {
       default: '',
       doc: "Name of this host in every event. Empty uses the operating system's host name.",
     }),
-    labels: record(labelName, line(255), {
+    labels: stringMap(labelName, line(255), {
       default: {},
       doc: 'Facts about this host that are in every event, such as data centre, rack, role, owner. Names have no dots, because Elasticsearch would make objects of them.',
     }),

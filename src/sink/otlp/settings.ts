@@ -1,6 +1,6 @@
 /** The section `sink.otlp` of the configuration: keys, checks and the secret headers. */
 import type { CrossCheck } from '../../config/cross-check.ts';
-import { key, record } from '../../config/key.ts';
+import { key, stringMap } from '../../config/key.ts';
 import { boolean, httpUrl, integer, oneOf, optional, secretPath } from '../../config/kind.ts';
 import { success } from '../../shared/result.ts';
 import type { SecretFile, SinkConfig, SinkPath } from '../definition.ts';
@@ -20,7 +20,7 @@ export const keys = {
     default: '',
     doc: 'URL of the receiver; `https` encrypts and checks its certificate. For HTTP, a URL without a path gets `/v1/logs`. Empty means this host: `http://localhost:4318`, for gRPC `http://localhost:4317`.',
   }),
-  headers: record(headerName, headerValue, {
+  headers: stringMap(headerName, headerValue, {
     default: {},
     doc: 'Headers of every request, such as a tenant. Do not put secrets here: `ktc config show` prints them.',
   }),
