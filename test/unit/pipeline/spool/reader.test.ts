@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { textsOf } from '../scripted-sink.ts';
-import { events, makeDirectory, openBench, segmentNames, systemError } from './bench.ts';
+import { events, makeDirectory, openFixture, segmentNames, systemError } from './fixture.ts';
 
 const EVENTS_PER_FRAME = 2;
 const FRAME_BYTES = FRAME_HEADER_BYTES + Buffer.byteLength(`${events(0, EVENTS_PER_FRAME).join('\n')}\n`);
@@ -16,7 +16,7 @@ async function openOnDisk(frames: number) {
   const opened: string[] = [];
   const descriptors = new Set<number>();
   const disk: { fault: Error | null } = { fault: null };
-  const bench = await openBench(directory, {
+  const fixture = await openFixture(directory, {
     memoryBytes: 1,
     files: {
       openSync(path, flags, mode) {
@@ -34,10 +34,10 @@ async function openOnDisk(frames: number) {
     },
   });
   for (let frame = 0; frame < frames; frame++)
-    bench.append(events(frame * EVENTS_PER_FRAME, EVENTS_PER_FRAME));
+    fixture.append(events(frame * EVENTS_PER_FRAME, EVENTS_PER_FRAME));
   const [name = ''] = segmentNames(directory);
   return {
-    bench,
+    fixture,
     directory,
     name,
     path: join(directory, name),
@@ -56,76 +56,76 @@ async function openOnDisk(frames: number) {
 
 describe('a file', () => {
   test('is opened once for all of its frames, and closed in the end', async () => {
-    const { bench, name, filesRead, descriptors } = await openOnDisk(5);
-    expect(bench.deliverAll()).toEqual(events(0, 10));
+    const { fixture, name, filesRead, descriptors } = await openOnDisk(5);
+    expect(fixture.deliverAll()).toEqual(events(0, 10));
     expect(filesRead()).toEqual([name]);
-    await bench.close();
+    await fixture.close();
     expect(descriptors).toEqual(new Set());
   });
 
   test('is read on where the last frame ended, when more is written to it', async () => {
-    const { bench, filesRead } = await openOnDisk(1);
-    expect(bench.deliverAll()).toEqual(events(0, 2));
-    bench.append(events(2, 2));
-    expect(bench.deliverAll()).toEqual(events(2, 2));
+    const { fixture, filesRead } = await openOnDisk(1);
+    expect(fixture.deliverAll()).toEqual(events(0, 2));
+    fixture.append(events(2, 2));
+    expect(fixture.deliverAll()).toEqual(events(2, 2));
     expect(filesRead()).toHaveLength(1);
-    expect(bench.damages).toEqual([]);
+    expect(fixture.damages).toEqual([]);
   });
 
   test('that cannot be opened is lost: its events are counted, and it is given up', async () => {
-    const { bench, path, directory, disk } = await openOnDisk(3);
+    const { fixture, path, directory, disk } = await openOnDisk(3);
     disk.fault = systemError('EACCES');
-    expect(bench.takeAll()).toEqual([]);
-    expect(bench.damages).toEqual([{ problem: `${path}: EACCES: as the test wishes, write`, events: 6 }]);
-    expect(bench.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 6 } });
+    expect(fixture.takeAll()).toEqual([]);
+    expect(fixture.damages).toEqual([{ problem: `${path}: EACCES: as the test wishes, write`, events: 6 }]);
+    expect(fixture.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 6 } });
     expect(segmentNames(directory)).toEqual([]);
     disk.fault = null;
-    bench.append(events(6, 2));
-    expect(bench.deliverAll()).toEqual(events(6, 2));
+    fixture.append(events(6, 2));
+    expect(fixture.deliverAll()).toEqual(events(6, 2));
   });
 
   test('that a bug does not open is not lost: the bug is thrown', async () => {
-    const { bench, disk } = await openOnDisk(1);
+    const { fixture, disk } = await openOnDisk(1);
     disk.fault = new Error('a bug');
-    expect(() => bench.takeAll()).toThrow('a bug');
+    expect(() => fixture.takeAll()).toThrow('a bug');
     disk.fault = null;
-    expect(bench.deliverAll()).toEqual(events(0, 2));
+    expect(fixture.deliverAll()).toEqual(events(0, 2));
   });
 });
 
 describe('damage', () => {
   test('of a payload costs its frame, and is told with the file and what is wrong', async () => {
-    const { bench, path, damage } = await openOnDisk(3);
+    const { fixture, path, damage } = await openOnDisk(3);
     damage(1, FRAME_HEADER_BYTES + 3);
-    expect(bench.deliverAll()).toEqual([...events(0, 2), ...events(4, 2)]);
-    expect(bench.damages).toEqual([{ problem: `${path}: a frame is not what was written`, events: 2 }]);
-    expect(bench.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 2 } });
+    expect(fixture.deliverAll()).toEqual([...events(0, 2), ...events(4, 2)]);
+    expect(fixture.damages).toEqual([{ problem: `${path}: a frame is not what was written`, events: 2 }]);
+    expect(fixture.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 2 } });
   });
 
   test('of a header is told when the next frame is found', async () => {
-    const { bench, path, damage } = await openOnDisk(4);
+    const { fixture, path, damage } = await openOnDisk(4);
     for (const frame of [1, 2]) damage(frame, 20);
-    expect(bench.deliverAll()).toEqual([...events(0, 2), ...events(6, 2)]);
-    expect(bench.damages).toEqual([{ problem: `${path}: frames before this one are damaged`, events: 4 }]);
-    expect(bench.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 4 } });
+    expect(fixture.deliverAll()).toEqual([...events(0, 2), ...events(6, 2)]);
+    expect(fixture.damages).toEqual([{ problem: `${path}: frames before this one are damaged`, events: 4 }]);
+    expect(fixture.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 4 } });
   });
 
   test('to the end of a file is told with what is missing', async () => {
-    const { bench, path } = await openOnDisk(3);
+    const { fixture, path } = await openOnDisk(3);
     fs.truncateSync(path, placeOf(1) + 5);
-    expect(bench.deliverAll()).toEqual(events(0, 2));
-    expect(bench.damages).toEqual([
+    expect(fixture.deliverAll()).toEqual(events(0, 2));
+    expect(fixture.damages).toEqual([
       { problem: `${path}: the rest of the file is missing or is no frame`, events: 4 },
     ]);
-    expect(bench.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 4 } });
+    expect(fixture.account()).toMatchObject({ spooled: 0, dropped: { spool_damaged: 4 } });
   });
 
   test('in the middle is counted once, whatever the batches are made of', async () => {
-    const { bench, damage } = await openOnDisk(5);
+    const { fixture, damage } = await openOnDisk(5);
     for (const frame of [1, 3]) damage(frame, FRAME_HEADER_BYTES);
-    const batch = bench.reader().take({ maxEvents: 100, maxBytes: 1 << 20 });
+    const batch = fixture.reader().take({ maxEvents: 100, maxBytes: 1 << 20 });
     expect(batch && textsOf(batch)).toEqual([...events(0, 2), ...events(4, 2), ...events(8, 2)]);
-    expect(bench.account()).toMatchObject({ spooled: 0, in_flight: 6, dropped: { spool_damaged: 4 } });
+    expect(fixture.account()).toMatchObject({ spooled: 0, in_flight: 6, dropped: { spool_damaged: 4 } });
   });
 });
 
@@ -139,29 +139,29 @@ describe('a batch', () => {
     [100, 2 * BATCH_BYTES - 1, 2],
     [0, 0, 2],
   ])('within %d events and %d bytes has %d', async (maxEvents, maxBytes, taken) => {
-    const { bench } = await openOnDisk(3);
-    const batch = bench.reader().take({ maxEvents, maxBytes });
+    const { fixture } = await openOnDisk(3);
+    const batch = fixture.reader().take({ maxEvents, maxBytes });
     expect(batch && textsOf(batch)).toEqual(events(0, taken));
     expect(batch?.id).toBe(0);
-    expect(bench.account()).toMatchObject({ spooled: 6 - taken, in_flight: taken });
+    expect(fixture.account()).toMatchObject({ spooled: 6 - taken, in_flight: taken });
   });
 
   test('is told by the number of its first event', async () => {
-    const { bench } = await openOnDisk(3);
-    expect(bench.takeAll().map(({ id }) => id)).toEqual([0, 2, 4]);
+    const { fixture } = await openOnDisk(3);
+    expect(fixture.takeAll().map(({ id }) => id)).toEqual([0, 2, 4]);
   });
 
   test('is settled once', async () => {
-    const { bench } = await openOnDisk(2);
-    const [first, second] = bench.takeAll();
+    const { fixture } = await openOnDisk(2);
+    const [first, second] = fixture.takeAll();
     if (first === undefined || second === undefined) throw new Error('nothing was taken');
-    expect(bench.reader().cursor).toBe(0);
-    bench.deliver(second);
-    expect(bench.reader().cursor).toBe(0);
-    bench.deliver(first);
-    expect(bench.reader().cursor).toBe(4);
+    expect(fixture.reader().cursor).toBe(0);
+    fixture.deliver(second);
+    expect(fixture.reader().cursor).toBe(0);
+    fixture.deliver(first);
+    expect(fixture.reader().cursor).toBe(4);
     for (const batch of [first, second])
-      expect(() => bench.reader().settle(batch)).toThrow(
+      expect(() => fixture.reader().settle(batch)).toThrow(
         `batch ${batch.id} was not taken, or is settled already`,
       );
   });
