@@ -66,6 +66,8 @@ bench: build test-dependencies ## Measure side by side with others, write docs/p
 docs: build ## Write the generated pages
 	bin/ktc config reference > docs/configuration.md
 	$(NODE) --no-warnings scripts/make-doc-tables.ts
+	$(NODE) --no-warnings scripts/make-schema.ts
+	$(BIOME) format --write src/event/tcp-event.schema.json
 	$(NODE) --no-warnings scripts/make-man-pages.ts
 	$(NODE) --no-warnings scripts/make-tool-examples.ts
 

@@ -3,6 +3,8 @@ import { DROP_REASONS, FILTER_REASONS, LOSS_REASONS, REJECT_REASONS } from '../s
 import { PROBE_TABLE } from '../src/source/probes.ts';
 import { METRICS } from '../src/telemetry/metric-table.ts';
 import { DELIVERY_LATENCY } from '../src/telemetry/metrics.ts';
+import { commonFieldsTable, fieldNamesTable, ownFieldsTable } from './field-tables.ts';
+import { tableOf } from './markdown.ts';
 
 interface DocTable {
   /** Below docs/. */
@@ -10,11 +12,6 @@ interface DocTable {
   /** The table stands between `<!-- NAME: begin … -->` and `<!-- NAME: end -->`. */
   readonly name: string;
   readonly text: string;
-}
-
-function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
-  return `${line(header)}|${'---|'.repeat(header.length)}\n${rows.map(line).join('')}`;
 }
 
 function reasonTable(reasons: Readonly<Record<string, string>>): string {
@@ -32,6 +29,9 @@ const metrics = [
 ];
 
 export const DOC_TABLES: readonly DocTable[] = [
+  { page: 'events.md', name: 'fields of all kinds', text: commonFieldsTable() },
+  { page: 'events.md', name: 'fields of some kinds', text: ownFieldsTable() },
+  { page: 'events.md', name: 'names of fields', text: fieldNamesTable() },
   { page: 'pipeline.md', name: 'filtered', text: reasonTable(FILTER_REASONS) },
   { page: 'pipeline.md', name: 'rejected', text: reasonTable(REJECT_REASONS) },
   { page: 'pipeline.md', name: 'dropped', text: reasonTable(DROP_REASONS) },

@@ -1,10 +1,10 @@
 /** A session that shows events instead of delivering them: a source, connection tracking, and a view of both. */
 import type { AgentConfig } from '../config/schema.ts';
 import { NO_EXCLUSIONS } from '../event/exclusions.ts';
+import type { SingleEventKind } from '../event/kinds.ts';
 import { NO_LIMITS } from '../event/limits.ts';
 import { createNormalizer, type Normalizer } from '../event/normalizer.ts';
 import { NO_SUMMARIES } from '../event/retransmit-summaries.ts';
-import type { SingleEventKind } from '../event/tcp-event.ts';
 import { createLedger } from '../ledger/ledger.ts';
 import { success } from '../shared/result.ts';
 import { removeStaleInstances } from '../source/ftrace/instance.ts';

@@ -1,5 +1,5 @@
 /** Every key of the configuration: types, checks, environment names and the reference come from this table. */
-import type { SingleEventKind } from '../event/tcp-event.ts';
+import type { SingleEventKind } from '../event/kinds.ts';
 import { sinkKeys } from '../sink/registry.ts';
 import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
 import { type Key, key, list, stringMap } from './key.ts';

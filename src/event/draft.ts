@@ -3,7 +3,7 @@ import { ABSENT } from '../source/decode/record.ts';
 import type { Task } from '../source/host/tasks.ts';
 import { type Connection, createConnection } from './connection/connection.ts';
 import { createPeerSummary, type PeerSummary } from './connection/peer-summary.ts';
-import type { EventKind, RetransmitKind } from './tcp-event.ts';
+import type { EventKind, RetransmitKind } from './kinds.ts';
 
 /** The null of a draft's number. Every number that may be null is never negative. */
 export const UNKNOWN = -1;

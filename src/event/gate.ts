@@ -10,8 +10,8 @@ import type { Task } from '../source/host/tasks.ts';
 import type { Connection } from './connection/connection.ts';
 import type { EventDraft } from './draft.ts';
 import { type Exclusions, flowExclusion } from './exclusions.ts';
+import type { EventKind, SingleEventKind } from './kinds.ts';
 import type { Limits } from './limits.ts';
-import type { EventKind, SingleEventKind } from './tcp-event.ts';
 
 export interface OwnSocket {
   readonly localPort: number;

@@ -4,7 +4,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Connection, HeldRecord } from './connection/connection.ts';
 import { type EventDraft, UNKNOWN } from './draft.ts';
 import type { Gate } from './gate.ts';
-import { type SingleEventKind, STATE } from './tcp-event.ts';
+import { type SingleEventKind, STATE } from './kinds.ts';
 
 export interface LifecycleOptions {
   readonly draft: EventDraft;

@@ -1,5 +1,5 @@
 /** Overload protection: a token bucket for each kind of event, on the events' own time, so that a replay gives the same. */
-import { SINGLE_EVENT_KINDS, type SingleEventKind } from './tcp-event.ts';
+import { SINGLE_EVENT_KINDS, type SingleEventKind } from './kinds.ts';
 
 export interface LimitSettings {
   /** Whole events a second of trace time, at most; 0 is no limit. */

@@ -8,11 +8,11 @@ import { createTracker } from './connection/tracker.ts';
 import { createDraft } from './draft.ts';
 import type { Exclusions } from './exclusions.ts';
 import { createGate, type GateOptions } from './gate.ts';
+import { type SingleEventKind, STATE } from './kinds.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { createRetransmitSummaries, type SummarySettings } from './retransmit-summaries.ts';
 import { createRetransmits } from './retransmits.ts';
 import { createStateChanges } from './state-changes.ts';
-import { type SingleEventKind, STATE } from './tcp-event.ts';
 
 export interface NormalizerOptions extends GateOptions {
   readonly tasks: TaskLookup;

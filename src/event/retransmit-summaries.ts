@@ -2,7 +2,7 @@
 import { ABSENT } from '../source/decode/record.ts';
 import type { Connection } from './connection/connection.ts';
 import { createPeerSummary, type PeerSummary } from './connection/peer-summary.ts';
-import type { RetransmitKind } from './tcp-event.ts';
+import type { RetransmitKind } from './kinds.ts';
 
 export interface SummarySettings {
   /** Of trace time, ns; 0 makes no summaries. */

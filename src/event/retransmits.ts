@@ -7,9 +7,9 @@ import type { Connection } from './connection/connection.ts';
 import type { Tracker } from './connection/tracker.ts';
 import type { EventDraft } from './draft.ts';
 import type { Gate } from './gate.ts';
+import { type RetransmitKind, STATE } from './kinds.ts';
 import { copyMeasures } from './measures.ts';
 import type { RetransmitSummaries } from './retransmit-summaries.ts';
-import { type RetransmitKind, STATE } from './tcp-event.ts';
 
 export interface RetransmitsOptions {
   readonly draft: EventDraft;

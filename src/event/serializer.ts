@@ -1,18 +1,19 @@
-/** Writes events as UTF-8 JSON bytes, straight into a batch: no string, no object, no escape at run time. */
+/**
+ * Writes events as UTF-8 JSON bytes, straight into a batch: no string, no object, no escape at run time. The names, the
+ * order and the values are those of the table of fields; what stays the same for an event, a second, a task or a
+ * connection is made into bytes once.
+ */
 import type { TraceClock } from '../source/clock.ts';
-import type { KernelIdentity } from '../source/host/identity.ts';
 import type { Task } from '../source/host/tasks.ts';
 import type { Connection } from './connection/connection.ts';
-import { type PeerSummary, totalRetransmits } from './connection/peer-summary.ts';
+import type { PeerSummary } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
-import { type EventKind, RETRANSMIT_KINDS, SCHEMA_VERSION, TCP_STATES } from './tcp-event.ts';
-
-export interface HostFacts {
-  readonly kernel: KernelIdentity;
-  /** Part of every event id. */
-  readonly session: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
+import { fieldsFrom, memberStart } from './field.ts';
+import { FIELDS, type FieldName, ownFieldsOf } from './fields.ts';
+import type { HostFacts } from './host-facts.ts';
+import { ascii, utf8, writeBytes, writeNineDigits, writeNumber, writePlain } from './json-bytes.ts';
+import { EVENT_KINDS, type EventKind, type PidOrigin, SCHEMA_VERSION } from './kinds.ts';
+import { compileOwnFields, type OwnFields, writeOwnFields } from './own-fields.ts';
 
 export interface Serializer {
   /** Bytes that `write` may need at most, whatever the event; known when the host's facts are. */
@@ -22,166 +23,68 @@ export interface Serializer {
 }
 
 const BILLION = 1_000_000_000;
-const CLOSING_BRACE = '}'.charCodeAt(0);
+const DASH = '-'.charCodeAt(0);
 /** comm has 15 bytes, that of a kernel thread 63 (fs/proc/array.c, `proc_task_name`); a control byte becomes six. */
 const MAX_TASK_BYTES = 500;
-const MAX_CONNECTION_BYTES = 400;
-const MAX_NUMBERS_BYTES = 600;
+/** A value of a connection: an IPv6 address in quotes has 41 bytes at most. */
+const MAX_CONNECTION_VALUE_BYTES = 48;
+/** CPU twice, ordinal, and the time between them. */
+const MAX_HEAD_BYTES = 120;
 
-const ascii = (text: string): Uint8Array => Buffer.from(text, 'latin1');
-const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8');
+const HOST_FIELDS = fieldsFrom('host', FIELDS);
+const TASK_FIELDS = fieldsFrom('task', FIELDS);
+const CONNECTION_FIELDS = fieldsFrom('connection', FIELDS).map(({ start, from }) => ({
+  start: ascii(start),
+  from,
+}));
+const MAX_CONNECTION_BYTES = CONNECTION_FIELDS.reduce(
+  (sum, { start }) => sum + start.length + MAX_CONNECTION_VALUE_BYTES,
+  0,
+);
 
-function writeBytes(out: Buffer, at: number, bytes: Uint8Array): number {
-  out.set(bytes, at);
-  return at + bytes.length;
-}
+/** Of the fields that are written by hand. */
+const startOf = (name: FieldName): string => memberStart(name);
 
-/** So many decimal digits of a whole number below a billion, which the machine divides as an integer. */
-function writeDigits(out: Buffer, at: number, value: number, count: number): number {
-  let rest = value | 0;
-  for (let place = at + count - 1; place >= at; place--) {
-    const next = (rest / 10) | 0;
-    out[place] = 48 + (rest - next * 10);
-    rest = next;
-  }
-  return at + count;
-}
+const scratch = Buffer.alloc(MAX_CONNECTION_BYTES);
 
-/** Decimal digits of a whole number ≥ 0. */
-function writeNumber(out: Buffer, at: number, value: number): number {
-  if (value >= BILLION) {
-    const upper = Math.floor(value / BILLION);
-    return writeDigits(out, writeNumber(out, at, upper), value - upper * BILLION, 9);
-  }
-  let count = 1;
-  for (let limit = 10; value >= limit; limit *= 10) count++;
-  return writeDigits(out, at, value, count);
-}
-
-const NULL = ascii('null');
-
-function writeEnd(out: Buffer, at: number): number {
-  out[at] = CLOSING_BRACE;
-  return at + 1;
-}
-
-function writeNumberOrNull(out: Buffer, at: number, value: number): number {
-  return value < 0 ? writeBytes(out, at, NULL) : writeNumber(out, at, value);
-}
-
-function connectionJson({ flow, id, direction, netns }: Connection): Uint8Array {
+function connectionJson(connection: Connection): Uint8Array {
+  const { flow } = connection;
   if (flow === null) throw new Error('an event was given before its flow was set');
-  const { version, localAddress, localPort, remoteAddress, remotePort, communityId } = flow;
-  const orNull = (port: number) => (port === 0 ? 'null' : String(port));
-  return ascii(
-    `,"netns":${netns < 0 ? 'null' : netns},"ip_version":${version},"local_address":"${localAddress}","local_port":${orNull(localPort)},` +
-      `"remote_address":${remotePort === 0 ? 'null' : `"${remoteAddress}"`},"remote_port":${orNull(remotePort)},` +
-      `"connection_id":"${id}","community_id":${communityId === null ? 'null' : `"${communityId}"`},` +
-      `"direction":"${direction}",`,
-  );
+  let end = 0;
+  for (const { start, from } of CONNECTION_FIELDS) {
+    end = writePlain(scratch, writeBytes(scratch, end, start), from.connection(connection, flow));
+  }
+  return Buffer.from(scratch.subarray(0, end));
 }
 
-const NO_TASK = '"pid":null,"comm":null,"pid_origin":null,"cpu":';
-
-/** What a summary has in the place of a connection. As rare as summaries are, this and its counts are made as text. */
-function peerJson({ flow, netns }: PeerSummary): string {
-  return (
-    `,"netns":${netns < 0 ? 'null' : netns},"ip_version":${flow?.version ?? null},` +
-    `"local_address":${quoted(flow?.localAddress)},"local_port":null,` +
-    `"remote_address":${quoted(flow?.remoteAddress)},"remote_port":null,` +
-    '"connection_id":null,"community_id":null,"direction":null,'
-  );
+/** What a summary has in the place of a connection. */
+function writePeer(out: Buffer, at: number, summary: PeerSummary): number {
+  let end = at;
+  for (const { start, from } of CONNECTION_FIELDS) {
+    end = writePlain(out, writeBytes(out, end, start), from.peer?.(summary) ?? null);
+  }
+  return end;
 }
 
-function countsJson({ summary, intervalUs }: EventDraft): string {
-  const byKind = RETRANSMIT_KINDS.map((kind) => `"retransmits_${kind}":${summary.counts[kind]},`).join('');
-  return (
-    `"interval_us":${intervalUs},"retransmits":${totalRetransmits(summary)},` +
-    `${byKind}"retransmits_suppressed":${summary.suppressed}}`
-  );
-}
-
-/** What the native tracepoints cannot tell. */
-const NO_MEASURES =
-  '"srtt_us":null,"rttvar_us":null,"congestion_window":null,"slow_start_threshold":null,"total_retransmits":null}';
-const MEASURES = {
-  none: ascii(`,${NO_MEASURES}`),
-  srtt: ascii(',"srtt_us":'),
-  rttvar: ascii(',"rttvar_us":'),
-  congestionWindow: ascii(',"congestion_window":'),
-  slowStartThreshold: ascii(',"slow_start_threshold":'),
-  totalRetransmits: ascii(',"total_retransmits":'),
-};
-const LIFE = {
-  bytesSent: ascii(',"bytes_sent":'),
-  bytesReceived: ascii(',"bytes_received":'),
-  segmentsSent: ascii(',"segments_sent":'),
-  segmentsReceived: ascii(',"segments_received":'),
-  retransmits: ascii(',"retransmits":'),
-};
-const LENGTH = ascii(',"length":');
-const DURATION = ascii('"duration_us":');
-const LATENCY = ascii('"latency_us":');
-
-const quoted = (text: string | null | undefined): string => (text == null ? 'null' : `"${text}"`);
-const STATE_NAMES = TCP_STATES.map(quoted);
-
-/** `"old_state":…,"new_state":…,"duration_us":` by old * 16 + new. */
-const STATE_CHANGES: Uint8Array[] = Array.from({ length: 256 }, (_, index) =>
-  ascii(
-    `"old_state":${STATE_NAMES[index >> 4] ?? 'null'},"new_state":${STATE_NAMES[index & 15] ?? 'null'},"duration_us":`,
-  ),
-);
-
-const RETRANSMITS = new Map<string, Uint8Array[]>(
-  (['rto', 'fast', 'tlp', 'syn', 'synack', 'unknown'] as const).map((kind) => [
-    kind,
-    Array.from({ length: 16 }, (_, state) =>
-      ascii(`"state":${STATE_NAMES[state] ?? 'null'},"retransmit_kind":"${kind}","sequence":`),
-    ),
-  ]),
-);
-
-const [RESETS_SENT, RESETS_RECEIVED] = (['sent', 'received'] as const).map((direction) =>
-  Array.from({ length: 16 }, (_, state) =>
-    ascii(`"state":${STATE_NAMES[state] ?? 'null'},"reset_direction":"${direction}"}`),
-  ),
-) as [Uint8Array[], Uint8Array[]];
-
-function writeMember(out: Buffer, at: number, name: Uint8Array, value: number): number {
-  return writeNumberOrNull(out, writeBytes(out, at, name), value);
-}
-
-function writeMeasures(out: Buffer, start: number, draft: EventDraft): number {
-  // There is always a window: without one the source knows nothing of these.
-  if (draft.congestionWindow < 0) return writeBytes(out, start, MEASURES.none);
-  let end = writeMember(out, start, MEASURES.srtt, draft.srttUs);
-  end = writeMember(out, end, MEASURES.rttvar, draft.rttvarUs);
-  end = writeMember(out, end, MEASURES.congestionWindow, draft.congestionWindow);
-  end = writeMember(out, end, MEASURES.slowStartThreshold, draft.slowStartThreshold);
-  end = writeMember(out, end, MEASURES.totalRetransmits, draft.totalRetransmits);
-  return writeEnd(out, end);
-}
-
-function at<T>(list: readonly T[], index: number, fallback: number): T {
-  return (list[index] ?? list[fallback]) as T;
+/** From behind the timestamp's digits to the task's fields. */
+function hostJson(facts: HostFacts): string {
+  return `Z"${HOST_FIELDS.map(({ start, from }) => start + JSON.stringify(from.host(facts))).join('')}`;
 }
 
 /**
- * The members from the end of the timestamp to the CPU: what is the same for all events of one task, made once for as
- * long as the task lives, so that one copy does for host and task.
+ * From behind the timestamp's digits to the CPU: what is the same for all events of one task, made once for as long as
+ * the task lives, so that one copy does for host and task.
  */
-function createTaskJson(hostJson: string, origin: string): (task: Task) => Uint8Array {
+function createTaskJson(host: string, origin: PidOrigin): (task: Task) => Uint8Array {
   const made = new WeakMap<Task, Uint8Array>();
   let lastTask: Task | null = null;
-  let lastJson: Uint8Array = NULL;
+  let lastJson: Uint8Array = new Uint8Array();
   return (task) => {
     if (task === lastTask) return lastJson;
     let json = made.get(task);
     if (json === undefined) {
-      json = utf8(
-        `${hostJson}"pid":${task.pid},"comm":${JSON.stringify(task.comm)},"pid_origin":"${origin}","cpu":`,
-      );
+      const members = TASK_FIELDS.map(({ start, from }) => start + JSON.stringify(from.task(task, origin)));
+      json = utf8(host + members.join('') + startOf('cpu'));
       made.set(task, json);
     }
     lastTask = task;
@@ -190,85 +93,64 @@ function createTaskJson(hostJson: string, origin: string): (task: Task) => Uint8
   };
 }
 
+/** What is known of a kind. */
+interface KindJson {
+  readonly own: OwnFields;
+  /** Behind the ordinal, up to the fraction of the second that `second` says. */
+  secondJson: Uint8Array;
+  second: number;
+}
+
+function createKinds(): ReadonlyMap<EventKind, KindJson> {
+  return new Map(
+    EVENT_KINDS.map((kind) => [
+      kind,
+      { own: compileOwnFields(ownFieldsOf(kind)), secondJson: new Uint8Array(), second: Number.NaN },
+    ]),
+  );
+}
+
+/** From behind the ordinal to the fraction of the second, which is since 1970. */
+function secondJson(kind: EventKind, second: number): Uint8Array {
+  const text = new Date(second * 1000).toISOString().slice(0, 20);
+  return ascii(`"${startOf('event')}"${kind}"${startOf('timestamp')}"${text}`);
+}
+
 /** Everything that stays the same is made into bytes here, once. */
 export function createSerializer(facts: HostFacts, clock: TraceClock): Serializer {
-  const { kernel, session, labels } = facts;
+  const { kernel, session } = facts;
   const idStart = utf8(
-    `{"schema_version":${SCHEMA_VERSION},"event_id":${JSON.stringify(`${kernel.bootId}-${session}-`).slice(0, -1)}`,
+    `{${startOf('schema_version').slice(1)}${SCHEMA_VERSION}${startOf('event_id')}` +
+      JSON.stringify(`${kernel.bootId}-${session}-`).slice(0, -1),
   );
-  const dash = '-'.charCodeAt(0);
-  const hostJson =
-    `Z","host":${JSON.stringify(kernel.hostName)},"host_id":${JSON.stringify(kernel.hostId)},` +
-    `"boot_id":${JSON.stringify(kernel.bootId)},"kernel":${JSON.stringify(kernel.release)},` +
-    `"labels":${JSON.stringify(labels)},`;
-  const ownerJson = createTaskJson(hostJson, 'owner');
-  const onCpuJson = createTaskJson(hostJson, 'on_cpu');
-  const noTaskJson = utf8(hostJson + NO_TASK);
-  /** Of the second shown last: `","event":…,"timestamp":"…` up to the fraction. */
-  const secondJson = new Map<EventKind, Uint8Array>();
-  let secondShown = Number.NaN;
+  const host = hostJson(facts);
+  const ownerJson = createTaskJson(host, 'owner');
+  const onCpuJson = createTaskJson(host, 'on_cpu');
+  const noTaskJson = utf8(
+    `${host}${TASK_FIELDS.map((field) => `${field.start}null`).join('')}${startOf('cpu')}`,
+  );
+  const kinds = createKinds();
+  let lastKind: EventKind = 'tcp_state';
+  let json = kinds.get(lastKind) as KindJson;
 
-  function makeSecondJson(kind: EventKind): Uint8Array {
-    const text = new Date(secondShown * 1000).toISOString().slice(0, 20);
-    const json = ascii(`","event":"${kind}","timestamp":"${text}`);
-    secondJson.set(kind, json);
-    return json;
-  }
-
-  function writeKindAndTime(out: Buffer, start: number, kind: EventKind, time: number): number {
-    const nanoseconds = clock.wallNanoseconds + time;
+  function writeKindAndTime(out: Buffer, at: number, draft: EventDraft, json: KindJson): number {
+    const nanoseconds = clock.wallNanoseconds + draft.time;
     const seconds = Math.floor(nanoseconds / BILLION);
     const second = clock.wallSeconds + seconds;
-    if (second !== secondShown) {
-      secondShown = second;
-      secondJson.clear();
+    if (second !== json.second) {
+      json.second = second;
+      json.secondJson = secondJson(draft.kind, second);
     }
-    const end = writeBytes(out, start, secondJson.get(kind) ?? makeSecondJson(kind));
-    return writeDigits(out, end, nanoseconds - seconds * BILLION, 9);
-  }
-
-  function writeSpecific(out: Buffer, start: number, draft: EventDraft): number {
-    switch (draft.kind) {
-      case 'tcp_state': {
-        const change = at(STATE_CHANGES, draft.oldState * 16 + draft.newState, 0);
-        return writeEnd(out, writeNumberOrNull(out, writeBytes(out, start, change), draft.durationUs));
-      }
-      case 'tcp_retransmit': {
-        const head = at(RETRANSMITS.get(draft.retransmitKind) ?? [], draft.state, 0);
-        let end = writeNumberOrNull(out, writeBytes(out, start, head), draft.sequence);
-        end = writeMember(out, end, LENGTH, draft.segmentBytes);
-        return writeMeasures(out, end, draft);
-      }
-      case 'tcp_reset':
-        return writeBytes(out, start, at(draft.resetSent ? RESETS_SENT : RESETS_RECEIVED, draft.state, 0));
-      case 'tcp_life': {
-        let end = writeNumberOrNull(out, writeBytes(out, start, DURATION), draft.durationUs);
-        end = writeMember(out, end, LIFE.bytesSent, draft.bytesSent);
-        end = writeMember(out, end, LIFE.bytesReceived, draft.bytesReceived);
-        end = writeMember(out, end, LIFE.segmentsSent, draft.segmentsSent);
-        end = writeMember(out, end, LIFE.segmentsReceived, draft.segmentsReceived);
-        end = writeMember(out, end, LIFE.retransmits, draft.retransmits);
-        return writeMeasures(out, end, draft);
-      }
-      case 'tcp_connect_latency':
-        return writeEnd(out, writeNumberOrNull(out, writeBytes(out, start, LATENCY), draft.latencyUs));
-      case 'tcp_connect':
-      case 'tcp_accept':
-        // The last member of what all events share ends with a comma.
-        return writeEnd(out, start - 1);
-      case 'tcp_retransmit_summary':
-        return start + out.write(countsJson(draft), start, 'latin1');
-    }
+    return writeNineDigits(out, writeBytes(out, at, json.secondJson), nanoseconds - seconds * BILLION);
   }
 
   /** Whose event it is: the members from the end of the timestamp to those of its kind. */
-  function writeSubject(out: Buffer, start: number, draft: EventDraft): number {
+  function writeSubject(out: Buffer, at: number, draft: EventDraft): number {
     const { connection, cpu } = draft;
     if (draft.kind === 'tcp_retransmit_summary') {
-      const end = writeNumber(out, writeBytes(out, start, noTaskJson), cpu);
-      return end + out.write(peerJson(draft.summary), end, 'latin1');
+      return writePeer(out, writeNumber(out, writeBytes(out, at, noTaskJson), cpu), draft.summary);
     }
-    const end = writeBytes(out, start, (draft.isOwner ? ownerJson : onCpuJson)(draft.task));
+    const end = writeBytes(out, at, (draft.isOwner ? ownerJson : onCpuJson)(draft.task));
     connection.json ??= connectionJson(connection);
     return writeBytes(out, writeNumber(out, end, cpu), connection.json);
   }
@@ -276,16 +158,21 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
   return {
     maxBytes:
       idStart.length +
-      Buffer.byteLength(hostJson) +
+      MAX_HEAD_BYTES +
+      Buffer.byteLength(host) +
       MAX_TASK_BYTES +
       MAX_CONNECTION_BYTES +
-      MAX_NUMBERS_BYTES,
-    write(out, start, draft) {
-      let end = writeNumber(out, writeBytes(out, start, idStart), draft.cpu);
-      out[end++] = dash;
+      Math.max(...[...kinds.values()].map(({ own }) => own.maxBytes)),
+    write(out, at, draft) {
+      if (draft.kind !== lastKind) {
+        lastKind = draft.kind;
+        json = kinds.get(lastKind) as KindJson;
+      }
+      let end = writeNumber(out, writeBytes(out, at, idStart), draft.cpu);
+      out[end++] = DASH;
       end = writeNumber(out, end, draft.ordinal);
-      end = writeKindAndTime(out, end, draft.kind, draft.time);
-      return writeSpecific(out, writeSubject(out, end, draft), draft);
+      end = writeKindAndTime(out, end, draft, json);
+      return writeOwnFields(out, writeSubject(out, end, draft), json.own, draft);
     },
   };
 }

@@ -7,9 +7,9 @@ import type { Connection, HeldRecord } from './connection/connection.ts';
 import type { Tracker } from './connection/tracker.ts';
 import type { EventDraft } from './draft.ts';
 import type { Gate } from './gate.ts';
+import { STATE } from './kinds.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { copyTotals } from './measures.ts';
-import { STATE } from './tcp-event.ts';
 
 export interface StateChangesOptions {
   readonly draft: EventDraft;

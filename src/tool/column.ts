@@ -1,6 +1,6 @@
 /** Every column that a tool can show, one row each: the table, CSV and the man page come from it. */
 import { type EventDraft, UNKNOWN } from '../event/draft.ts';
-import { TCP_STATES } from '../event/tcp-event.ts';
+import { TCP_STATES } from '../event/kinds.ts';
 
 /** What a cell needs besides the event. */
 export interface CellContext {

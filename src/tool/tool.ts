@@ -1,6 +1,6 @@
 /** The six tools: which events each shows, in which columns, and which probes it needs. */
 import type { EventDraft } from '../event/draft.ts';
-import type { SingleEventKind } from '../event/tcp-event.ts';
+import type { SingleEventKind } from '../event/kinds.ts';
 import type { ProbeName } from '../source/probes.ts';
 import type { ColumnName } from './column.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { TCP_STATES } from '../../src/event/tcp-event.ts';
+import { TCP_STATES } from '../../src/event/kinds.ts';
 import { TOOL_NAMES } from '../../src/tool/tool.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';

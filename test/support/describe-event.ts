@@ -1,18 +1,22 @@
 /** The oracle of the serializer: the same events as plain objects, made without it. */
 import type { Flow } from '../../src/event/connection/flow.ts';
 import type { EventDraft } from '../../src/event/draft.ts';
-import type { HostFacts } from '../../src/event/serializer.ts';
-import {
-  type CommonFields,
-  type ConnectionMeasures,
-  type RetransmitSummaryEvent,
-  SCHEMA_VERSION,
-  type SingleEvent,
-  type SingleEventKind,
-  TCP_STATES,
-  type TcpEvent,
+import type { HostFacts } from '../../src/event/host-facts.ts';
+import { SCHEMA_VERSION, type SingleEventKind, TCP_STATES } from '../../src/event/kinds.ts';
+import type {
+  ConnectEvent,
+  LifeEvent,
+  RetransmitSummaryEvent,
+  SingleEvent,
+  TcpEvent,
 } from '../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../src/source/clock.ts';
+
+type CommonFields = Omit<ConnectEvent, 'event'>;
+type ConnectionMeasures = Pick<
+  LifeEvent,
+  'srtt_us' | 'rttvar_us' | 'congestion_window' | 'slow_start_threshold' | 'total_retransmits'
+>;
 
 const orNull = (value: number): number | null => (value < 0 ? null : value);
 const portOrNull = (port: number): number | null => (port === 0 ? null : port);
@@ -35,7 +39,7 @@ export function formatTimestamp(clock: TraceClock, time: number): string {
   return `${date}${String(nanoseconds - seconds * 1e9).padStart(9, '0')}Z`;
 }
 
-function commonFields(draft: EventDraft, facts: HostFacts, clock: TraceClock): Omit<CommonFields, 'event'> {
+function commonFields(draft: EventDraft, facts: HostFacts, clock: TraceClock): CommonFields {
   const { kernel, session, labels } = facts;
   const { flow, id, direction, netns } = draft.connection;
   if (flow === null) throw new Error('an event was given before its flow was set');

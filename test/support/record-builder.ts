@@ -1,17 +1,18 @@
 /** Kernel records made by hand, and a normalizer that shows what it makes of them. */
 import { expect } from 'vitest';
 import type { PeerSummary } from '../../src/event/connection/peer-summary.ts';
+import type { EventDraft } from '../../src/event/draft.ts';
 import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
 import type { OwnSocket } from '../../src/event/gate.ts';
-import { type Limits, NO_LIMITS } from '../../src/event/limits.ts';
-import { createNormalizer, type Normalizer } from '../../src/event/normalizer.ts';
-import { NO_SUMMARIES, type SummarySettings } from '../../src/event/retransmit-summaries.ts';
 import {
   SINGLE_EVENT_KINDS,
   type SingleEventKind,
   TCP_STATES,
   type TcpState,
-} from '../../src/event/tcp-event.ts';
+} from '../../src/event/kinds.ts';
+import { type Limits, NO_LIMITS } from '../../src/event/limits.ts';
+import { createNormalizer, type Normalizer } from '../../src/event/normalizer.ts';
+import { NO_SUMMARIES, type SummarySettings } from '../../src/event/retransmit-summaries.ts';
 import { createLedger, imbalances, type Ledger } from '../../src/ledger/ledger.ts';
 import { createRecord, type TcpRecord } from '../../src/source/decode/record.ts';
 import type { Task } from '../../src/source/host/tasks.ts';
@@ -71,16 +72,17 @@ export function recordOf(probe: ProbeName, fields: RecordFields): TcpRecord {
 }
 
 /** An event in the terms of this test, copied out of the draft. */
-export interface SeenEvent {
+export interface SeenEvent
+  extends Omit<
+    EventDraft,
+    'kind' | 'task' | 'connection' | 'summary' | 'intervalUs' | 'oldState' | 'newState' | 'state'
+  > {
   readonly kind: SingleEventKind;
-  readonly time: number;
-  readonly cpu: number;
-  readonly ordinal: number;
   readonly pid: number;
   readonly comm: string | null;
-  readonly isOwner: boolean;
   readonly id: string;
   readonly direction: string;
+  readonly netns: number;
   readonly version: 4 | 6;
   readonly local: string;
   readonly localPort: number;
@@ -90,23 +92,6 @@ export interface SeenEvent {
   readonly oldState: TcpState | null;
   readonly newState: TcpState | null;
   readonly state: TcpState | null;
-  readonly durationUs: number;
-  readonly latencyUs: number;
-  readonly retransmitKind: string;
-  readonly resetSent: boolean;
-  readonly retransmits: number;
-  readonly netns: number;
-  readonly sequence: number;
-  readonly segmentBytes: number;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly segmentsSent: number;
-  readonly segmentsReceived: number;
-  readonly srttUs: number;
-  readonly rttvarUs: number;
-  readonly congestionWindow: number;
-  readonly slowStartThreshold: number;
-  readonly totalRetransmits: number;
 }
 
 /** A summary as it was given. */
@@ -167,24 +152,22 @@ export function createBench(options: BenchOptions = {}): Bench {
     ownSockets: () => options.ownSockets ?? [],
     onSettled() {},
     emit(draft) {
-      const { connection, task, kind } = draft;
+      const { kind, connection, task, summary, intervalUs, ...rest } = draft;
       if (kind === 'tcp_retransmit_summary') {
-        const { summary, time, ordinal, intervalUs } = draft;
+        const { time, ordinal } = draft;
         summaries.push({ ...summary, counts: { ...summary.counts }, time, ordinal, intervalUs });
         return;
       }
       const { flow } = connection;
       if (flow === null) throw new Error('an event without a flow');
       events.push({
+        ...rest,
         kind,
-        time: draft.time,
-        cpu: draft.cpu,
-        ordinal: draft.ordinal,
         pid: task.pid,
         comm: task.comm,
-        isOwner: draft.isOwner,
         id: connection.id,
         direction: connection.direction,
+        netns: connection.netns,
         version: flow.version,
         local: flow.localAddress,
         localPort: flow.localPort,
@@ -194,23 +177,6 @@ export function createBench(options: BenchOptions = {}): Bench {
         oldState: TCP_STATES[draft.oldState] ?? null,
         newState: TCP_STATES[draft.newState] ?? null,
         state: TCP_STATES[draft.state] ?? null,
-        durationUs: draft.durationUs,
-        latencyUs: draft.latencyUs,
-        retransmitKind: draft.retransmitKind,
-        resetSent: draft.resetSent,
-        retransmits: draft.retransmits,
-        netns: connection.netns,
-        sequence: draft.sequence,
-        segmentBytes: draft.segmentBytes,
-        bytesSent: draft.bytesSent,
-        bytesReceived: draft.bytesReceived,
-        segmentsSent: draft.segmentsSent,
-        segmentsReceived: draft.segmentsReceived,
-        srttUs: draft.srttUs,
-        rttvarUs: draft.rttvarUs,
-        congestionWindow: draft.congestionWindow,
-        slowStartThreshold: draft.slowStartThreshold,
-        totalRetransmits: draft.totalRetransmits,
       });
     },
   });

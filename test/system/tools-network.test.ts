@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { LossyLink } from '../../src/demo/network.ts';
-import { STATE, TCP_STATES } from '../../src/event/tcp-event.ts';
+import { STATE, TCP_STATES } from '../../src/event/kinds.ts';
 import { onlineCpus } from '../../src/source/ftrace/instance.ts';
 import { TOOL_NAMES, type ToolName } from '../../src/tool/tool.ts';
 import { KTC, whyNoAgent } from '../support/agent.ts';

@@ -1,7 +1,7 @@
 /** The sinks that a configuration asks for. */
 import type { AgentConfig } from '../../config/schema.ts';
 import { sinks } from '../../config/sinks.ts';
-import { type EventKind, SINGLE_EVENT_KINDS } from '../../event/tcp-event.ts';
+import { type EventKind, SINGLE_EVENT_KINDS } from '../../event/kinds.ts';
 import type { SinkContext, SinkFinding } from '../../sink/definition.ts';
 import { SINK_NAMES, type SinkName, type SinkSecrets } from '../../sink/registry.ts';
 import type { Sink } from '../../sink/sink.ts';

@@ -4,7 +4,7 @@ import { ABSENT, type TcpRecord } from '../../source/decode/record.ts';
 import type { Task } from '../../source/host/tasks.ts';
 import { formatIpv4, formatIpv6 } from '../address.ts';
 import { communityId } from '../community-id.ts';
-import type { Direction } from '../tcp-event.ts';
+import type { Direction } from '../kinds.ts';
 import type { Flow } from './flow.ts';
 import type { PeerSummary } from './peer-summary.ts';
 

@@ -1,5 +1,5 @@
 /** The retransmit counts of one peer in one interval. */
-import { RETRANSMIT_KINDS, type RetransmitKind } from '../tcp-event.ts';
+import { RETRANSMIT_KINDS, type RetransmitKind } from '../kinds.ts';
 import type { Flow } from './flow.ts';
 
 /** The retransmits between two addresses in one interval. */

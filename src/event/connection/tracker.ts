@@ -2,7 +2,7 @@
 import type { TcpRecord } from '../../source/decode/record.ts';
 import type { ExistingConnection } from '../../source/host/sockets.ts';
 import type { Task } from '../../source/host/tasks.ts';
-import type { Direction } from '../tcp-event.ts';
+import type { Direction } from '../kinds.ts';
 import { type Connection, createConnection, type HeldRecord, isSameFlow, setFlow } from './connection.ts';
 import { createRecentlyClosed } from './recently-closed.ts';
 import { createRequests } from './requests.ts';

@@ -5,7 +5,7 @@ import { type CrossCheck, ordered } from '../../config/cross-check.ts';
 import { key, list } from '../../config/key.ts';
 import { boolean, integer, line, name, oneOf, optional, secretPath, text } from '../../config/kind.ts';
 import { readPassword, type Secret } from '../../config/secret.ts';
-import { EVENT_KINDS } from '../../event/tcp-event.ts';
+import { EVENT_KINDS } from '../../event/kinds.ts';
 import { success } from '../../shared/result.ts';
 import type { SecretFile, SinkConfig, SinkPath } from '../definition.ts';
 import { tlsChecks, tlsKeys } from '../tls-settings.ts';

@@ -1,6 +1,7 @@
 /** Events as lines for people: one event per line, within 120 columns unless IPv6 addresses need more. */
 import { isIPv6 } from 'node:net';
-import type { EventKind, TcpEvent } from '../../event/tcp-event.ts';
+import type { EventKind } from '../../event/kinds.ts';
+import type { TcpEvent } from '../../event/tcp-event.ts';
 import { escapeControls } from '../../shared/text.ts';
 
 export interface Table {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../../../src/event/kinds.ts';
 import { createLimits, type LimitSettings } from '../../../src/event/limits.ts';
-import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../../../src/event/tcp-event.ts';
 import { MILLISECOND, SECOND } from '../../support/record-builder.ts';
 
 function settingsOf(perSecond: Partial<Record<SingleEventKind, number>>, burstSeconds = 1): LimitSettings {

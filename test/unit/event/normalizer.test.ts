@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { parseRange, type Range } from '../../../src/event/address.ts';
 import { UNKNOWN } from '../../../src/event/draft.ts';
 import { NO_EXCLUSIONS } from '../../../src/event/exclusions.ts';
+import { SINGLE_EVENT_KINDS } from '../../../src/event/kinds.ts';
 import { NO_LIMITS } from '../../../src/event/limits.ts';
 import { createNormalizer } from '../../../src/event/normalizer.ts';
 import { NO_SUMMARIES } from '../../../src/event/retransmit-summaries.ts';
-import { SINGLE_EVENT_KINDS } from '../../../src/event/tcp-event.ts';
 import { createLedger, imbalances } from '../../../src/ledger/ledger.ts';
 import {
   type Bench,

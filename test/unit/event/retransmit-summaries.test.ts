@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PeerSummary, totalRetransmits } from '../../../src/event/connection/peer-summary.ts';
+import { RETRANSMIT_KINDS, type RetransmitKind, SINGLE_EVENT_KINDS } from '../../../src/event/kinds.ts';
 import { createLimits } from '../../../src/event/limits.ts';
-import { RETRANSMIT_KINDS, type RetransmitKind, SINGLE_EVENT_KINDS } from '../../../src/event/tcp-event.ts';
 import type { ProbeName } from '../../../src/source/probes.ts';
 import { type Bench, createBench, type RecordFields, SECOND } from '../../support/record-builder.ts';
 

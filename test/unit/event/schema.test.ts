@@ -4,19 +4,17 @@ import { createConnection } from '../../../src/event/connection/connection.ts';
 import type { Flow } from '../../../src/event/connection/flow.ts';
 import { createPeerSummary } from '../../../src/event/connection/peer-summary.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
+import { EVENT_KINDS, type EventKind, TCP_STATES } from '../../../src/event/kinds.ts';
 import schema from '../../../src/event/tcp-event.schema.json' with { type: 'json' };
-import {
-  type AcceptEvent,
-  type ConnectEvent,
-  type ConnectLatencyEvent,
-  EVENT_KINDS,
-  type EventKind,
-  type LifeEvent,
-  type ResetEvent,
-  type RetransmitEvent,
-  type RetransmitSummaryEvent,
-  type StateEvent,
-  TCP_STATES,
+import type {
+  AcceptEvent,
+  ConnectEvent,
+  ConnectLatencyEvent,
+  LifeEvent,
+  ResetEvent,
+  RetransmitEvent,
+  RetransmitSummaryEvent,
+  StateEvent,
 } from '../../../src/event/tcp-event.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { createEventValidator } from '../../support/schema.ts';

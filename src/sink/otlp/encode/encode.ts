@@ -10,7 +10,8 @@ import {
   scopeAttributes,
 } from './attributes.ts';
 import { createRecordMaker } from './log-record.ts';
-import { createTranscoder, observedTime, roomFor } from './transcoder.ts';
+import { observedTime } from './time-field.ts';
+import { createTranscoder, roomFor } from './transcoder.ts';
 import { attribute, fieldHead, integerField, lengthDelimited, textField } from './wire.ts';
 
 export interface Encoder {

@@ -4,8 +4,7 @@ import type { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { TcpEvent } from '../../../event/tcp-event.ts';
 import {
-  attributeName,
-  NETWORK_TYPES,
+  attributeOf,
   ORIGIN_FIELDS,
   type OriginFields,
   resourceAttributes,
@@ -39,12 +38,12 @@ export function hrTimeOf(timestamp: string): HrTime {
 }
 
 export function toLogRecord(event: TcpEvent, origin: Origin, observed: HrTime): LogRecord {
-  const attributes: Record<string, string | number> = { [TRANSPORT.name]: TRANSPORT.value };
+  const attributes: NonNullable<LogRecord['attributes']> = { [TRANSPORT.name]: TRANSPORT.value };
   for (const [field, value] of Object.entries(event)) {
-    const name = attributeName(field);
+    const place = attributeOf(field);
     // What is not known is left out: OTLP has no null.
-    if (name === null || value === null) continue;
-    attributes[name] = field === 'ip_version' ? (NETWORK_TYPES[value] ?? value) : value;
+    if (place === null || value === null) continue;
+    attributes[place.attribute] = place.values?.[String(value)] ?? value;
   }
   const severity = severityOf(event);
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Connection, createConnection } from '../../../../src/event/connection/connection.ts';
 import { createRequests } from '../../../../src/event/connection/requests.ts';
-import type { Direction } from '../../../../src/event/tcp-event.ts';
+import type { Direction } from '../../../../src/event/kinds.ts';
 
 const SECOND_NS = 1_000_000_000;
 

@@ -1,7 +1,7 @@
 /** Many connections at once, records lost or not, sockets' memory used again: what must hold all the same. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { TcpState } from '../../../../src/event/tcp-event.ts';
+import type { TcpState } from '../../../../src/event/kinds.ts';
 import type { ProbeName } from '../../../../src/source/probes.ts';
 import {
   type Bench,

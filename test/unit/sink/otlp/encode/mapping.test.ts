@@ -1,6 +1,7 @@
 /** Where every field of an event arrives, read from what is sent. */
 import { describe, expect, it } from 'vitest';
-import { EVENT_KINDS, type TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import { EVENT_KINDS } from '../../../../../src/event/kinds.ts';
+import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 import { createJsonEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { severityOf } from '../../../../../src/sink/otlp/encode/severity.ts';
 import { batchOf } from '../../../../support/batch.ts';

@@ -1,6 +1,8 @@
 /** One event of each kind with every field of the JSON schema, each with a value of its own. */
+
+import { EVENT_KINDS, type EventKind } from '../../../../../src/event/kinds.ts';
 import schema from '../../../../../src/event/tcp-event.schema.json' with { type: 'json' };
-import { EVENT_KINDS, type EventKind, type TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 
 const TEXTS: Readonly<Record<string, unknown>> = {
   schema_version: 1,

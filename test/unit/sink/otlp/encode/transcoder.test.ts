@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
-import { createTranscoder, observedTime, roomFor } from '../../../../../src/sink/otlp/encode/transcoder.ts';
+import { observedTime } from '../../../../../src/sink/otlp/encode/time-field.ts';
+import { createTranscoder, roomFor } from '../../../../../src/sink/otlp/encode/transcoder.ts';
 import { batchOfTexts } from '../../../../support/batch.ts';
 import { fullEvent, fullEvents } from './sample-events.ts';
 

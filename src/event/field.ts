@@ -1,0 +1,127 @@
+/** What a row of the table of event fields (fields.ts) consists of. */
+import type { Task } from '../source/host/tasks.ts';
+import type { Connection } from './connection/connection.ts';
+import type { Flow } from './connection/flow.ts';
+import type { PeerSummary } from './connection/peer-summary.ts';
+import type { EventDraft } from './draft.ts';
+import type { HostFacts } from './host-facts.ts';
+import {
+  DIRECTIONS,
+  EVENT_KINDS,
+  type EventKind,
+  IP_VERSIONS,
+  PID_ORIGINS,
+  type PidOrigin,
+  RESET_DIRECTIONS,
+  RETRANSMIT_KINDS,
+  SCHEMA_VERSION,
+  TCP_STATES,
+} from './kinds.ts';
+
+/** The types that a field can have, as rules of JSON Schema for a value that is not null. */
+export const FIELD_TYPES = {
+  version: { const: SCHEMA_VERSION },
+  event_id: { type: 'string', pattern: '^[^\\s]+-[0-9a-f]{8}-[0-9]+-[0-9]+$' },
+  kind: { enum: EVENT_KINDS },
+  timestamp: { type: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{9}Z$' },
+  text: { type: 'string' },
+  labels: { type: 'object', additionalProperties: { type: 'string' } },
+  /** A number that identifies something. */
+  number: { type: 'integer', minimum: 0 },
+  /** A number that can be added up. */
+  count: { type: 'integer', minimum: 0 },
+  positive: { type: 'integer', minimum: 1 },
+  pid_origin: { enum: PID_ORIGINS },
+  ip_version: { enum: IP_VERSIONS },
+  port: { type: 'integer', minimum: 1, maximum: 65_535 },
+  connection_id: { type: 'string', minLength: 1 },
+  community_id: { type: 'string', pattern: '^1:[A-Za-z0-9+/]{27}=$' },
+  direction: { enum: DIRECTIONS },
+  state: { enum: TCP_STATES.filter((state) => state !== null) },
+  retransmit_kind: { enum: RETRANSMIT_KINDS },
+  reset_direction: { enum: RESET_DIRECTIONS },
+} as const;
+
+export type FieldType = keyof typeof FIELD_TYPES;
+
+/** What JSON can hold without escapes. */
+export type Plain = string | number | null;
+
+/** Where the value comes from. Fields of one source stand together in the table, in the order of this type. */
+export type FieldSource =
+  /** The serializer writes it by hand. */
+  | 'serializer'
+  | { readonly host: (facts: HostFacts) => string | Readonly<Record<string, string>> }
+  | { readonly task: (task: Task, origin: PidOrigin) => Plain }
+  /** `peer` gives the value of a summary; without it a summary has null. */
+  | {
+      readonly connection: (connection: Connection, flow: Flow) => Plain;
+      readonly peer?: (summary: PeerSummary) => Plain;
+    }
+  /** One of a few values, by its index; the first where the index is none. */
+  | { readonly index: (draft: EventDraft) => number; readonly of: readonly Plain[] }
+  /** A whole number ≥ 0, or UNKNOWN, which becomes null, as it does where `isKnown` is false. */
+  | { readonly number: (draft: EventDraft) => number; readonly isKnown?: (draft: EventDraft) => boolean };
+
+/** Where OTLP has the field. */
+export type OtlpPlace =
+  /** An attribute of the LogRecord, which may have other words for the values. */
+  | { readonly attribute: string; readonly values?: Readonly<Record<string, string>> }
+  /** An attribute of what all events of one run have in common. Of labels: what each label's name stands behind. */
+  | { readonly origin: string; readonly in: 'resource' | 'scope' }
+  | { readonly record: 'EventName' | 'Timestamp' };
+
+/**
+ * The name in the Elastic Common Schema (8.8 and later). Its source is who opened the connection: what belongs to one
+ * side has another name where that is the peer. Units and words are ECS's own: event.duration is in nanoseconds,
+ * network.type is ipv4 or ipv6, network.direction egress, ingress or unknown.
+ */
+export type EcsName = string | { readonly active: string; readonly passive: string };
+
+export interface Field {
+  /** Unique among the fields of one kind; another kind may have a field of this name with another meaning. */
+  readonly name: string;
+  readonly on: readonly EventKind[];
+  readonly type: FieldType;
+  /** The source may not know it. */
+  readonly isNullable?: true;
+  /** Where a summary differs: it is always null there, or may be. */
+  readonly inSummary?: 'null' | 'nullable';
+  readonly unit?: 'µs' | 'bytes' | 'segments';
+  readonly from: FieldSource;
+  /** The native tracepoints cannot tell it. */
+  readonly needsModule?: true;
+  /** Without it: an attribute of its own name below `ktc.`. */
+  readonly otlp?: OtlpPlace;
+  readonly ecs?: EcsName;
+  /** Published in the JSON Schema, and in docs/events.md. Plain text. */
+  readonly description?: string;
+  /** What docs/events.md says beside it. Markdown. */
+  readonly note?: string;
+}
+
+type SourceName = 'host' | 'task' | 'connection' | 'index' | 'number';
+
+/** A field whose value comes from the source of that name. */
+export interface SourcedField<Name extends SourceName> {
+  /** `,"name":` */
+  readonly start: string;
+  readonly from: Extract<FieldSource, { readonly [Key in Name]: unknown }>;
+}
+
+/** Those of the fields that have that source, in their order. */
+export function fieldsFrom<Name extends SourceName>(
+  source: Name,
+  fields: readonly Field[],
+): readonly SourcedField<Name>[] {
+  return fields.flatMap(({ name, from }) =>
+    typeof from === 'object' && source in from
+      ? [{ start: memberStart(name), from: from as SourcedField<Name>['from'] }]
+      : [],
+  );
+}
+
+/** A member of a JSON object up to its value; it is never the first. */
+export function memberStart(name: string): string {
+  return `,"${name}":`;
+}

@@ -1,0 +1,9 @@
+/** What all events of one run of the agent have in common. */
+import type { KernelIdentity } from '../source/host/identity.ts';
+
+export interface HostFacts {
+  readonly kernel: KernelIdentity;
+  /** Part of every event id. */
+  readonly session: string;
+  readonly labels: Readonly<Record<string, string>>;
+}

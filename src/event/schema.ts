@@ -1,0 +1,107 @@
+/** The published JSON Schema of the events, made of the table of fields. `make docs` writes tcp-event.schema.json. */
+import { FIELD_TYPES, type Field, type FieldType } from './field.ts';
+import { COMMON_FIELDS, ownFieldsOf } from './fields.ts';
+import { EVENT_KINDS, type EventKind, SCHEMA_VERSION } from './kinds.ts';
+
+type Rule = Readonly<Record<string, unknown>>;
+
+/** Rules that several fields have, by their names in `$defs`. */
+const DEFINITIONS: Readonly<Record<string, { type: FieldType; isNullable: boolean; description?: string }>> =
+  {
+    count: { type: 'count', isNullable: true },
+    sum: { type: 'count', isNullable: false },
+    port: { type: 'port', isNullable: true },
+    state: { type: 'state', isNullable: true, description: 'As in Linux, without the prefix.' },
+  };
+
+/** What holds for all events; the kinds add their own fields. */
+export function eventSchema(): Rule {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: `urn:ktc:tcp-event:${SCHEMA_VERSION}`,
+    title: `KTC TCP event, schema version ${SCHEMA_VERSION}`,
+    description:
+      'One object an event. A field that the source cannot know is null, never 0 and never absent. Additions are allowed within a version; a rename or a change of meaning makes a new version.',
+    type: 'object',
+    required: COMMON_FIELDS.map(({ name }) => name),
+    properties: propertiesOf(COMMON_FIELDS),
+    allOf: EVENT_KINDS.filter((kind) => ownFieldsOf(kind).length > 0).map(kindRule),
+    unevaluatedProperties: false,
+    $defs: Object.fromEntries(
+      Object.entries(DEFINITIONS).map(([name, { type, isNullable, description }]) => [
+        name,
+        described(typeRule(type, isNullable), description),
+      ]),
+    ),
+  };
+}
+
+function kindRule(kind: EventKind): Rule {
+  const own = ownFieldsOf(kind);
+  const condition = { properties: { event: { const: kind } } };
+  const required = own.map(({ name }) => name);
+  return kind === 'tcp_retransmit_summary'
+    ? {
+        if: condition,
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+        then: {
+          description:
+            'All retransmits between two addresses of one network namespace in one interval. No limit suppresses it.',
+          required,
+          properties: { ...nullProperties(), ...propertiesOf(own) },
+        },
+        else: { properties: singleProperties() },
+      }
+    : {
+        if: condition,
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+        then: { required, properties: propertiesOf(own) },
+      };
+}
+
+function propertiesOf(fields: readonly Field[]): Rule {
+  return Object.fromEntries(
+    fields.map(({ name, type, isNullable, inSummary, description }) => [
+      name,
+      described(referenceOrRule(type, isNullable === true || inSummary !== undefined), description),
+    ]),
+  );
+}
+
+/** Of a summary: what has no meaning there. */
+function nullProperties(): Rule {
+  const fields = COMMON_FIELDS.filter(({ inSummary }) => inSummary === 'null');
+  return Object.fromEntries(fields.map(({ name }) => [name, { const: null }]));
+}
+
+/** Of single events: what may be null in a summary only. */
+function singleProperties(): Rule {
+  const fields = COMMON_FIELDS.filter(
+    ({ inSummary, isNullable }) => inSummary !== undefined && isNullable !== true,
+  );
+  return Object.fromEntries(fields.map(({ name, type }) => [name, { type: jsonTypeOf(type) }]));
+}
+
+function described(rule: Rule, description: string | undefined): Rule {
+  return description === undefined ? rule : { ...rule, description };
+}
+
+function referenceOrRule(type: FieldType, isNullable: boolean): Rule {
+  const name = Object.keys(DEFINITIONS).find(
+    (key) => DEFINITIONS[key]?.type === type && DEFINITIONS[key]?.isNullable === isNullable,
+  );
+  return name === undefined ? typeRule(type, isNullable) : { $ref: `#/$defs/${name}` };
+}
+
+function typeRule(type: FieldType, isNullable: boolean): Rule {
+  const rule = FIELD_TYPES[type];
+  if (!isNullable || 'const' in rule) return rule;
+  return 'enum' in rule ? { ...rule, enum: [...rule.enum, null] } : { ...rule, type: [rule.type, 'null'] };
+}
+
+/** JSON's name of what a value of the type is where it is not null. */
+export function jsonTypeOf(type: FieldType): string {
+  const rule = FIELD_TYPES[type];
+  if ('type' in rule) return rule.type;
+  return typeof ('enum' in rule ? rule.enum[0] : rule.const) === 'number' ? 'integer' : 'string';
+}
