@@ -1,22 +1,14 @@
-/** The oracle of the serializer: the same events as plain objects, made without it. */
+/**
+ * The oracle of the serializer: the same events as plain objects, made without it and without the table of fields. Names
+ * and order are those of the published schema.
+ */
 import type { Flow } from '../../src/event/connection/flow.ts';
 import type { EventDraft } from '../../src/event/draft.ts';
 import type { HostFacts } from '../../src/event/host-facts.ts';
-import { SCHEMA_VERSION, type SingleEventKind, TCP_STATES } from '../../src/event/kinds.ts';
-import type {
-  ConnectEvent,
-  LifeEvent,
-  RetransmitSummaryEvent,
-  SingleEvent,
-  TcpEvent,
-} from '../../src/event/tcp-event.ts';
+import { SCHEMA_VERSION, TCP_STATES } from '../../src/event/kinds.ts';
+import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
+import type { ConnectEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../src/source/clock.ts';
-
-type CommonFields = Omit<ConnectEvent, 'event'>;
-type ConnectionMeasures = Pick<
-  LifeEvent,
-  'srtt_us' | 'rttvar_us' | 'congestion_window' | 'slow_start_threshold' | 'total_retransmits'
->;
 
 const orNull = (value: number): number | null => (value < 0 ? null : value);
 const portOrNull = (port: number): number | null => (port === 0 ? null : port);
@@ -39,13 +31,18 @@ export function formatTimestamp(clock: TraceClock, time: number): string {
   return `${date}${String(nanoseconds - seconds * 1e9).padStart(9, '0')}Z`;
 }
 
-function commonFields(draft: EventDraft, facts: HostFacts, clock: TraceClock): CommonFields {
+function commonFields(
+  draft: EventDraft,
+  facts: HostFacts,
+  clock: TraceClock,
+): Omit<ConnectEvent, 'event'> & { event: string } {
   const { kernel, session, labels } = facts;
   const { flow, id, direction, netns } = draft.connection;
   if (flow === null) throw new Error('an event was given before its flow was set');
   return {
     schema_version: SCHEMA_VERSION,
     event_id: `${kernel.bootId}-${session}-${draft.cpu}-${draft.ordinal}`,
+    event: draft.kind,
     timestamp: formatTimestamp(clock, draft.time),
     host: kernel.hostName,
     host_id: kernel.hostId,
@@ -68,9 +65,9 @@ function commonFields(draft: EventDraft, facts: HostFacts, clock: TraceClock): C
   };
 }
 
-function describeSummary(draft: EventDraft, facts: HostFacts, clock: TraceClock): RetransmitSummaryEvent {
-  const { flow, netns, counts, suppressed } = draft.summary;
-  const { event_id, schema_version, ...rest } = {
+function summaryFields(draft: EventDraft, facts: HostFacts, clock: TraceClock): object {
+  const { flow, netns } = draft.summary;
+  return {
     ...commonFields({ ...draft, connection: { ...draft.connection, flow: ANY_FLOW } }, facts, clock),
     pid: null,
     comm: null,
@@ -85,97 +82,78 @@ function describeSummary(draft: EventDraft, facts: HostFacts, clock: TraceClock)
     community_id: null,
     direction: null,
   };
-  return {
-    schema_version,
-    event_id,
-    event: 'tcp_retransmit_summary',
-    ...rest,
-    interval_us: draft.intervalUs,
-    retransmits: counts.rto + counts.fast + counts.tlp + counts.syn + counts.synack + counts.unknown,
-    retransmits_rto: counts.rto,
-    retransmits_fast: counts.fast,
-    retransmits_tlp: counts.tlp,
-    retransmits_syn: counts.syn,
-    retransmits_synack: counts.synack,
-    retransmits_unknown: counts.unknown,
-    retransmits_suppressed: suppressed,
-  };
+}
+
+function summaryCount(name: string, { summary, intervalUs }: EventDraft): number {
+  const { counts, suppressed } = summary;
+  switch (name) {
+    case 'interval_us':
+      return intervalUs;
+    case 'retransmits':
+      return counts.rto + counts.fast + counts.tlp + counts.syn + counts.synack + counts.unknown;
+    case 'retransmits_rto':
+      return counts.rto;
+    case 'retransmits_fast':
+      return counts.fast;
+    case 'retransmits_tlp':
+      return counts.tlp;
+    case 'retransmits_syn':
+      return counts.syn;
+    case 'retransmits_synack':
+      return counts.synack;
+    case 'retransmits_unknown':
+      return counts.unknown;
+    case 'retransmits_suppressed':
+      return suppressed;
+    default:
+      throw new Error(`the oracle does not know ${name} of a summary`);
+  }
 }
 
 /** Without a congestion window the source knows none of them. */
-function measuresOf(draft: EventDraft): ConnectionMeasures {
-  const known = (value: number) => (draft.congestionWindow < 0 ? null : orNull(value));
-  return {
-    srtt_us: known(draft.srttUs),
-    rttvar_us: known(draft.rttvarUs),
-    congestion_window: known(draft.congestionWindow),
-    slow_start_threshold: known(draft.slowStartThreshold),
-    total_retransmits: known(draft.totalRetransmits),
-  };
+const MEASURES = new Set([
+  'srtt_us',
+  'rttvar_us',
+  'congestion_window',
+  'slow_start_threshold',
+  'total_retransmits',
+]);
+
+/** A field of a single event that not all kinds have. */
+function ownValue(name: string, draft: EventDraft): string | number | null {
+  if (MEASURES.has(name) && draft.congestionWindow < 0) return null;
+  switch (name) {
+    case 'old_state':
+      return stateOf(draft.oldState);
+    case 'new_state':
+      return stateOf(draft.newState);
+    case 'state':
+      return stateOf(draft.state);
+    case 'retransmit_kind':
+      return draft.retransmitKind;
+    case 'reset_direction':
+      return draft.resetSent ? 'sent' : 'received';
+    case 'length':
+      return orNull(draft.segmentBytes);
+    default:
+      return orNull(numberOf(name, draft));
+  }
+}
+
+/** A number has the same name in the draft, in camel case. */
+function numberOf(name: string, draft: EventDraft): number {
+  const member = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const value: unknown = draft[member as keyof EventDraft];
+  if (typeof value !== 'number') throw new Error(`the draft has no number ${member} for ${name}`);
+  return value;
 }
 
 /** The published event of a draft, with its members in the order of the bytes. */
 export function describeEvent(draft: EventDraft, facts: HostFacts, clock: TraceClock): TcpEvent {
   const { kind } = draft;
-  return kind === 'tcp_retransmit_summary'
-    ? describeSummary(draft, facts, clock)
-    : describeSingle(kind, draft, facts, clock);
-}
-
-function describeSingle(
-  kind: SingleEventKind,
-  draft: EventDraft,
-  facts: HostFacts,
-  clock: TraceClock,
-): SingleEvent {
-  const { event_id, schema_version, ...rest } = commonFields(draft, facts, clock);
-  const common = { schema_version, event_id };
-  switch (kind) {
-    case 'tcp_connect':
-    case 'tcp_accept':
-      return { ...common, event: kind, ...rest };
-    case 'tcp_connect_latency':
-      return { ...common, event: kind, ...rest, latency_us: orNull(draft.latencyUs) };
-    case 'tcp_life':
-      return {
-        ...common,
-        event: kind,
-        ...rest,
-        duration_us: orNull(draft.durationUs),
-        bytes_sent: orNull(draft.bytesSent),
-        bytes_received: orNull(draft.bytesReceived),
-        segments_sent: orNull(draft.segmentsSent),
-        segments_received: orNull(draft.segmentsReceived),
-        retransmits: orNull(draft.retransmits),
-        ...measuresOf(draft),
-      };
-    case 'tcp_retransmit':
-      return {
-        ...common,
-        event: kind,
-        ...rest,
-        state: stateOf(draft.state),
-        retransmit_kind: draft.retransmitKind,
-        sequence: orNull(draft.sequence),
-        length: orNull(draft.segmentBytes),
-        ...measuresOf(draft),
-      };
-    case 'tcp_state':
-      return {
-        ...common,
-        event: kind,
-        ...rest,
-        old_state: stateOf(draft.oldState),
-        new_state: stateOf(draft.newState),
-        duration_us: orNull(draft.durationUs),
-      };
-    case 'tcp_reset':
-      return {
-        ...common,
-        event: kind,
-        ...rest,
-        state: stateOf(draft.state),
-        reset_direction: draft.resetSent ? 'sent' : 'received',
-      };
-  }
+  const isSummary = kind === 'tcp_retransmit_summary';
+  const common: object = isSummary ? summaryFields(draft, facts, clock) : commonFields(draft, facts, clock);
+  const names = schema.allOf.find((rule) => rule.if.properties.event.const === kind)?.then.required ?? [];
+  const own = names.map((name) => [name, isSummary ? summaryCount(name, draft) : ownValue(name, draft)]);
+  return { ...common, ...Object.fromEntries(own) } as TcpEvent;
 }

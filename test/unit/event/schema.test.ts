@@ -1,15 +1,16 @@
 /** The JSON Schema, the TypeScript types and the events agree: required members, kinds, closedness. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { createConnection } from '../../../src/event/connection/connection.ts';
 import type { Flow } from '../../../src/event/connection/flow.ts';
 import { createPeerSummary } from '../../../src/event/connection/peer-summary.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
-import { EVENT_KINDS, type EventKind, TCP_STATES } from '../../../src/event/kinds.ts';
+import type { Field } from '../../../src/event/field.ts';
+import { FIELDS } from '../../../src/event/fields.ts';
+import { EVENT_KINDS, type EventKind, TCP_STATES, type TcpState } from '../../../src/event/kinds.ts';
+import { eventSchema } from '../../../src/event/schema.ts';
 import schema from '../../../src/event/tcp-event.schema.json' with { type: 'json' };
 import type {
-  AcceptEvent,
-  ConnectEvent,
-  ConnectLatencyEvent,
+  EventOf,
   LifeEvent,
   ResetEvent,
   RetransmitEvent,
@@ -21,85 +22,70 @@ import { createEventValidator } from '../../support/schema.ts';
 
 const validate = createEventValidator();
 
-/** The compiler checks that these are exactly the members of each type. */
-type Members<T> = Record<keyof T, true>;
-const COMMON = {
-  schema_version: true,
-  event_id: true,
-  event: true,
-  timestamp: true,
-  host: true,
-  host_id: true,
-  boot_id: true,
-  kernel: true,
-  labels: true,
-  pid: true,
-  comm: true,
-  pid_origin: true,
-  cpu: true,
-  netns: true,
-  ip_version: true,
-  local_address: true,
-  local_port: true,
-  remote_address: true,
-  remote_port: true,
-  connection_id: true,
-  community_id: true,
-  direction: true,
-} as const;
-const MEASURES = {
-  srtt_us: true,
-  rttvar_us: true,
-  congestion_window: true,
-  slow_start_threshold: true,
-  total_retransmits: true,
-} as const;
-const connect: Members<ConnectEvent> = COMMON;
-const accept: Members<AcceptEvent> = COMMON;
-const latency: Members<ConnectLatencyEvent> = { ...COMMON, latency_us: true };
-const state: Members<StateEvent> = { ...COMMON, old_state: true, new_state: true, duration_us: true };
-const life: Members<LifeEvent> = {
-  ...COMMON,
-  ...MEASURES,
-  duration_us: true,
-  bytes_sent: true,
-  bytes_received: true,
-  segments_sent: true,
-  segments_received: true,
-  retransmits: true,
-};
-const retransmit: Members<RetransmitEvent> = {
-  ...COMMON,
-  ...MEASURES,
-  state: true,
-  retransmit_kind: true,
-  sequence: true,
-  length: true,
-};
-const reset: Members<ResetEvent> = { ...COMMON, state: true, reset_direction: true };
-
-const summary: Members<RetransmitSummaryEvent> = {
-  ...COMMON,
-  interval_us: true,
-  retransmits: true,
-  retransmits_rto: true,
-  retransmits_fast: true,
-  retransmits_tlp: true,
-  retransmits_syn: true,
-  retransmits_synack: true,
-  retransmits_unknown: true,
-  retransmits_suppressed: true,
-};
-
-const MEMBERS: Record<EventKind, Record<string, true>> = {
-  tcp_connect: connect,
-  tcp_accept: accept,
-  tcp_connect_latency: latency,
-  tcp_state: state,
-  tcp_life: life,
-  tcp_retransmit: retransmit,
-  tcp_reset: reset,
-  tcp_retransmit_summary: summary,
+/**
+ * The fields that version 1 has had from its beginning, in the order of the bytes. More may be added; none of these may
+ * be taken away, renamed, or put elsewhere.
+ */
+const COMMON = [
+  'schema_version',
+  'event_id',
+  'event',
+  'timestamp',
+  'host',
+  'host_id',
+  'boot_id',
+  'kernel',
+  'labels',
+  'pid',
+  'comm',
+  'pid_origin',
+  'cpu',
+  'netns',
+  'ip_version',
+  'local_address',
+  'local_port',
+  'remote_address',
+  'remote_port',
+  'connection_id',
+  'community_id',
+  'direction',
+] as const;
+const MEASURES = [
+  'srtt_us',
+  'rttvar_us',
+  'congestion_window',
+  'slow_start_threshold',
+  'total_retransmits',
+] as const;
+const FIRST_FIELDS: { readonly [Kind in EventKind]: readonly (keyof EventOf<Kind>)[] } = {
+  tcp_connect: COMMON,
+  tcp_accept: COMMON,
+  tcp_connect_latency: [...COMMON, 'latency_us'],
+  tcp_state: [...COMMON, 'old_state', 'new_state', 'duration_us'],
+  tcp_life: [
+    ...COMMON,
+    'duration_us',
+    'bytes_sent',
+    'bytes_received',
+    'segments_sent',
+    'segments_received',
+    'retransmits',
+    ...MEASURES,
+  ],
+  tcp_retransmit: [...COMMON, 'state', 'retransmit_kind', 'sequence', 'length', ...MEASURES],
+  tcp_reset: [...COMMON, 'state', 'reset_direction'],
+  tcp_retransmit_summary: [
+    ...COMMON,
+    'interval_us',
+    'retransmits',
+    'retransmits_rto',
+    'retransmits_fast',
+    'retransmits_tlp',
+    'retransmits_syn',
+    'retransmits_synack',
+    'retransmits_unknown',
+    'retransmits_suppressed',
+  ],
 };
 
 const FLOW: Flow = {
@@ -144,11 +130,24 @@ function eventOf(kind: EventKind): Record<string, unknown> {
   return { ...describeEvent(draftOf(kind), { kernel, session: 'cafe0123', labels: {} }, clock) };
 }
 
+test('the published file is the schema of the table (make docs)', () => {
+  expect(JSON.stringify(schema)).toBe(JSON.stringify(eventSchema()));
+});
+
 describe.each(EVENT_KINDS)('%s', (kind) => {
-  test('requires exactly the members of its TypeScript type', () => {
-    const own = schema.allOf.find((part) => part.if.properties.event.const === kind)?.then.required ?? [];
-    expect([...schema.required, ...own].sort()).toEqual(Object.keys(MEMBERS[kind]).sort());
-    expect(Object.keys(eventOf(kind)).sort()).toEqual(Object.keys(MEMBERS[kind]).sort());
+  const own = schema.allOf.find((part) => part.if.properties.event.const === kind)?.then.required ?? [];
+
+  test('has the fields that it has had from the beginning, in their order', () => {
+    const first: readonly string[] = FIRST_FIELDS[kind];
+    for (const names of [[...schema.required, ...own], Object.keys(eventOf(kind))]) {
+      expect(names.filter((name) => first.includes(name))).toEqual(first);
+    }
+  });
+
+  test('requires exactly the fields of the table, which its events have', () => {
+    const names = FIELDS.filter((field: Field) => field.on.includes(kind)).map(({ name }) => name);
+    expect([...schema.required, ...own]).toEqual(names);
+    expect(Object.keys(eventOf(kind))).toEqual(names);
   });
 
   test('is valid whole, and not valid with any member missing or any member more', () => {
@@ -200,4 +199,33 @@ test.each([
   ['direction', 'sideways'],
 ])('refuses %s = %j', (name, value) => {
   expect(validate({ ...eventOf('tcp_state'), [name]: value })).not.toEqual([]);
+});
+
+// The compiler checks these.
+test('the TypeScript types have null where the schema has it, and the words of its enumerations', () => {
+  expectTypeOf<StateEvent['event']>().toEqualTypeOf<'tcp_state'>();
+  expectTypeOf<StateEvent['schema_version']>().toEqualTypeOf<1>();
+  expectTypeOf<StateEvent['labels']>().toEqualTypeOf<Record<string, string>>();
+  expectTypeOf<StateEvent['pid']>().toEqualTypeOf<number>();
+  expectTypeOf<RetransmitSummaryEvent['pid']>().toEqualTypeOf<null>();
+  expectTypeOf<StateEvent['comm']>().toEqualTypeOf<string | null>();
+  expectTypeOf<RetransmitSummaryEvent['comm']>().toEqualTypeOf<null>();
+  expectTypeOf<StateEvent['pid_origin']>().toEqualTypeOf<'owner' | 'on_cpu'>();
+  expectTypeOf<StateEvent['netns']>().toEqualTypeOf<number | null>();
+  expectTypeOf<RetransmitSummaryEvent['netns']>().toEqualTypeOf<number | null>();
+  expectTypeOf<StateEvent['ip_version']>().toEqualTypeOf<4 | 6>();
+  expectTypeOf<RetransmitSummaryEvent['ip_version']>().toEqualTypeOf<4 | 6 | null>();
+  expectTypeOf<StateEvent['local_address']>().toEqualTypeOf<string>();
+  expectTypeOf<RetransmitSummaryEvent['local_address']>().toEqualTypeOf<string | null>();
+  expectTypeOf<StateEvent['local_port']>().toEqualTypeOf<number | null>();
+  expectTypeOf<StateEvent['connection_id']>().toEqualTypeOf<string>();
+  expectTypeOf<StateEvent['direction']>().toEqualTypeOf<'active' | 'passive' | 'unknown'>();
+  expectTypeOf<StateEvent['old_state']>().toEqualTypeOf<TcpState | null>();
+  expectTypeOf<StateEvent['duration_us']>().toEqualTypeOf<number | null>();
+  expectTypeOf<LifeEvent['retransmits']>().toEqualTypeOf<number | null>();
+  expectTypeOf<RetransmitSummaryEvent['retransmits']>().toEqualTypeOf<number>();
+  expectTypeOf<RetransmitEvent['retransmit_kind']>().toEqualTypeOf<
+    'rto' | 'fast' | 'tlp' | 'syn' | 'synack' | 'unknown'
+  >();
+  expectTypeOf<ResetEvent['reset_direction']>().toEqualTypeOf<'sent' | 'received'>();
 });
