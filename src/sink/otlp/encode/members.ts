@@ -5,7 +5,7 @@ import { attribute, RECORD_ATTRIBUTES, textField } from './wire.ts';
 
 /** One member of the JSON, and what to do with its value. */
 export interface Member {
-  readonly use: 'attribute' | 'origin' | 'timestamp' | 'event';
+  readonly use: 'attribute' | 'words' | 'origin' | 'timestamp' | 'event';
   /** `"name":` */
   readonly key: Buffer;
   /** The attribute's name as a field of KeyValue. */
@@ -67,11 +67,12 @@ export function createMembers(): Members {
 
 function createMember(name: string): Member {
   const place = attributeOf(name);
+  const words = Object.entries(place?.values ?? {});
   return {
-    use: name === 'timestamp' || name === 'event' ? name : place === null ? 'origin' : 'attribute',
+    use: useOf(name, place === null, words.length > 0),
     key: Buffer.from(`${JSON.stringify(name)}:`),
     name: textField(1, place?.attribute ?? ''),
-    words: Object.entries(place?.values ?? {}).map(([json, word]) => ({
+    words: words.map(([json, word]) => ({
       json: Buffer.from(json),
       attribute: attribute(RECORD_ATTRIBUTES, place?.attribute ?? '', word),
     })),
@@ -80,6 +81,12 @@ function createMember(name: string): Member {
     text: '',
     next: null,
   };
+}
+
+function useOf(name: string, isOrigin: boolean, hasWords: boolean): Member['use'] {
+  if (name === 'timestamp' || name === 'event') return name;
+  if (isOrigin) return 'origin';
+  return hasWords ? 'words' : 'attribute';
 }
 
 /** The text at `bytes[from .. to)`, made once as long as it stays the same. */

@@ -13,7 +13,8 @@ export const CHARACTER = {
 export const NULL_LENGTH = 4;
 
 export function matches(bytes: Buffer, at: number, expected: Buffer): boolean {
-  for (let index = 0; index < expected.length; index++) {
+  const { length } = expected;
+  for (let index = 0; index < length; index++) {
     if (bytes[at + index] !== expected[index]) return false;
   }
   return true;

@@ -77,6 +77,8 @@ export function createTranscoder(): Transcoder {
         draft.impact.event = textOf(member, bytes, from + 1, end);
         return end + 1;
       }
+      case 'words':
+        return takeWord(draft, member, bytes, from);
       case 'attribute':
         return takeAttribute(draft, member, bytes, from);
     }
@@ -126,16 +128,21 @@ export function createTranscoder(): Transcoder {
 
 /** Adds the attribute of the member whose value is at `from`; gives the offset behind it. */
 function takeAttribute(draft: Draft, member: Member, bytes: Buffer, from: number): number {
-  const start = bytes[from] as number;
+  const start = bytes[from];
   if (start === CHARACTER.n) return from + NULL_LENGTH;
+  return start === CHARACTER.quote
+    ? takeText(draft, member, bytes, from)
+    : takeInteger(draft, member, bytes, from);
+}
+
+/** The same where the attribute has other words for the values. */
+function takeWord(draft: Draft, member: Member, bytes: Buffer, from: number): number {
   for (const word of member.words) {
     if (!matches(bytes, from, word.json)) continue;
     draft.end += word.attribute.copy(draft.bytes, draft.end);
     return from + word.json.length;
   }
-  return start === CHARACTER.quote
-    ? takeText(draft, member, bytes, from)
-    : takeInteger(draft, member, bytes, from);
+  return takeAttribute(draft, member, bytes, from);
 }
 
 function takeInteger(draft: Draft, member: Member, bytes: Buffer, from: number): number {
