@@ -99,8 +99,9 @@ export function writeOwnFields(out: Buffer, at: number, own: OwnFields, draft: E
     head = head * count + (index >= 0 && index < count ? index : 0);
   }
   let end = writeBytes(out, at, heads[head] as Uint8Array);
-  if (numbers.length === 0) return end;
-  for (let place = 0; place < numbers.length; place++) {
+  const last = numbers.length - 1;
+  if (last < 0) return end;
+  for (let place = 0; place <= last; place++) {
     const { numberOf, group, unknown, behind } = numbers[place] as NumberMember;
     if (group !== null && !group.isKnown(draft)) {
       end = writeBytes(out, end, group.unknown);
@@ -112,7 +113,7 @@ export function writeOwnFields(out: Buffer, at: number, own: OwnFields, draft: E
       end = writeBytes(out, end, unknown);
     } else {
       end = writeNumber(out, end, value);
-      if (behind.length > 0) end = writeBytes(out, end, behind);
+      if (place < last) end = writeBytes(out, end, behind);
     }
   }
   out[end] = CLOSING_BRACE;

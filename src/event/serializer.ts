@@ -71,20 +71,28 @@ function hostJson(facts: HostFacts): string {
   return `Z"${HOST_FIELDS.map(({ start, from }) => start + JSON.stringify(from.host(facts))).join('')}`;
 }
 
-/**
- * From behind the timestamp's digits to the CPU: what is the same for all events of one task, made once for as long as
- * the task lives, so that one copy does for host and task.
- */
-function createTaskJson(host: string, origin: PidOrigin): (task: Task) => Uint8Array {
-  const made = new WeakMap<Task, Uint8Array>();
+/** From behind the timestamp's digits to the CPU: what is the same for all events of one task and origin. */
+interface TaskJson {
+  readonly owner: Uint8Array;
+  readonly onCpu: Uint8Array;
+}
+
+/** Made once for as long as the task lives, so that one copy does for host and task. */
+function createTaskJson(host: string): (task: Task) => TaskJson {
+  const made = new WeakMap<Task, TaskJson>();
   let lastTask: Task | null = null;
-  let lastJson: Uint8Array = new Uint8Array();
+  let lastJson: TaskJson = { owner: new Uint8Array(), onCpu: new Uint8Array() };
+
+  function jsonOf(task: Task, origin: PidOrigin): Uint8Array {
+    const members = TASK_FIELDS.map(({ start, from }) => start + JSON.stringify(from.task(task, origin)));
+    return utf8(host + members.join('') + startOf('cpu'));
+  }
+
   return (task) => {
     if (task === lastTask) return lastJson;
     let json = made.get(task);
     if (json === undefined) {
-      const members = TASK_FIELDS.map(({ start, from }) => start + JSON.stringify(from.task(task, origin)));
-      json = utf8(host + members.join('') + startOf('cpu'));
+      json = { owner: jsonOf(task, 'owner'), onCpu: jsonOf(task, 'on_cpu') };
       made.set(task, json);
     }
     lastTask = task;
@@ -124,8 +132,7 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
       JSON.stringify(`${kernel.bootId}-${session}-`).slice(0, -1),
   );
   const host = hostJson(facts);
-  const ownerJson = createTaskJson(host, 'owner');
-  const onCpuJson = createTaskJson(host, 'on_cpu');
+  const taskJson = createTaskJson(host);
   const noTaskJson = utf8(
     `${host}${TASK_FIELDS.map((field) => `${field.start}null`).join('')}${startOf('cpu')}`,
   );
@@ -150,7 +157,8 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
     if (draft.kind === 'tcp_retransmit_summary') {
       return writePeer(out, writeNumber(out, writeBytes(out, at, noTaskJson), cpu), draft.summary);
     }
-    const end = writeBytes(out, at, (draft.isOwner ? ownerJson : onCpuJson)(draft.task));
+    const { owner, onCpu } = taskJson(draft.task);
+    const end = writeBytes(out, at, draft.isOwner ? owner : onCpu);
     connection.json ??= connectionJson(connection);
     return writeBytes(out, writeNumber(out, end, cpu), connection.json);
   }
