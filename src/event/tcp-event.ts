@@ -34,10 +34,10 @@ type RowsOn<Kind extends EventKind, Row extends FieldRow = FieldRow> = Row exten
     : never
   : never;
 
-/** An event of one kind. */
-export type EventOf<Kind extends EventKind> = {
-  [Row in RowsOn<Kind> as Row['name']]: FieldValue<Row, Kind>;
-};
+/** An event of one kind; of several kinds, each of its own. */
+export type EventOf<Kind extends EventKind> = Kind extends EventKind
+  ? { [Row in RowsOn<Kind> as Row['name']]: FieldValue<Row, Kind> }
+  : never;
 
 export type ConnectEvent = EventOf<'tcp_connect'>;
 export type AcceptEvent = EventOf<'tcp_accept'>;
@@ -50,6 +50,6 @@ export type ResetEvent = EventOf<'tcp_reset'>;
 export type RetransmitSummaryEvent = EventOf<'tcp_retransmit_summary'>;
 
 /** Tells of one moment of one connection. */
-export type SingleEvent = { [Kind in SingleEventKind]: EventOf<Kind> }[SingleEventKind];
+export type SingleEvent = EventOf<SingleEventKind>;
 
-export type TcpEvent = SingleEvent | RetransmitSummaryEvent;
+export type TcpEvent = EventOf<EventKind>;

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { RetransmitSummaryEvent, TcpEvent } from '../../../../src/event/tcp-event.ts';
+import type {
+  LifeEvent,
+  RetransmitEvent,
+  RetransmitSummaryEvent,
+  StateEvent,
+  TcpEvent,
+} from '../../../../src/event/tcp-event.ts';
 import { createTable } from '../../../../src/sink/stdout/event-table.ts';
+import { fullEvent } from '../../../support/sample-events.ts';
 
 const common = {
   schema_version: 1,
@@ -26,35 +33,24 @@ const common = {
   direction: 'passive',
 } as const;
 
-const measures = {
-  srtt_us: null,
-  rttvar_us: null,
-  congestion_window: null,
-  slow_start_threshold: null,
-  total_retransmits: null,
-};
-
-const state: TcpEvent = {
+const state: StateEvent = {
+  ...fullEvent('tcp_state'),
   ...common,
-  event: 'tcp_state',
   old_state: 'ESTABLISHED',
   new_state: 'FIN_WAIT1',
   duration_us: 1_234,
 };
 
-const retransmit: TcpEvent = {
+const retransmit: RetransmitEvent = {
+  ...fullEvent('tcp_retransmit'),
   ...common,
-  ...measures,
-  event: 'tcp_retransmit',
   state: 'ESTABLISHED',
   retransmit_kind: 'rto',
-  sequence: 1,
-  length: 1448,
 };
 
 const summary: RetransmitSummaryEvent = {
+  ...fullEvent('tcp_retransmit_summary'),
   ...common,
-  event: 'tcp_retransmit_summary',
   pid: null,
   comm: null,
   pid_origin: null,
@@ -65,13 +61,6 @@ const summary: RetransmitSummaryEvent = {
   direction: null,
   interval_us: 60_000_000,
   retransmits: 17,
-  retransmits_rto: 10,
-  retransmits_fast: 7,
-  retransmits_tlp: 0,
-  retransmits_syn: 0,
-  retransmits_synack: 0,
-  retransmits_unknown: 0,
-  retransmits_suppressed: 5,
 };
 
 const table = createTable({ color: false });
@@ -90,25 +79,21 @@ describe('the table', () => {
   });
 
   it('tells every kind of event in its own words', () => {
-    const life: TcpEvent = {
+    const life: LifeEvent = {
+      ...fullEvent('tcp_life'),
       ...common,
-      ...measures,
-      event: 'tcp_life',
       duration_us: 12_400,
       bytes_sent: 200,
       bytes_received: 1_048_576,
-      segments_sent: 3,
-      segments_received: 4,
-      retransmits: 0,
     };
     expect(detailOf(state)).toBe('ESTABLISHED -> FIN_WAIT1 1.2 ms');
     expect(detailOf({ ...state, old_state: 'SYN_SENT', duration_us: null })).toBe('SYN_SENT -> FIN_WAIT1 -');
     expect(detailOf(retransmit)).toBe('rto in ESTABLISHED');
     expect(detailOf({ ...retransmit, retransmit_kind: 'unknown' })).toBe('ESTABLISHED');
-    expect(detailOf({ ...common, event: 'tcp_reset', state: 'SYN_SENT', reset_direction: 'received' })).toBe(
-      'reset received SYN_SENT',
-    );
-    expect(detailOf({ ...common, event: 'tcp_connect_latency', latency_us: 312 })).toBe(
+    expect(
+      detailOf({ ...fullEvent('tcp_reset'), ...common, state: 'SYN_SENT', reset_direction: 'received' }),
+    ).toBe('reset received SYN_SENT');
+    expect(detailOf({ ...fullEvent('tcp_connect_latency'), ...common, latency_us: 312 })).toBe(
       'connected in 0.3 ms',
     );
     expect(detailOf(life)).toBe('life 12 ms tx 200 B rx 1.0 MB');
@@ -116,8 +101,8 @@ describe('the table', () => {
     expect(table.row(summary)).toBe(
       `${localTime} summary -      -               10.17.4.9:-           10.17.9.201:-         17 retransmits in 60.0 s`,
     );
-    expect(table.row({ ...common, event: 'tcp_accept' })).toMatch(/ accept .*10\.17\.9\.201:41822$/);
-    expect(table.row({ ...common, event: 'tcp_connect' })).toMatch(/ connect .*10\.17\.9\.201:41822$/);
+    expect(table.row({ ...fullEvent('tcp_accept'), ...common })).toMatch(/ accept .*10\.17\.9\.201:41822$/);
+    expect(table.row({ ...fullEvent('tcp_connect'), ...common })).toMatch(/ connect .*10\.17\.9\.201:41822$/);
   });
 
   it.each([
@@ -131,7 +116,9 @@ describe('the table', () => {
     [12_340_000, '12.3 s'],
     [3_600_000_000, '3600 s'],
   ])('shows %i microseconds as %s', (latency_us, shown) => {
-    expect(detailOf({ ...common, event: 'tcp_connect_latency', latency_us })).toBe(`connected in ${shown}`);
+    expect(detailOf({ ...fullEvent('tcp_connect_latency'), ...common, latency_us })).toBe(
+      `connected in ${shown}`,
+    );
   });
 
   it('fits a long line into 120 columns', () => {

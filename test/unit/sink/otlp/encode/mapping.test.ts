@@ -5,8 +5,8 @@ import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 import { createJsonEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { severityOf } from '../../../../../src/sink/otlp/encode/severity.ts';
 import { batchOf } from '../../../../support/batch.ts';
+import { fieldsOf, fullEvent, fullEvents } from '../../../../support/sample-events.ts';
 import { createEventValidator } from '../../../../support/schema.ts';
-import { fieldsOf, fullEvent, fullEvents } from './sample-events.ts';
 
 interface KeyValue {
   key: string;

@@ -9,7 +9,7 @@ import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { createRecordMaker } from '../../../../../src/sink/otlp/encode/log-record.ts';
 import { batchOf, batchOfTexts } from '../../../../support/batch.ts';
-import { fieldsOf, fullEvent, fullEvents } from './sample-events.ts';
+import { fieldsOf, fullEvent, fullEvents } from '../../../../support/sample-events.ts';
 
 const OBSERVED_MS = Date.UTC(2026, 10, 24, 3, 0, 0, 7);
 const VERSION = '1.2.3';

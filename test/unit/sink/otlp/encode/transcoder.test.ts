@@ -5,7 +5,7 @@ import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encod
 import { observedTime } from '../../../../../src/sink/otlp/encode/time-field.ts';
 import { createTranscoder, roomFor } from '../../../../../src/sink/otlp/encode/transcoder.ts';
 import { batchOfTexts } from '../../../../support/batch.ts';
-import { fullEvent, fullEvents } from './sample-events.ts';
+import { fullEvent, fullEvents } from '../../../../support/sample-events.ts';
 
 const OBSERVED = observedTime(1_795_489_200_007);
 

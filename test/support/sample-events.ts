@@ -1,8 +1,8 @@
 /** One event of each kind with every field of the JSON schema, each with a value of its own. */
 
-import { EVENT_KINDS, type EventKind } from '../../../../../src/event/kinds.ts';
-import schema from '../../../../../src/event/tcp-event.schema.json' with { type: 'json' };
-import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import { EVENT_KINDS, type EventKind } from '../../src/event/kinds.ts';
+import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
+import type { EventOf, TcpEvent } from '../../src/event/tcp-event.ts';
 
 const TEXTS: Readonly<Record<string, unknown>> = {
   schema_version: 1,
@@ -46,13 +46,13 @@ export function fieldsOf(kind: EventKind): string[] {
 }
 
 /** Numbers differ from field to field; the largest needs more than 32 bits. */
-export function fullEvent(kind: EventKind): TcpEvent {
+export function fullEvent<Kind extends EventKind>(kind: Kind): EventOf<Kind> {
   const fields = fieldsOf(kind).map((field, index) => [
     field,
     field === 'event' ? kind : (TEXTS[field] ?? (field === 'bytes_sent' ? 2 ** 53 - 1 : 1000 + index)),
   ]);
   const nulls = nullFieldsOf(kind).map((field) => [field, null]);
-  return Object.fromEntries([...fields, ...nulls]) as TcpEvent;
+  return Object.fromEntries([...fields, ...nulls]) as EventOf<Kind>;
 }
 
 export const fullEvents: readonly TcpEvent[] = EVENT_KINDS.map(fullEvent);
