@@ -47,7 +47,9 @@ export type FieldType = keyof typeof FIELD_TYPES;
 /** What JSON can hold without escapes. */
 export type Plain = string | number | null;
 
-/** Where the value comes from. Fields of one source stand together in the table, in the order of this type. */
+/**
+ * Where the value comes from. The serializer writes the sources in a fixed order; a test checks that the table has it.
+ */
 export type FieldSource =
   /** The serializer writes it by hand. */
   | 'serializer'
@@ -58,23 +60,27 @@ export type FieldSource =
       readonly connection: (connection: Connection, flow: Flow) => Plain;
       readonly peer?: (summary: PeerSummary) => Plain;
     }
-  /** One of a few values, by its index; the first where the index is none. */
+  /** One of the values of `of`, by its index; the first one where the index is out of range. */
   | { readonly index: (draft: EventDraft) => number; readonly of: readonly Plain[] }
-  /** A whole number ≥ 0, or UNKNOWN, which becomes null, as it does where `isKnown` is false. */
+  /**
+   * A whole number ≥ 0; UNKNOWN becomes null. Neighbours with the same `isKnown` are all null where it is false, in one
+   * write.
+   */
   | { readonly number: (draft: EventDraft) => number; readonly isKnown?: (draft: EventDraft) => boolean };
 
 /** Where OTLP has the field. */
 export type OtlpPlace =
   /** An attribute of the LogRecord, which may have other words for the values. */
   | { readonly attribute: string; readonly values?: Readonly<Record<string, string>> }
-  /** An attribute of what all events of one run have in common. Of labels: what each label's name stands behind. */
+  /** An attribute that all events of one run share. For labels it is the start of the name, which the label completes. */
   | { readonly origin: string; readonly in: 'resource' | 'scope' }
   | { readonly record: 'EventName' | 'Timestamp' };
 
 /**
- * The name in the Elastic Common Schema (8.8 and later). Its source is who opened the connection: what belongs to one
- * side has another name where that is the peer. Units and words are ECS's own: event.duration is in nanoseconds,
- * network.type is ipv4 or ipv6, network.direction egress, ingress or unknown.
+ * The name in the Elastic Common Schema (8.8 and later). In ECS the source is the side that opened the connection, so a
+ * field of one side has two names: one for connections that this host opened, one for those that the peer opened. Three
+ * values need another unit or word: event.duration is in nanoseconds, network.type is ipv4 or ipv6, network.direction is
+ * egress, ingress or unknown.
  */
 export type EcsName = string | { readonly active: string; readonly passive: string };
 
@@ -85,7 +91,7 @@ export interface Field {
   readonly type: FieldType;
   /** The source may not know it. */
   readonly isNullable?: true;
-  /** Where a summary differs: it is always null there, or may be. */
+  /** Only where summaries differ from single events: always null in a summary, or null in some. */
   readonly inSummary?: 'null' | 'nullable';
   readonly unit?: 'µs' | 'bytes' | 'segments';
   readonly from: FieldSource;
@@ -96,7 +102,7 @@ export interface Field {
   readonly ecs?: EcsName;
   /** Published in the JSON Schema, and in docs/events.md. Plain text. */
   readonly description?: string;
-  /** What docs/events.md says beside it. Markdown. */
+  /** What docs/events.md adds to the description. Markdown. */
   readonly note?: string;
 }
 

@@ -2,7 +2,6 @@
  * The fields of the events, in the order of their bytes. One row makes a field exist: the JSON Schema, the TypeScript
  * types of events, the serializer, the OTLP mapping and the tables of docs/events.md come from it.
  */
-
 import { totalRetransmits } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
 import type { Field } from './field.ts';
@@ -15,11 +14,11 @@ import {
   TCP_STATES,
 } from './kinds.ts';
 
-/** Kinds that tell how the connection was doing at that moment. */
+/** Kinds with the measures of the connection at that moment. */
 const MEASURED = ['tcp_life', 'tcp_retransmit'] as const;
 const SUMMARY = ['tcp_retransmit_summary'] as const;
 
-/** There is always a congestion window: without one the source knows none of the measures. */
+/** Every connection has a congestion window: a source that does not give it gives none of the measures. */
 const isMeasured = (draft: EventDraft): boolean => draft.congestionWindow >= 0;
 
 const retransmitsOf = <const Kind extends RetransmitKind>(kind: Kind) =>
@@ -479,7 +478,7 @@ export const FIELDS = [
     from: { number: ({ totalRetransmits: total }) => total, isKnown: isMeasured },
     needsModule: true,
     description: 'Retransmits of the connection so far, as the kernel counts them.',
-    note: 'Without the one that this event tells of.',
+    note: 'In a `tcp_retransmit`: without the one that it reports.',
   },
 ] as const satisfies readonly Field[];
 

@@ -1,4 +1,4 @@
-/** The kinds of events, and the words that their fields are made of: states, directions, reasons. */
+/** The kinds of events, and the values of their enumerations: states, directions, kinds of retransmits. */
 
 export const SCHEMA_VERSION = 1;
 
@@ -47,7 +47,7 @@ export const STATE = {
   LISTEN: 10,
 } as const;
 
-/** Who opened a connection: this host, its peer, or nobody that was seen. */
+/** Who opened a connection: this host, the peer, or unknown because nobody saw it. */
 export const DIRECTIONS = ['active', 'passive', 'unknown'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
