@@ -40,12 +40,13 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
       node: true,
       script: `
         echo 0 > /sys/devices/system/cpu/cpu1/online
-        node /ktc.cjs record --output /tmp/guest.ktcrec --duration 2 > /out/recorded &
+        node /ktc.cjs record --output /tmp/guest.ktcrec > /out/recorded &
         recorder=$!
         until grep -q 1 /sys/kernel/tracing/instances/ktc-record/events/sock/inet_sock_set_state/enable; do
           kill -0 $recorder
         done
         node -e "require('net').connect(1, '127.0.0.1').on('error', () => {})"
+        kill -INT $recorder
         wait $recorder
         node /ktc.cjs replay --json /tmp/guest.ktcrec > /out/events
 

@@ -16,7 +16,7 @@ import { type ConnectionRecord, compile, parseRecords } from '../support/traffic
 const CONNECTIONS = 23;
 const FAMILIES = 3;
 /** Of the link, both ways together, while it loses nothing. */
-const DELAY_MS = 360;
+const DELAY_MS = 600;
 const [CLIENT, SERVER, HELD_PORT] = ['192.0.2.1', '192.0.2.2', 5023];
 /** The tools' instances take their own times of a record, between which an emulated CPU may stand still. */
 const STANDSTILL_MS = 25;

@@ -20,7 +20,8 @@ export interface HeldRecord extends TrafficRecord {
 /** Of the connection with this number: primes, so that no two are alike. */
 export const requestBytes = (index: number): number => 1_009 + 4_003 * index;
 const responseBytes = (index: number): number => 2_003 + 8_009 * index;
-const holdMs = (index: number): number => 31 + 13 * index;
+/** Long enough for a server on a busy machine to have accepted the connection before its end comes. */
+const holdMs = (index: number): number => 331 + 13 * index;
 /**
  * Of the client's ports, one after the other, below those that the kernel chooses from: it would choose again, some time,
  * one of a connection that the server has closed, and two connections with the same ends cannot be told apart.
