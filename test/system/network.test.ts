@@ -92,6 +92,7 @@ describe('the link', () => {
     process.env['PATH'] = '/nowhere';
     try {
       expect(await createLossyLink({ name: 'test', lossPercent: 2 })).toEqual({
+        ok: false,
         problem: 'ip is not installed: install iproute2 (apt-get install iproute2, or yum install iproute)',
       });
     } finally {
