@@ -14,6 +14,8 @@ export interface Disk {
   readonly opened: ReadonlyMap<number, string>;
   /** From now on these calls fail with this error; null mends them. */
   fail(call: 'sync' | 'write' | 'rename' | 'unlink', error: NodeJS.ErrnoException | Error | null): void;
+  /** Only the nth write from now on fails. */
+  failWrite(nth: number, error: NodeJS.ErrnoException): void;
 }
 
 export function openDisk(
@@ -22,6 +24,7 @@ export function openDisk(
 ): Disk {
   const opened = new Map<number, string>();
   const faults = new Map<string, Error>();
+  let writeFault: { in: number; readonly error: NodeJS.ErrnoException } | null = null;
   let synced: string[] = [];
   const check = (call: string) => {
     const fault = faults.get(call);
@@ -52,6 +55,7 @@ export function openDisk(
     },
     writevSync(...parts: Parameters<typeof fs.writevSync>) {
       check('write');
+      if (writeFault !== null && --writeFault.in === 0) throw writeFault.error;
       return fs.writevSync(...parts);
     },
     renameSync(from: string, to: string) {
@@ -81,6 +85,9 @@ export function openDisk(
     fail(call, error) {
       if (error === null) faults.delete(call);
       else faults.set(call, error);
+    },
+    failWrite(nth, error) {
+      writeFault = { in: nth, error };
     },
   };
 }

@@ -40,3 +40,14 @@ test('a connection to the lock is closed at once', async () => {
 test('a directory that is not there cannot be held', async () => {
   await expect(lock(join(makeDirectory(), 'none'))).rejects.toThrow('ENOENT');
 });
+
+test('a lock does not keep the process alive', async () => {
+  const keepAlive = () =>
+    process.getActiveResourcesInfo().filter((resource) => resource === 'PipeWrap').length;
+  const before = keepAlive();
+  const held = await lock(makeDirectory());
+  expect(keepAlive()).toBe(before);
+  // That is how a lock would be seen that does.
+  held?.ref();
+  expect(keepAlive()).toBe(before + 1);
+});

@@ -92,6 +92,11 @@ describe('what is at an offset of a segment', () => {
     expect(find(segmentOf(Buffer.concat([garbage, Buffer.alloc(100)])))).toEqual({ kind: 'torn' });
   });
 
+  test('is torn where the next frame is behind the bytes that count', () => {
+    const { descriptor } = segmentOf(Buffer.from('garbage'), GOOD);
+    expect(find({ descriptor, size: FIRST + 'garbage'.length })).toEqual({ kind: 'torn' });
+  });
+
   test('is damaged where a frame lies within the payload that its header announces', () => {
     const long = frame(7, 'x'.repeat(1000)).subarray(0, 200);
     expect(find(segmentOf(long, GOOD))).toMatchObject({

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { type SpoolFiles, systemFiles } from '../../../../../src/pipeline/spool/disk/files.ts';
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../../src/pipeline/spool/disk/frame.ts';
@@ -84,6 +85,19 @@ describe('what is removed', () => {
     expect(fs.readdirSync(directory)).toEqual([name(1)]);
   });
 
+  test('is not brought to the disk any more, and may be the only one', async () => {
+    const { storage, synced } = openDisk();
+    storage.append(frame(0));
+    storage.seal();
+    storage.seal();
+    const [only] = storage.segments;
+    if (only === undefined) throw new Error('no segment');
+    storage.remove(only);
+    expect(await storage.sync()).toBeNull();
+    expect(synced()).toEqual(['fsync .']);
+    expect(storage.bytes).toBe(0);
+  });
+
   test('may stay on the disk, where the system does not let it go', () => {
     const { directory, storage, fail } = openDisk({ segmentBytes: 1 });
     storage.append(frame(0));
@@ -117,6 +131,18 @@ describe('a frame that the disk does not take', () => {
     fail('write', null);
     storage.append(frame(1));
     expect(fs.readdirSync(directory)).toEqual([name(0, 1), name(1)]);
+  });
+
+  test('as the first of a file leaves no file, whether the header of the file was taken or not', () => {
+    for (const nth of [1, 2]) {
+      const { directory, storage, failWrite, opened } = openDisk();
+      failWrite(nth, systemError('ENOSPC'));
+      expect(() => storage.append(frame(0))).toThrow('ENOSPC');
+      expect(fs.readdirSync(directory)).toEqual([]);
+      expect([storage.segments.length, storage.bytes, opened.size]).toEqual([0, 0, 0]);
+      storage.append(frame(0));
+      expect(fs.readdirSync(directory)).toEqual([name(0)]);
+    }
   });
 
   test('because it cannot be forced to the disk is not there either', () => {
@@ -160,6 +186,20 @@ describe('a file whose name cannot be changed', () => {
   });
 });
 
+describe('a file without events that keeps its name', () => {
+  test('makes room for the one that begins with the same event', () => {
+    const { directory, storage, fail } = openDisk();
+    storage.append(frame(3, 0));
+    fail('rename', systemError('EROFS'));
+    storage.seal();
+    fail('rename', null);
+    storage.append(frame(3));
+    expect(storage.segments).toMatchObject([{ first: 3, end: 4, isSealed: false }]);
+    expect(storage.bytes).toBe(SEGMENT_HEADER_BYTES + FRAME_BYTES);
+    expect(fs.statSync(join(directory, name(3))).size).toBe(storage.bytes);
+  });
+});
+
 describe('opening', () => {
   const openOn = (directory: string) =>
     openStorage(directory, { segmentBytes: 1 << 20, syncAlways: false, files: systemFiles });
@@ -178,6 +218,17 @@ describe('opening', () => {
     ]);
     expect(found.value.storage.bytes).toBe(3 * (SEGMENT_HEADER_BYTES + FRAME_BYTES));
     expect(fs.readdirSync(first.directory)).toEqual([name(0, 1), name(1, 2), name(2, 3)]);
+  });
+
+  test('refuses the files of another format', () => {
+    const directory = makeDirectory();
+    const header = Buffer.from('KTCSPOOL\x02\0\0\0____', 'latin1');
+    header.writeUInt32LE(crc32(header.subarray(0, 12)), 12);
+    fs.writeFileSync(join(directory, name(0)), header);
+    expect(openOn(directory)).toMatchObject({
+      ok: false,
+      problem: expect.stringContaining('format version 2'),
+    });
   });
 
   test('removes a file that holds nothing, and takes no other for one of its own', () => {
