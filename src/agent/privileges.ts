@@ -1,7 +1,7 @@
 /** Gives root up and becomes an ordinary user, for good. */
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { type Account, findAccount } from '../config/account.ts';
 import { type AgentConfig, isConfigPath, keys, valueAt } from '../config/schema.ts';
+import { type Account, findAccount } from '../setting/account.ts';
 import { DONE, type Result, refusal, success } from '../shared/result.ts';
 
 /**

@@ -1,8 +1,8 @@
 /** Takes over a configuration that was changed while the agent runs. */
 import { compareConfigs } from '../config/compare.ts';
 import type { ConfigResult, LoadedConfig } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
 import type { AgentConfig } from '../config/schema.ts';
+import { formatProblem } from '../setting/problem.ts';
 import type { Logging } from '../telemetry/logger.ts';
 
 export interface Reload {

@@ -1,11 +1,11 @@
 /** One run of the agent as a process: log, telemetry endpoint, signals, and the account at the end. */
 import type { Logger } from 'pino';
-import type { Account } from '../config/account.ts';
 import type { ConfigResult, LoadedConfig } from '../config/load.ts';
 import type { AgentConfig } from '../config/schema.ts';
 import { accountLines } from '../ledger/account-lines.ts';
 import { createLedger, type Ledger } from '../ledger/ledger.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
+import type { Account } from '../setting/account.ts';
 import { DONE, type Result, success } from '../shared/result.ts';
 import type { Source } from '../source/source.ts';
 import { FAULT_INTERVAL_MS, type FaultLog, rateLimited } from '../telemetry/fault-log.ts';

@@ -2,9 +2,9 @@
 import type { AgentConfig } from '../config/schema.ts';
 import { parseRange } from '../event/address.ts';
 import type { Exclusions } from '../event/exclusions.ts';
+import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/kinds.ts';
 import type { LimitSettings } from '../event/limits.ts';
 import type { SummarySettings } from '../event/retransmit-summaries.ts';
-import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/kinds.ts';
 import type { BatchLimits } from '../pipeline/batcher.ts';
 
 const NS_PER_SECOND = 1_000_000_000;

@@ -1,6 +1,6 @@
 /** Options that commands share: which configuration to use, and how long to run. */
 import { type ConfigResult, type ConfigSources, loadConfig, refuseConfig } from '../config/load.ts';
-import { type ConfigProblem, formatProblem } from '../config/problem.ts';
+import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
 import { EXIT, type ExitCode, fail } from './exit.ts';
 
 /** For the options of a command. */

@@ -1,10 +1,10 @@
 /** The files of the configuration: which files exist, in which order they apply, and what each sets. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileProblem } from '../setting/problem.ts';
 import { hasErrorCode } from '../shared/errors.ts';
 import { parseJson } from './json.ts';
 import { joinLayers, type Layer, readDocument, unreadable } from './layer.ts';
-import { fileProblem } from './problem.ts';
 
 const DEFAULT_FILE = '/etc/ktc/agent.json';
 

@@ -1,9 +1,9 @@
 /** One layer of the configuration: the values that it sets, and every mistake in it. */
-import { describe, isObject, type Key } from './key.ts';
+import { describe, isObject, type Key } from '../setting/key.ts';
+import type { ConfigProblem } from '../setting/problem.ts';
+import { isKey, type Section } from '../setting/section.ts';
 import { nearest } from './nearest.ts';
-import type { ConfigProblem } from './problem.ts';
 import { environmentName, isConfigPath, keys, knownPaths, schema } from './schema.ts';
-import { isKey, type Section } from './section.ts';
 
 /** A value for a key, or for one name in a key that merges (`host.labels.rack`). */
 export interface Setting {

@@ -1,10 +1,10 @@
 /** Loads the configuration: lays its layers over one another and checks the whole. */
 import convict from 'convict';
+import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
 import { type Result, success } from '../shared/result.ts';
 import { SINK_NAMES, type SinkSecrets } from '../sink/registry.ts';
 import { type FileSources, readFiles } from './file.ts';
 import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
-import { type ConfigProblem, formatProblem } from './problem.ts';
 import { rules } from './rule.ts';
 import { type AgentConfig, type ConfigPath, keys, schema } from './schema.ts';
 import { sinks } from './sinks.ts';

@@ -1,6 +1,7 @@
 /** Rules about several keys: values that are right one by one and wrong together. */
+
+import { type CrossCheck, ordered, unreadable } from '../setting/cross-check.ts';
 import { SINK_NAMES } from '../sink/registry.ts';
-import { type CrossCheck, ordered, unreadable } from './cross-check.ts';
 import { type AgentConfig, type ConfigPath, keys } from './schema.ts';
 import { sinks } from './sinks.ts';
 

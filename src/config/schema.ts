@@ -1,8 +1,6 @@
 /** Every key of the configuration: types, checks, environment names and the reference come from this table. */
 import type { SingleEventKind } from '../event/kinds.ts';
-import { sinkKeys } from '../sink/registry.ts';
-import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
-import { type Key, key, list, stringMap } from './key.ts';
+import { type Key, key, list, stringMap } from '../setting/key.ts';
 import {
   address,
   boolean,
@@ -15,8 +13,10 @@ import {
   oneOf,
   optional,
   processName,
-} from './kind.ts';
-import { isKey, type Paths, type Section, type Values } from './section.ts';
+} from '../setting/kind.ts';
+import { isKey, type Paths, type Section, type Values } from '../setting/section.ts';
+import { sinkKeys } from '../sink/registry.ts';
+import { mapProbes, PROBE_TABLE } from '../source/probes.ts';
 
 function event(doc: string): Key<boolean> {
   return key(boolean, { default: true, reloadable: true, doc });

@@ -1,9 +1,10 @@
 /** The effective configuration for people and for programs, without secrets. */
+
+import { isObject } from '../setting/key.ts';
+import { isSecret } from '../setting/secret.ts';
 import { SINK_NAMES } from '../sink/registry.ts';
-import { isObject } from './key.ts';
 import type { LoadedConfig } from './load.ts';
 import { keys, valueAt } from './schema.ts';
-import { isSecret } from './secret.ts';
 import { sinks } from './sinks.ts';
 
 /** What secret files hold: where it is shown, the content, and the file. */

@@ -2,10 +2,10 @@
  * The definition of a sink: everything that the rest of the program needs to know of it. Each sink has one, in its own
  * folder (`definition.ts`), and `registry.ts` lists them.
  */
-import type { CrossCheck } from '../config/cross-check.ts';
-import type { Key } from '../config/key.ts';
-import type { Secret } from '../config/secret.ts';
-import type { Paths, Section, Values } from '../config/section.ts';
+import type { CrossCheck } from '../setting/cross-check.ts';
+import type { Key } from '../setting/key.ts';
+import type { Secret } from '../setting/secret.ts';
+import type { Paths, Section, Values } from '../setting/section.ts';
 import type { Result } from '../shared/result.ts';
 import type { Sink } from './sink.ts';
 import type { SinkLog } from './sink-log.ts';

@@ -1,9 +1,9 @@
 /** The section `tls` of a sink: its keys, their checks, and the files that they name. */
-import { type CrossCheck, unreadable } from '../config/cross-check.ts';
-import { key } from '../config/key.ts';
-import { filePath, optional, secretPath } from '../config/kind.ts';
-import { readSecret } from '../config/secret.ts';
-import type { Values } from '../config/section.ts';
+import { type CrossCheck, unreadable } from '../setting/cross-check.ts';
+import { key } from '../setting/key.ts';
+import { filePath, optional, secretPath } from '../setting/kind.ts';
+import { readSecret } from '../setting/secret.ts';
+import type { Values } from '../setting/section.ts';
 import type { TlsFiles } from './tls-files.ts';
 
 /** `who` asks for a certificate, as in "brokers ask". */

@@ -1,9 +1,9 @@
 /** What `ktc check` says about the user that the agent becomes, and about what that user can still do. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import type { Account } from '../../config/account.ts';
 import type { ConfigResult } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/schema.ts';
+import type { Account } from '../../setting/account.ts';
 import { accountToBecome, dropRoot, unreadableAgain } from '../privileges.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 

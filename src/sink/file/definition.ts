@@ -2,8 +2,8 @@
 import { constants, existsSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { key } from '../../config/key.ts';
-import { boolean, filePath, integer } from '../../config/kind.ts';
+import { key } from '../../setting/key.ts';
+import { boolean, filePath, integer } from '../../setting/kind.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import type { SinkConfig, SinkDefinition, SinkFinding, SinkPath } from '../definition.ts';
 import { explainFileFault } from './fault.ts';

@@ -1,5 +1,5 @@
 /** Kafka as a sink of the agent. */
-import type { Secret } from '../../config/secret.ts';
+import type { Secret } from '../../setting/secret.ts';
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';
 import type { KafkaSasl } from './kafkajs/cluster.ts';

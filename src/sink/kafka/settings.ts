@@ -1,11 +1,11 @@
 /** The section `sink.kafka` of the configuration: keys, checks and the password. */
 import { isIP } from 'node:net';
 import * as zlib from 'node:zlib';
-import { type CrossCheck, ordered } from '../../config/cross-check.ts';
-import { key, list } from '../../config/key.ts';
-import { boolean, integer, line, name, oneOf, optional, secretPath, text } from '../../config/kind.ts';
-import { readPassword, type Secret } from '../../config/secret.ts';
 import { EVENT_KINDS } from '../../event/kinds.ts';
+import { type CrossCheck, ordered } from '../../setting/cross-check.ts';
+import { key, list } from '../../setting/key.ts';
+import { boolean, integer, line, name, oneOf, optional, secretPath, text } from '../../setting/kind.ts';
+import { readPassword, type Secret } from '../../setting/secret.ts';
 import { success } from '../../shared/result.ts';
 import type { SecretFile, SinkConfig, SinkPath } from '../definition.ts';
 import { tlsChecks, tlsKeys } from '../tls-settings.ts';

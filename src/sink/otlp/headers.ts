@@ -1,7 +1,7 @@
 /** HTTP headers that the operator adds: in the configuration, or in a file where they are secret. */
-import { isObject } from '../../config/key.ts';
-import { decodeJson, text } from '../../config/kind.ts';
-import { createSecret, readSecret, type Secret } from '../../config/secret.ts';
+import { isObject } from '../../setting/key.ts';
+import { decodeJson, text } from '../../setting/kind.ts';
+import { createSecret, readSecret, type Secret } from '../../setting/secret.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 
 /**

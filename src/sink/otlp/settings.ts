@@ -1,7 +1,7 @@
 /** The section `sink.otlp` of the configuration: keys, checks and the secret headers. */
-import type { CrossCheck } from '../../config/cross-check.ts';
-import { key, stringMap } from '../../config/key.ts';
-import { boolean, httpUrl, integer, oneOf, optional, secretPath } from '../../config/kind.ts';
+import type { CrossCheck } from '../../setting/cross-check.ts';
+import { key, stringMap } from '../../setting/key.ts';
+import { boolean, httpUrl, integer, oneOf, optional, secretPath } from '../../setting/kind.ts';
 import { success } from '../../shared/result.ts';
 import type { SecretFile, SinkConfig, SinkPath } from '../definition.ts';
 import { tlsChecks, tlsKeys } from '../tls-settings.ts';

@@ -1,6 +1,6 @@
 /** Standard output as a sink of the agent. */
-import { key } from '../../config/key.ts';
-import { boolean, oneOf } from '../../config/kind.ts';
+import { key } from '../../setting/key.ts';
+import { boolean, oneOf } from '../../setting/kind.ts';
 import type { SinkConfig, SinkDefinition, SinkPath } from '../definition.ts';
 
 const keys = {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { assert, describe, expect, it } from 'vitest';
 import { type ConfigSources, type LoadedConfig, loadConfig } from '../../../src/config/load.ts';
-import { formatProblem } from '../../../src/config/problem.ts';
+import { formatProblem } from '../../../src/setting/problem.ts';
 import { makeFiles } from './command.ts';
 
 const stdout = { sink: { stdout: { enabled: true } } };

@@ -3,8 +3,8 @@ import { assert, describe, expect, it } from 'vitest';
 import { compareConfigs } from '../../../src/config/compare.ts';
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
 import { editDistance, nearest } from '../../../src/config/nearest.ts';
-import { formatProblem } from '../../../src/config/problem.ts';
 import { type AgentConfig, environmentName, keys, knownPaths } from '../../../src/config/schema.ts';
+import { formatProblem } from '../../../src/setting/problem.ts';
 import { makeFiles, runConfig } from './command.ts';
 
 function load(file: string, flags: ConfigSources['flags'] = {}): AgentConfig {

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { assert, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { formatConfigJson, formatConfigTable } from '../../../src/config/show.ts';
-import { makeFiles, runConfig } from './command.ts';
+import { makeFiles, runConfig } from '../config/command.ts';
 
 describe('a password file', () => {
   const check = async (content: string | null, prepare: (path: string) => void = () => {}) => {
