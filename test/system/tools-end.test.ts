@@ -1,7 +1,7 @@
 /** How the tools start and end: signals, `| head`, kill -9, a full disk, a terminal. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +31,14 @@ function readAvailable(fd: number): string {
 async function knock(address = '127.0.0.1'): Promise<void> {
   const socket = connect(1, address).on('error', () => {});
   await new Promise((resolve) => socket.on('close', resolve));
+}
+
+const SIGINT = 2;
+
+/** Whether a signal to a process has not been taken yet: of two that wait, either may be the first. */
+function isPending(pid: number, signal: number): boolean {
+  const mask = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
 describe.skipIf(missing)('how a tool ends', () => {
@@ -119,7 +127,10 @@ describe.skipIf(missing)('how a tool ends', () => {
   });
 
   it.each([
-    ['at once', () => Promise.resolve()],
+    [
+      'at once',
+      (pid: number) => until(() => !isPending(pid, SIGINT), 'the first one to be taken', { pauseMs: 0 }),
+    ],
     ['when the first one has taken its tracing away', (pid: number) => waitUntilGone(pid)],
   ])('by a second signal %s, while its pipe is full', async (_, between) => {
     const { tool, reader, end } = await openPiped('tcpstates');

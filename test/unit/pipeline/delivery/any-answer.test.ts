@@ -119,5 +119,5 @@ describe('whatever the sink answers', () => {
       ),
       { numRuns: 1000 },
     );
-  }, 60_000);
+  });
 });
