@@ -101,7 +101,7 @@ export interface SeenSummary extends PeerSummary {
   readonly intervalUs: number;
 }
 
-export interface Bench {
+export interface NormalizerFixture {
   readonly events: SeenEvent[];
   readonly summaries: SeenSummary[];
   readonly ledger: Ledger;
@@ -113,7 +113,7 @@ export interface Bench {
   advance(time: number): SeenEvent[];
 }
 
-export interface BenchOptions {
+export interface NormalizerFixtureOptions {
   readonly events?: readonly SingleEventKind[];
   readonly limits?: Pick<Limits, 'admits'>;
   readonly summaries?: SummarySettings;
@@ -127,7 +127,7 @@ export interface BenchOptions {
   readonly comm?: (thread: number) => string | null;
 }
 
-export function createBench(options: BenchOptions = {}): Bench {
+export function createNormalizerFixture(options: NormalizerFixtureOptions = {}): NormalizerFixture {
   const events: SeenEvent[] = [];
   const summaries: SeenSummary[] = [];
   const ledger = createLedger([]);
@@ -188,14 +188,14 @@ export function createBench(options: BenchOptions = {}): Bench {
     return events.slice(before);
   }
 
-  const bench: Bench = {
+  const fixture: NormalizerFixture = {
     events,
     summaries,
     ledger,
     normalizer,
     feed: (probe, fields) => after(() => normalizer.accept(recordOf(probe, fields))),
-    change: (from, to, fields) => bench.feed('tcp_set_state', { ...fields, from, to }),
+    change: (from, to, fields) => fixture.feed('tcp_set_state', { ...fields, from, to }),
     advance: (time) => after(() => normalizer.advance(time)),
   };
-  return bench;
+  return fixture;
 }

@@ -2,7 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import type { TcpRecord } from '../../../src/source/decode/record.ts';
 import type { ExistingConnection } from '../../../src/source/host/sockets.ts';
-import { addressBytes, type Bench, createBench, MILLISECOND } from '../../support/record-builder.ts';
+import {
+  addressBytes,
+  createNormalizerFixture,
+  MILLISECOND,
+  type NormalizerFixture,
+} from '../../support/record-builder.ts';
 
 const MEASURES: Partial<TcpRecord> = {
   netns: 4_026_531_840,
@@ -13,22 +18,22 @@ const MEASURES: Partial<TcpRecord> = {
   totalRetransmits: 3,
 };
 
-const moduleBench = (): Bench => createBench({ recordsAccepts: true });
+const moduleBench = (): NormalizerFixture => createNormalizerFixture({ recordsAccepts: true });
 
 /** A child of a listening socket, whose making tcp_set_state() does not see. */
-function establishChild(bench: Bench) {
-  return bench.change('SYN_RECV', 'ESTABLISHED', { localPort: 443, remotePort: 50_000 });
+function establishChild(fixture: NormalizerFixture) {
+  return fixture.change('SYN_RECV', 'ESTABLISHED', { localPort: 443, remotePort: 50_000 });
 }
 
 describe('accept(2)', () => {
   const child = { localPort: 443, remotePort: 50_000 };
 
   test('comes when the program takes the connection, which it owns from then on', () => {
-    const bench = moduleBench();
-    const [established, ...none] = establishChild(bench);
+    const fixture = moduleBench();
+    const [established, ...none] = establishChild(fixture);
     expect(none).toEqual([]);
     expect(established).toMatchObject({ kind: 'tcp_state', direction: 'passive', isOwner: false });
-    const [accepted] = bench.feed('inet_csk_accept', {
+    const [accepted] = fixture.feed('inet_csk_accept', {
       ...child,
       thread: 31,
       inTask: true,
@@ -41,24 +46,24 @@ describe('accept(2)', () => {
       pid: 31,
       isOwner: true,
     });
-    const [closing] = bench.change('ESTABLISHED', 'CLOSE_WAIT', { ...child, thread: 0 });
+    const [closing] = fixture.change('ESTABLISHED', 'CLOSE_WAIT', { ...child, thread: 0 });
     expect(closing).toMatchObject({ pid: 31, isOwner: true });
   });
 
   test('of a connection that the peer has reset meanwhile remembers nothing', () => {
-    const bench = moduleBench();
-    establishChild(bench);
-    bench.change('ESTABLISHED', 'CLOSE', child);
-    expect(bench.normalizer.connections).toBe(0);
-    const [accepted] = bench.feed('inet_csk_accept', { ...child, thread: 31, to: 'CLOSE' });
+    const fixture = moduleBench();
+    establishChild(fixture);
+    fixture.change('ESTABLISHED', 'CLOSE', child);
+    expect(fixture.normalizer.connections).toBe(0);
+    const [accepted] = fixture.feed('inet_csk_accept', { ...child, thread: 31, to: 'CLOSE' });
     expect(accepted).toMatchObject({ kind: 'tcp_accept', pid: 31 });
-    expect(bench.normalizer.connections).toBe(0);
+    expect(fixture.normalizer.connections).toBe(0);
   });
 
   test('tells that a connection is passive whose beginning was not seen', () => {
-    const bench = moduleBench();
-    expect(bench.change('ESTABLISHED', 'CLOSE_WAIT', child)[0]).toMatchObject({ direction: 'unknown' });
-    expect(bench.feed('inet_csk_accept', { ...child, to: 'CLOSE_WAIT' })[0]).toMatchObject({
+    const fixture = moduleBench();
+    expect(fixture.change('ESTABLISHED', 'CLOSE_WAIT', child)[0]).toMatchObject({ direction: 'unknown' });
+    expect(fixture.feed('inet_csk_accept', { ...child, to: 'CLOSE_WAIT' })[0]).toMatchObject({
       direction: 'passive',
     });
   });
@@ -100,19 +105,19 @@ describe('a retransmit', () => {
   });
 
   test('by a loss probe is tlp; a probe with new data is none, and counted', () => {
-    const bench = moduleBench();
-    const [probe] = bench.feed('tcp_send_loss_probe', { to: 'ESTABLISHED', newData: 0, ...MEASURES });
+    const fixture = moduleBench();
+    const [probe] = fixture.feed('tcp_send_loss_probe', { to: 'ESTABLISHED', newData: 0, ...MEASURES });
     expect(probe).toMatchObject({ kind: 'tcp_retransmit', retransmitKind: 'tlp', state: 'ESTABLISHED' });
-    expect(bench.feed('tcp_send_loss_probe', { to: 'ESTABLISHED', newData: 1, ...MEASURES })).toEqual([]);
-    expect(bench.ledger.filtered).toEqual({ new_data: 1 });
+    expect(fixture.feed('tcp_send_loss_probe', { to: 'ESTABLISHED', newData: 1, ...MEASURES })).toEqual([]);
+    expect(fixture.ledger.filtered).toEqual({ new_data: 1 });
   });
 });
 
 test('a life has what the connection carried, and the kernel’s own count of retransmits', () => {
-  const bench = moduleBench();
-  establishChild(bench);
+  const fixture = moduleBench();
+  establishChild(fixture);
   const totals = { bytesAcknowledged: 5_000_000_000, bytesReceived: 7, segmentsSent: 9, segmentsReceived: 8 };
-  const events = bench.change('ESTABLISHED', 'CLOSE', {
+  const events = fixture.change('ESTABLISHED', 'CLOSE', {
     localPort: 443,
     remotePort: 50_000,
     time: 3 * MILLISECOND,
@@ -146,17 +151,17 @@ describe('a connection older than the agent', () => {
   const known = { direction: 'passive', pid: 80, comm: 'nginx', isOwner: true };
 
   test('has its owner and direction from its first record on', () => {
-    const bench = moduleBench();
-    bench.normalizer.existing([existing]);
-    expect(bench.feed('tcp_retransmit_skb', { ...record, to: 'ESTABLISHED' })[0]).toMatchObject(known);
-    expect(bench.change('ESTABLISHED', 'CLOSE_WAIT', record)[0]).toMatchObject(known);
+    const fixture = moduleBench();
+    fixture.normalizer.existing([existing]);
+    expect(fixture.feed('tcp_retransmit_skb', { ...record, to: 'ESTABLISHED' })[0]).toMatchObject(known);
+    expect(fixture.change('ESTABLISHED', 'CLOSE_WAIT', record)[0]).toMatchObject(known);
   });
 
   test('is found without a namespace too, unless two namespaces have it', () => {
     const seen = (connections: readonly ExistingConnection[]) => {
-      const bench = createBench();
-      bench.normalizer.existing(connections);
-      return bench.change('ESTABLISHED', 'CLOSE_WAIT', { ...record, netns: -1 })[0];
+      const fixture = createNormalizerFixture();
+      fixture.normalizer.existing(connections);
+      return fixture.change('ESTABLISHED', 'CLOSE_WAIT', { ...record, netns: -1 })[0];
     };
     expect(seen([existing])).toMatchObject(known);
     expect(seen([existing, { ...existing, netns: 7 }])).toMatchObject({
@@ -166,18 +171,18 @@ describe('a connection older than the agent', () => {
   });
 
   test('is not taken for another at the same ends', () => {
-    const bench = moduleBench();
-    bench.normalizer.existing([existing]);
+    const fixture = moduleBench();
+    fixture.normalizer.existing([existing]);
     // Closed before its end could be traced; the peer has come again by the same port.
-    expect(establishChild(bench)[0]).toMatchObject({ direction: 'passive', isOwner: false });
-    bench.change('ESTABLISHED', 'CLOSE', record);
-    expect(bench.change('ESTABLISHED', 'CLOSE_WAIT', record)[0]).toMatchObject({ direction: 'unknown' });
+    expect(establishChild(fixture)[0]).toMatchObject({ direction: 'passive', isOwner: false });
+    fixture.change('ESTABLISHED', 'CLOSE', record);
+    expect(fixture.change('ESTABLISHED', 'CLOSE_WAIT', record)[0]).toMatchObject({ direction: 'unknown' });
   });
 
   test('in another namespace is another', () => {
-    const bench = moduleBench();
-    bench.normalizer.existing([existing]);
-    const [event] = bench.change('ESTABLISHED', 'CLOSE_WAIT', { ...record, netns: 7 });
+    const fixture = moduleBench();
+    fixture.normalizer.existing([existing]);
+    const [event] = fixture.change('ESTABLISHED', 'CLOSE_WAIT', { ...record, netns: 7 });
     expect(event).toMatchObject({ direction: 'unknown', isOwner: false });
   });
 });

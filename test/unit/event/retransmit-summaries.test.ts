@@ -5,7 +5,12 @@ import { type PeerSummary, totalRetransmits } from '../../../src/event/connectio
 import { RETRANSMIT_KINDS, type RetransmitKind, SINGLE_EVENT_KINDS } from '../../../src/event/kinds.ts';
 import { createLimits } from '../../../src/event/limits.ts';
 import type { ProbeName } from '../../../src/source/probes.ts';
-import { type Bench, createBench, type RecordFields, SECOND } from '../../support/record-builder.ts';
+import {
+  createNormalizerFixture,
+  type NormalizerFixture,
+  type RecordFields,
+  SECOND,
+} from '../../support/record-builder.ts';
 
 const MINUTE = 60 * SECOND;
 const EVERY_MINUTE = { intervalNs: MINUTE, maxPeers: 100 };
@@ -19,9 +24,9 @@ const RECORDS: Readonly<Record<RetransmitKind, readonly [ProbeName, RecordFields
   unknown: ['tcp_retransmit_skb', { to: 'ESTABLISHED' }],
 };
 
-function retransmit(bench: Bench, kind: RetransmitKind, fields: RecordFields) {
+function retransmit(fixture: NormalizerFixture, kind: RetransmitKind, fields: RecordFields) {
   const [probe, its] = RECORDS[kind];
-  return bench.feed(probe, { ...its, ...fields });
+  return fixture.feed(probe, { ...its, ...fields });
 }
 
 const remoteOf = ({ flow }: PeerSummary) => flow?.remoteAddress ?? null;
@@ -37,23 +42,23 @@ function limitOf(perSecond: number) {
 
 describe('retransmit summaries', () => {
   test('are not made unless asked for', () => {
-    const bench = createBench();
-    retransmit(bench, 'rto', { time: 1 });
-    retransmit(bench, 'rto', { time: 10 * MINUTE });
-    bench.advance(Number.POSITIVE_INFINITY);
-    expect(bench.summaries).toEqual([]);
-    expect(bench.ledger.derived).toBe(0);
+    const fixture = createNormalizerFixture();
+    retransmit(fixture, 'rto', { time: 1 });
+    retransmit(fixture, 'rto', { time: 10 * MINUTE });
+    fixture.advance(Number.POSITIVE_INFINITY);
+    expect(fixture.summaries).toEqual([]);
+    expect(fixture.ledger.derived).toBe(0);
   });
 
   test('come at the end of each interval that had retransmits, one for each peer', () => {
-    const bench = createBench({ summaries: EVERY_MINUTE });
-    retransmit(bench, 'rto', { time: 5 * SECOND, cpu: 3 });
-    retransmit(bench, 'fast', { time: 6 * SECOND, cpu: 1 });
-    retransmit(bench, 'syn', { time: 7 * SECOND, socket: 2, remote: '10.0.0.3', cpu: 1 });
-    bench.advance(MINUTE - 1);
-    expect(bench.summaries).toEqual([]);
-    bench.advance(MINUTE);
-    expect(bench.summaries).toMatchObject([
+    const fixture = createNormalizerFixture({ summaries: EVERY_MINUTE });
+    retransmit(fixture, 'rto', { time: 5 * SECOND, cpu: 3 });
+    retransmit(fixture, 'fast', { time: 6 * SECOND, cpu: 1 });
+    retransmit(fixture, 'syn', { time: 7 * SECOND, socket: 2, remote: '10.0.0.3', cpu: 1 });
+    fixture.advance(MINUTE - 1);
+    expect(fixture.summaries).toEqual([]);
+    fixture.advance(MINUTE);
+    expect(fixture.summaries).toMatchObject([
       {
         flow: { version: 4, localAddress: '10.0.0.1', remoteAddress: '10.0.0.2' },
         cpu: 3,
@@ -65,18 +70,18 @@ describe('retransmit summaries', () => {
       },
       { flow: { remoteAddress: '10.0.0.3' }, cpu: 1, counts: { syn: 1 }, time: MINUTE, ordinal: 2 },
     ]);
-    expect(bench.ledger).toMatchObject({ derived: 2, emitted: 5 });
+    expect(fixture.ledger).toMatchObject({ derived: 2, emitted: 5 });
     // Nothing came in the minutes between, and the record that ends an interval is not in it.
-    retransmit(bench, 'rto', { time: 4.5 * MINUTE });
-    const [event] = retransmit(bench, 'rto', { time: 5 * MINUTE });
-    expect(bench.summaries.slice(2)).toMatchObject([
+    retransmit(fixture, 'rto', { time: 4.5 * MINUTE });
+    const [event] = retransmit(fixture, 'rto', { time: 5 * MINUTE });
+    expect(fixture.summaries.slice(2)).toMatchObject([
       { counts: { rto: 1 }, time: 5 * MINUTE, intervalUs: 60e6, ordinal: 1 },
     ]);
     expect(event?.ordinal).toBe(2);
   });
 
   test('tell peers apart by both addresses and by network namespace', () => {
-    const bench = createBench({ summaries: EVERY_MINUTE });
+    const fixture = createNormalizerFixture({ summaries: EVERY_MINUTE });
     const ends: RecordFields[] = [
       {},
       { local: '10.0.0.9' },
@@ -86,11 +91,11 @@ describe('retransmit summaries', () => {
       { localPort: 9 },
     ];
     for (const [index, its] of ends.entries()) {
-      retransmit(bench, 'rto', { time: 1, socket: 0x100 + index, ...its });
+      retransmit(fixture, 'rto', { time: 1, socket: 0x100 + index, ...its });
     }
-    bench.advance(Number.POSITIVE_INFINITY);
+    fixture.advance(Number.POSITIVE_INFINITY);
     expect(
-      bench.summaries.map(({ flow, netns, counts }) => [
+      fixture.summaries.map(({ flow, netns, counts }) => [
         flow?.version,
         flow?.localAddress,
         netns,
@@ -105,7 +110,7 @@ describe('retransmit summaries', () => {
   });
 
   test('count what a limit suppresses, and what is switched off', () => {
-    const limited = createBench({ summaries: EVERY_MINUTE, limits: limitOf(2) });
+    const limited = createNormalizerFixture({ summaries: EVERY_MINUTE, limits: limitOf(2) });
     for (let index = 0; index < 5; index++) retransmit(limited, 'rto', { time: 1 });
     limited.advance(MINUTE);
     expect(limited.summaries).toMatchObject([{ counts: { rto: 5 }, suppressed: 3 }]);
@@ -116,7 +121,7 @@ describe('retransmit summaries', () => {
       emitted: 3,
     });
 
-    const off = createBench({ summaries: EVERY_MINUTE, events: [] });
+    const off = createNormalizerFixture({ summaries: EVERY_MINUTE, events: [] });
     retransmit(off, 'tlp', { time: 1 });
     off.advance(MINUTE);
     expect(off.summaries).toMatchObject([{ counts: { tlp: 1 }, suppressed: 1 }]);
@@ -124,62 +129,62 @@ describe('retransmit summaries', () => {
   });
 
   test('leave out what is excluded and what is no retransmit', () => {
-    const bench = createBench({
+    const fixture = createNormalizerFixture({
       summaries: EVERY_MINUTE,
       events: [],
       exclusions: { ports: new Set([80]), comms: new Set(['task7']) },
     });
-    retransmit(bench, 'rto', { time: 1, socket: 1, remotePort: 80 });
-    bench.feed('inet_csk_accept', { time: 2, socket: 2, to: 'ESTABLISHED', thread: 7 });
-    retransmit(bench, 'rto', { time: 3, socket: 2 });
-    bench.feed('tcp_retransmit_skb', { time: 4, socket: 3, to: 'ESTABLISHED', error: -16 });
-    bench.feed('tcp_send_loss_probe', { time: 5, socket: 3, to: 'ESTABLISHED', newData: 1 });
-    bench.advance(Number.POSITIVE_INFINITY);
-    expect(bench.summaries).toEqual([]);
-    expect(bench.ledger.emitted).toBe(0);
+    retransmit(fixture, 'rto', { time: 1, socket: 1, remotePort: 80 });
+    fixture.feed('inet_csk_accept', { time: 2, socket: 2, to: 'ESTABLISHED', thread: 7 });
+    retransmit(fixture, 'rto', { time: 3, socket: 2 });
+    fixture.feed('tcp_retransmit_skb', { time: 4, socket: 3, to: 'ESTABLISHED', error: -16 });
+    fixture.feed('tcp_send_loss_probe', { time: 5, socket: 3, to: 'ESTABLISHED', newData: 1 });
+    fixture.advance(Number.POSITIVE_INFINITY);
+    expect(fixture.summaries).toEqual([]);
+    expect(fixture.ledger.emitted).toBe(0);
   });
 
   test('count the peers that are too many together, without an address', () => {
-    const bench = createBench({ summaries: { intervalNs: MINUTE, maxPeers: 2 } });
+    const fixture = createNormalizerFixture({ summaries: { intervalNs: MINUTE, maxPeers: 2 } });
     for (let peer = 0; peer < 6; peer++) {
-      retransmit(bench, 'rto', { time: peer, socket: 0x100 + peer, remote: `10.1.0.${peer}`, netns: 5 });
+      retransmit(fixture, 'rto', { time: peer, socket: 0x100 + peer, remote: `10.1.0.${peer}`, netns: 5 });
     }
-    retransmit(bench, 'fast', { time: 7, socket: 0x101, remote: '10.1.0.1', netns: 5 });
-    retransmit(bench, 'fast', { time: 8, socket: 0x105, remote: '10.1.0.5', netns: 5 });
-    bench.advance(MINUTE);
+    retransmit(fixture, 'fast', { time: 7, socket: 0x101, remote: '10.1.0.1', netns: 5 });
+    retransmit(fixture, 'fast', { time: 8, socket: 0x105, remote: '10.1.0.5', netns: 5 });
+    fixture.advance(MINUTE);
     expect(
-      bench.summaries.map((summary) => [remoteOf(summary), summary.netns, summary.counts]),
+      fixture.summaries.map((summary) => [remoteOf(summary), summary.netns, summary.counts]),
     ).toMatchObject([
       ['10.1.0.0', 5, { rto: 1, fast: 0 }],
       ['10.1.0.1', 5, { rto: 1, fast: 1 }],
       [null, -1, { rto: 4, fast: 1 }],
     ]);
     // Room for others, in the next one.
-    retransmit(bench, 'rto', { time: MINUTE + 1, socket: 0x105, remote: '10.1.0.5', netns: 5 });
-    bench.advance(2 * MINUTE);
-    expect(remoteOf(bench.summaries.at(-1) as PeerSummary)).toBe('10.1.0.5');
+    retransmit(fixture, 'rto', { time: MINUTE + 1, socket: 0x105, remote: '10.1.0.5', netns: 5 });
+    fixture.advance(2 * MINUTE);
+    expect(remoteOf(fixture.summaries.at(-1) as PeerSummary)).toBe('10.1.0.5');
   });
 
   test('end with the source, and at a change of the settings, after the time that they are of', () => {
-    const bench = createBench({ summaries: EVERY_MINUTE });
-    retransmit(bench, 'rto', { time: 61 * SECOND });
-    bench.advance(70 * SECOND);
-    bench.normalizer.summarize(EVERY_MINUTE);
-    expect(bench.summaries).toEqual([]);
-    bench.normalizer.summarize({ intervalNs: 30 * SECOND, maxPeers: 100 });
-    retransmit(bench, 'rto', { time: 80 * SECOND });
-    retransmit(bench, 'rto', { time: 100 * SECOND });
-    bench.advance(Number.POSITIVE_INFINITY);
-    bench.advance(Number.POSITIVE_INFINITY);
-    expect(bench.summaries.map(({ time, intervalUs, counts }) => [time, intervalUs, counts.rto])).toEqual([
+    const fixture = createNormalizerFixture({ summaries: EVERY_MINUTE });
+    retransmit(fixture, 'rto', { time: 61 * SECOND });
+    fixture.advance(70 * SECOND);
+    fixture.normalizer.summarize(EVERY_MINUTE);
+    expect(fixture.summaries).toEqual([]);
+    fixture.normalizer.summarize({ intervalNs: 30 * SECOND, maxPeers: 100 });
+    retransmit(fixture, 'rto', { time: 80 * SECOND });
+    retransmit(fixture, 'rto', { time: 100 * SECOND });
+    fixture.advance(Number.POSITIVE_INFINITY);
+    fixture.advance(Number.POSITIVE_INFINITY);
+    expect(fixture.summaries.map(({ time, intervalUs, counts }) => [time, intervalUs, counts.rto])).toEqual([
       [70 * SECOND, 10e6, 1],
       [90 * SECOND, 20e6, 1],
       [100 * SECOND, 10e6, 1],
     ]);
-    bench.normalizer.summarize({ intervalNs: 0, maxPeers: 100 });
-    retransmit(bench, 'rto', { time: 200 * SECOND });
-    bench.advance(Number.POSITIVE_INFINITY);
-    expect(bench.summaries).toHaveLength(3);
+    fixture.normalizer.summarize({ intervalNs: 0, maxPeers: 100 });
+    retransmit(fixture, 'rto', { time: 200 * SECOND });
+    fixture.advance(Number.POSITIVE_INFINITY);
+    expect(fixture.summaries).toHaveLength(3);
   });
 
   test('add up to all retransmits, suppressed or not, however many peers and intervals', () => {
@@ -196,24 +201,27 @@ describe('retransmit summaries', () => {
         fc.integer({ min: 1, max: 5 }),
         (steps, maxPeers, perSecond) => {
           const intervalNs = 7 * SECOND;
-          const bench = createBench({ summaries: { intervalNs, maxPeers }, limits: limitOf(perSecond) });
+          const fixture = createNormalizerFixture({
+            summaries: { intervalNs, maxPeers },
+            limits: limitOf(perSecond),
+          });
           const expected = new Map<string, number>();
           let time = 0;
           for (const { after, kind, peer, advances } of steps) {
             time += after;
-            retransmit(bench, kind, {
+            retransmit(fixture, kind, {
               time,
               socket: 0x100 + peer,
               request: 0x900 + peer,
               remote: `10.1.0.${peer}`,
             });
-            if (advances) bench.advance(time);
+            if (advances) fixture.advance(time);
             const key = `${Math.floor(time / intervalNs)} ${kind}`;
             expected.set(key, (expected.get(key) ?? 0) + 1);
           }
-          bench.advance(Number.POSITIVE_INFINITY);
+          fixture.advance(Number.POSITIVE_INFINITY);
 
-          const { summaries, ledger, events } = bench;
+          const { summaries, ledger, events } = fixture;
           const summed = new Map<string, number>();
           const peersOf = new Map<number, (string | null)[]>();
           for (const summary of summaries) {

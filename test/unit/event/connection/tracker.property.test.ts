@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { TcpState } from '../../../../src/event/kinds.ts';
 import type { ProbeName } from '../../../../src/source/probes.ts';
 import {
-  type Bench,
-  createBench,
+  createNormalizerFixture,
+  type NormalizerFixture,
   type RecordFields,
   type SeenEvent,
 } from '../../../support/record-builder.ts';
@@ -100,7 +100,13 @@ interface Given extends Step {
 }
 
 /** Walks in parallel; each socket's memory carries one at a time. `lossPercent` of the records are left out. */
-function giveWalks(bench: Bench, random: Random, count: number, lossPercent: number, shape: Shape): Given[] {
+function giveWalks(
+  fixture: NormalizerFixture,
+  random: Random,
+  count: number,
+  lossPercent: number,
+  shape: Shape,
+): Given[] {
   const given: Given[] = [];
   const active = new Map<number, { walk: Walk; at: number }>();
   let begun = 0;
@@ -128,10 +134,10 @@ function giveWalks(bench: Bench, random: Random, count: number, lossPercent: num
     time += 1 + random(2_000_000);
     given.push({ ...step, walk, time });
     if (random(100) < lossPercent) continue;
-    bench.feed(step.probe, { ...step.fields, time, cpu: random(4), thread: 100 + random(5) });
-    bench.advance(time);
+    fixture.feed(step.probe, { ...step.fields, time, cpu: random(4), thread: 100 + random(5) });
+    fixture.advance(time);
   }
-  bench.advance(Number.POSITIVE_INFINITY);
+  fixture.advance(Number.POSITIVE_INFINITY);
   return given;
 }
 
@@ -182,12 +188,12 @@ function expectTruth(events: readonly SeenEvent[], given: readonly Given[]): voi
 describe('many connections at once', () => {
   test('nothing missing: each has one identifier, a whole legal walk, true durations and whole counts', () => {
     const property = fc.property(fc.integer(), fc.boolean(), (seed, peerComesLater) => {
-      const bench = createBench();
-      const given = giveWalks(bench, randomOf(seed), 40, 0, { peerComesLater });
-      const { events } = bench;
+      const fixture = createNormalizerFixture();
+      const given = giveWalks(fixture, randomOf(seed), 40, 0, { peerComesLater });
+      const { events } = fixture;
       expectOrdinalsWithoutGaps(events);
       expectTruth(events, given);
-      expect(bench.ledger.held).toBe(0);
+      expect(fixture.ledger.held).toBe(0);
       const idOfWalk = groupBy(events, ({ remotePort }) => remotePort);
       for (const walkEvents of idOfWalk.values()) {
         expect(new Set(walkEvents.map(({ id }) => id)).size).toBe(1);
@@ -222,11 +228,11 @@ describe('many connections at once', () => {
 
   test('with records lost nothing false is said, and no identifier is of two connections', () => {
     const property = fc.property(fc.integer(), fc.integer({ min: 1, max: 70 }), (seed, lossPercent) => {
-      const bench = createBench();
-      const given = giveWalks(bench, randomOf(seed), 40, lossPercent, { peerComesLater: false });
-      expectOrdinalsWithoutGaps(bench.events);
-      expectTruth(bench.events, given);
-      for (const events of groupBy(bench.events, ({ id }) => id).values()) {
+      const fixture = createNormalizerFixture();
+      const given = giveWalks(fixture, randomOf(seed), 40, lossPercent, { peerComesLater: false });
+      expectOrdinalsWithoutGaps(fixture.events);
+      expectTruth(fixture.events, given);
+      for (const events of groupBy(fixture.events, ({ id }) => id).values()) {
         expect(new Set(events.map(({ remotePort }) => remotePort)).size).toBe(1);
       }
     });
@@ -240,12 +246,12 @@ describe('many connections at once', () => {
       fc.constantFrom(0, 30),
       fc.boolean(),
       (seed, maxConnections, lossPercent, peerComesLater) => {
-        const bench = createBench({ maxConnections });
-        const { normalizer } = bench;
-        giveWalks(bench, randomOf(seed), 40, lossPercent, { peerComesLater });
+        const fixture = createNormalizerFixture({ maxConnections });
+        const { normalizer } = fixture;
+        giveWalks(fixture, randomOf(seed), 40, lossPercent, { peerComesLater });
         expect(normalizer.connections).toBeLessThanOrEqual(maxConnections);
-        expect(bench.ledger.held).toBe(0);
-        expectOrdinalsWithoutGaps(bench.events);
+        expect(fixture.ledger.held).toBe(0);
+        expectOrdinalsWithoutGaps(fixture.events);
       },
     );
     fc.assert(property, { numRuns: 300 });
