@@ -1,0 +1,200 @@
+import { describe, expect, test } from 'vitest';
+import { UNKNOWN } from '../../../src/event/draft.ts';
+import { accept, connect, kinds, only } from '../../support/connection-walks.ts';
+import { createNormalizerFixture, SECOND } from '../../support/record-builder.ts';
+
+describe('active open', () => {
+  test('waits for the local port, which ESTABLISHED tells', () => {
+    const fixture = createNormalizerFixture();
+    const fields = { inTask: true, thread: 7, cpu: 2 };
+    expect(fixture.change('CLOSE', 'SYN_SENT', { ...fields, time: 5000, localPort: 0 })).toEqual([]);
+    expect(fixture.ledger.held).toBe(1);
+    const events = fixture.change('SYN_SENT', 'ESTABLISHED', { time: 3_005_999, cpu: 1, thread: 0 });
+    expect(fixture.ledger.held).toBe(0);
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_state', 'tcp_connect_latency']);
+    const [syn, connected, established, latency] = events;
+    expect(syn).toMatchObject({
+      time: 5000,
+      cpu: 2,
+      ordinal: 0,
+      oldState: 'CLOSE',
+      newState: 'SYN_SENT',
+      durationUs: -1,
+      localPort: 40_000,
+      remotePort: 443,
+      direction: 'active',
+      pid: 7,
+      isOwner: true,
+    });
+    expect(syn?.communityId).toMatch(/^1:/);
+    expect(connected).toMatchObject({ time: 5000, cpu: 2, ordinal: 1, pid: 7 });
+    expect(established).toMatchObject({ time: 3_005_999, cpu: 1, ordinal: 0, durationUs: 3000, pid: 7 });
+    expect(latency).toMatchObject({ cpu: 1, ordinal: 1, latencyUs: 3000 });
+    expect(new Set(events.map(({ id }) => id)).size).toBe(1);
+  });
+
+  test('is completed by a retransmitted SYN', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0 });
+    const events = fixture.feed('tcp_retransmit_skb', { time: SECOND, to: 'SYN_SENT' });
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_retransmit']);
+    expect(events.map(({ localPort }) => localPort)).toEqual([40_000, 40_000, 40_000]);
+    expect(events[2]).toMatchObject({ retransmitKind: 'syn', state: 'SYN_SENT', direction: 'active' });
+  });
+
+  test('is released after 1.3 s of trace time with what is known, and goes on when more comes', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 1000, localPort: 0 });
+    expect(fixture.advance(1000 + 1.3 * SECOND - 1)).toEqual([]);
+    const released = fixture.advance(1000 + 1.3 * SECOND);
+    expect(kinds(released)).toEqual(['tcp_state', 'tcp_connect']);
+    expect(released[0]).toMatchObject({
+      localPort: 0,
+      remotePort: 443,
+      remote: '10.0.0.2',
+      communityId: null,
+    });
+    expect(fixture.ledger.held).toBe(0);
+    const established = fixture.change('SYN_SENT', 'ESTABLISHED', { time: 1000 + 2 * SECOND });
+    expect(established[0]).toMatchObject({ id: released[0]?.id, localPort: 40_000, durationUs: 2_000_000 });
+    expect(established[0]?.communityId).toMatch(/^1:/);
+  });
+
+  test('that fails gives no latency and no life', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0 });
+    fixture.feed('tcp_receive_reset', { time: 1000, to: 'SYN_SENT' });
+    fixture.change('SYN_SENT', 'CLOSE', { time: 2000 });
+    expect(kinds(fixture.events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_reset', 'tcp_state']);
+    expect(fixture.normalizer.connections).toBe(0);
+  });
+
+  test('without a free port never has one', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0 });
+    const events = fixture.change('SYN_SENT', 'CLOSE', { time: 2000, localPort: 0 });
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_state']);
+    expect(events.every(({ localPort, communityId }) => localPort === 0 && communityId === null)).toBe(true);
+    expect(fixture.ledger.held).toBe(0);
+  });
+
+  test('of a socket that connects again still shows the port of its last connection, which is not believed', () => {
+    // Seen on 6.18: connect refused, then connect on the same socket. inet_sport stays until inet_hash_connect.
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0, remotePort: 1 });
+    fixture.change('SYN_SENT', 'CLOSE', { time: 1000, localPort: 56_662, remotePort: 1 });
+    const again = [
+      ...fixture.change('CLOSE', 'SYN_SENT', { time: 2000, localPort: 56_662 }),
+      ...fixture.change('SYN_SENT', 'ESTABLISHED', { time: 5000, localPort: 44_870 }),
+    ];
+    expect(kinds(again)).toEqual(['tcp_state', 'tcp_connect', 'tcp_state', 'tcp_connect_latency']);
+    expect(again.map(({ localPort }) => localPort)).toEqual([44_870, 44_870, 44_870, 44_870]);
+    expect(again[3]).toMatchObject({ latencyUs: 3, direction: 'active' });
+  });
+
+  test('from both sides at once stays active', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0 });
+    fixture.change('SYN_SENT', 'SYN_RECV', { time: 4000 });
+    const events = fixture.change('SYN_RECV', 'ESTABLISHED', { time: 9000 });
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect_latency']);
+    expect(events[1]).toMatchObject({ direction: 'active', latencyUs: 9 });
+  });
+
+  test('in an interrupt has no owner', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0, inTask: false, thread: 7 });
+    const events = fixture.change('SYN_SENT', 'ESTABLISHED', { time: 1000, thread: 8 });
+    expect(events.map(({ pid, isOwner }) => [pid, isOwner])).toEqual([
+      [7, false],
+      [7, false],
+      [8, false],
+      [8, false],
+    ]);
+  });
+});
+
+describe('passive open', () => {
+  test('waits for the peer, which the next record tells', () => {
+    const fixture = createNormalizerFixture();
+    const events = accept(fixture);
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_state', 'tcp_accept']);
+    expect(events[0]).toMatchObject({
+      oldState: 'LISTEN',
+      newState: 'SYN_RECV',
+      direction: 'passive',
+      durationUs: -1,
+    });
+    expect(events.every(({ remote, remotePort }) => remote === '10.0.0.2' && remotePort === 50_000)).toBe(
+      true,
+    );
+    expect(events[1]).toMatchObject({ durationUs: 1000 });
+  });
+
+  test('needs not wait where the kernel tells the peer at once', () => {
+    const fixture = createNormalizerFixture();
+    const events = fixture.change('LISTEN', 'SYN_RECV', { time: 0, localPort: 443, remotePort: 50_000 });
+    expect(kinds(events)).toEqual(['tcp_state']);
+    expect(only(events)).toMatchObject({ direction: 'passive', remotePort: 50_000 });
+  });
+
+  test('takes over the identifier and the count of its retransmitted SYN-ACKs', () => {
+    const fixture = createNormalizerFixture();
+    const ends = { localPort: 443, remotePort: 50_000 };
+    const synAck = { ...ends, socket: 0x9000, request: 0x7000 };
+    const first = only(fixture.feed('tcp_retransmit_synack', { ...synAck, time: SECOND }));
+    const second = only(fixture.feed('tcp_retransmit_synack', { ...synAck, time: 3 * SECOND }));
+    expect(first).toMatchObject({
+      retransmitKind: 'synack',
+      state: 'SYN_RECV',
+      direction: 'passive',
+      pid: 0,
+    });
+    const events = accept(fixture, { ...ends, socket: 0x2000, time: 4 * SECOND });
+    fixture.change('ESTABLISHED', 'CLOSE_WAIT', { ...ends, socket: 0x2000, time: 5 * SECOND });
+    fixture.change('CLOSE_WAIT', 'LAST_ACK', { ...ends, socket: 0x2000, time: 6 * SECOND });
+    const last = fixture.change('LAST_ACK', 'CLOSE', { ...ends, socket: 0x2000, time: 7 * SECOND });
+    expect(new Set([first, second, ...events, ...last].map(({ id }) => id)).size).toBe(1);
+    expect(last[1]).toMatchObject({ kind: 'tcp_life', retransmits: 2 });
+    expect(fixture.normalizer.connections).toBe(0);
+  });
+
+  test('does not take over the request of another peer', () => {
+    const fixture = createNormalizerFixture();
+    const other = { localPort: 443, remotePort: 50_001, socket: 0x9000, request: 0x7000 };
+    const synAck = only(fixture.feed('tcp_retransmit_synack', other));
+    const events = accept(fixture, { socket: 0x2000 });
+    expect(events[0]?.id).not.toBe(synAck.id);
+  });
+
+  test('does not take over a request whose memory has become another request', () => {
+    const fixture = createNormalizerFixture();
+    const request = { localPort: 443, socket: 0x9000, request: 0x7000 };
+    const old = only(fixture.feed('tcp_retransmit_synack', { ...request, remotePort: 50_000 }));
+    fixture.feed('tcp_retransmit_synack', { ...request, remotePort: 50_001 });
+    const events = accept(fixture, { socket: 0x2000, remotePort: 50_000 });
+    expect(events[0]?.id).not.toBe(old.id);
+  });
+});
+
+describe('the count of retransmits in a life', () => {
+  const life = (fixture: ReturnType<typeof createNormalizerFixture>) =>
+    fixture.change('ESTABLISHED', 'CLOSE', { time: 9 * SECOND }).find(({ kind }) => kind === 'tcp_life')
+      ?.retransmits;
+
+  test('is whole for a connection seen from its start', () => {
+    const fixture = createNormalizerFixture();
+    connect(fixture);
+    fixture.feed('tcp_retransmit_skb', { time: SECOND, to: 'ESTABLISHED' });
+    expect(life(fixture)).toBe(1);
+  });
+
+  test('is not known of a connection during which records were lost, and is again of later ones', () => {
+    const fixture = createNormalizerFixture();
+    connect(fixture);
+    fixture.normalizer.lost();
+    expect(life(fixture)).toBe(UNKNOWN);
+    connect(fixture);
+    expect(life(fixture)).toBe(0);
+  });
+});
