@@ -1,25 +1,13 @@
 /** Our own encoder writes what OpenTelemetry's serializer writes, to the byte. */
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../../../src/event/kinds.ts';
 import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
-import { createRecordMaker } from '../../../../../src/sink/otlp/encode/log-record.ts';
 import { batchOf, batchOfTexts } from '../../../../support/batch.ts';
 import { fieldsOf, fullEvent, fullEvents } from '../../../../support/sample-events.ts';
-
-const OBSERVED_MS = Date.UTC(2026, 10, 24, 3, 0, 0, 7);
-const VERSION = '1.2.3';
-const ROOT = join(import.meta.dirname, '../../../../..');
-
-function byOpenTelemetry(events: readonly TcpEvent[]): Buffer {
-  const makeRecord = createRecordMaker(VERSION);
-  const records = events.map((event) => makeRecord(event, [OBSERVED_MS / 1000 - 0.007, 7_000_000]));
-  return Buffer.from(ProtobufLogsSerializer.serializeRequest(records) ?? []);
-}
+import { byOpenTelemetry, OBSERVED_MS, VERSION } from './by-opentelemetry.ts';
 
 function byOurselves(events: readonly object[], encoder = createProtobufEncoder(VERSION)): Buffer {
   const batch = batchOf(events);
@@ -59,19 +47,6 @@ describe('a request in protobuf', () => {
   it('is that of OpenTelemetry for one event of each kind', () => {
     for (const event of fullEvents) expect(byOurselves([event])).toEqual(byOpenTelemetry([event]));
     expect(byOurselves(fullEvents)).toEqual(byOpenTelemetry(fullEvents));
-  });
-
-  it.each(['linux-6.18', 'module-6.1'])('is that of OpenTelemetry for what the agent makes of %s', (name) => {
-    const recording = join(ROOT, 'test/recordings', `${name}.ktcrec`);
-    const output = execFileSync(join(ROOT, 'bin/ktc'), ['replay', '--json', recording], {
-      maxBuffer: 2 ** 28,
-    });
-    const texts = output.toString('utf8').trimEnd().split('\n');
-    const parsed = texts.map((line) => JSON.parse(line) as TcpEvent);
-    expect(parsed.length).toBeGreaterThan(100);
-    const batch = batchOfTexts(texts);
-    const request = createProtobufEncoder(VERSION).encode(batch, 0, batch.count, OBSERVED_MS);
-    expect(Buffer.from(request).equals(byOpenTelemetry(parsed))).toBe(true);
   });
 
   it('is that of OpenTelemetry for any events, from an encoder that has seen others before', () => {
