@@ -114,6 +114,14 @@ describe('how far a sink has come', () => {
     expect(cursorOnDisk()).toBe(cursorText(3));
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  test('is not saved any more once the spool is closed', async () => {
+    const { fixture } = await openOnCrashDisk();
+    fixture.append(events(0, 3));
+    await fixture.close();
+    fixture.opened.spool.release();
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
 
 describe('a disk that does not take a cursor', () => {
