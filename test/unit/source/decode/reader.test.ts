@@ -121,7 +121,9 @@ describe('a state change', () => {
   });
 
   it('may be one to the last of the states', () => {
-    expect(read(reader, setState(2, IPV4, [10, 12])).record).toMatchObject({ oldState: 10, newState: 12 });
+    const { ok, record } = read(reader, setState(2, IPV4, [10, 12]));
+    expect(ok).toBe(true);
+    expect(record).toMatchObject({ oldState: 10, newState: 12 });
   });
 
   it('has no socket where the kernel does not tell its address', () => {
