@@ -37,6 +37,12 @@ describe('in memory', () => {
     expect([spool.bytes, spool.full]).toEqual([0, false]);
   });
 
+  test('without a reader, for whom nobody would settle it, nothing is kept', () => {
+    const { spool } = openMemorySpool({}, 10, fs);
+    spool.append(batchOfTexts(['x'.repeat(20)]), null);
+    expect([spool.bytes, spool.full]).toEqual([0, false]);
+  });
+
   test('small batches that wait are taken as one, within the limits', () => {
     const { spool, a } = openMemory(1 << 20);
     for (const text of ['1', '22', '333', '4']) spool.append(batchOfTexts([text, text]), null);

@@ -4,21 +4,33 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../../../src/pipeline/spool/disk/frame.ts';
 import { textsOf } from '../scripted-sink.ts';
-import { events, makeDirectory, openFixture, segmentNames, systemError } from './fixture.ts';
+import {
+  events,
+  makeDirectory,
+  openFixture,
+  type SpoolFixtureOptions,
+  segmentNames,
+  systemError,
+} from './fixture.ts';
 
 const EVENTS_PER_FRAME = 2;
 const FRAME_BYTES = FRAME_HEADER_BYTES + Buffer.byteLength(`${events(0, EVENTS_PER_FRAME).join('\n')}\n`);
 const placeOf = (frame: number) => SEGMENT_HEADER_BYTES + frame * FRAME_BYTES;
 
 /** A spool of which nothing that is on disk is in memory, with `frames` frames in one file. */
-async function openOnDisk(frames: number) {
+async function openOnDisk(frames: number, options: SpoolFixtureOptions = {}) {
   const directory = makeDirectory();
   const opened: string[] = [];
   const descriptors = new Set<number>();
-  const disk: { fault: Error | null } = { fault: null };
+  const disk: { fault: Error | null; readFault: Error | null } = { fault: null, readFault: null };
   const fixture = await openFixture(directory, {
     memoryBytes: 1,
+    ...options,
     files: {
+      readSync: ((...parts: Parameters<typeof fs.readSync>) => {
+        if (disk.readFault !== null) throw disk.readFault;
+        return fs.readSync(...parts);
+      }) as typeof fs.readSync,
       openSync(path, flags, mode) {
         const isRead = flags === fs.constants.O_RDONLY && String(path).startsWith(`${directory}/`);
         if (isRead && disk.fault !== null) throw disk.fault;
@@ -90,6 +102,52 @@ describe('a file', () => {
     expect(() => fixture.takeAll()).toThrow('a bug');
     disk.fault = null;
     expect(fixture.deliverAll()).toEqual(events(0, 2));
+  });
+});
+
+describe('no more files are open than the one that is written and the one that is read', () => {
+  const large = (event: number) => [`{"event":${event},"x":"${'x'.repeat(70_000)}"}`];
+
+  test('when one is read after the other', async () => {
+    const { fixture, descriptors, directory } = await openOnDisk(1, { maxBytes: 1 << 20 });
+    for (let event = 2; event < 6; event++) fixture.append(large(event));
+    expect(segmentNames(directory).length).toBeGreaterThan(3);
+    expect(fixture.deliverAll()).toHaveLength(6);
+    expect(descriptors.size).toBe(2);
+  });
+
+  test('when the one that was read ends before its time', async () => {
+    const { fixture, path, descriptors } = await openOnDisk(2);
+    fs.truncateSync(path, placeOf(1));
+    fixture.deliverAll();
+    expect(fixture.damages).toHaveLength(1);
+    expect(descriptors.size).toBe(1);
+  });
+
+  test('when the one that was read is given up', async () => {
+    const { fixture, descriptors, filesRead } = await openOnDisk(2, {
+      whenFull: 'drop_oldest',
+      maxBytes: 200_000,
+      memoryBytes: 100_000,
+    });
+    // No room in memory for what came before.
+    for (let event = 4; event < 6; event++) fixture.append(large(event));
+    const first = fixture.reader().take({ maxEvents: 2, maxBytes: 1 << 20 });
+    expect(first && fixture.deliver(first)).toEqual(events(0, 2));
+    expect(filesRead()).toHaveLength(1);
+    expect(descriptors.size).toBe(2);
+    for (let event = 6; event < 9; event++) fixture.append(large(event));
+    expect(fixture.account().dropped).not.toEqual({});
+    expect(descriptors.size).toBe(1);
+  });
+
+  test('when the system refuses to read on', async () => {
+    const { fixture, descriptors, disk } = await openOnDisk(2);
+    disk.readFault = systemError('EIO');
+    expect(fixture.takeAll()).toEqual([]);
+    // What is written was given up with it.
+    expect(descriptors.size).toBe(0);
+    disk.readFault = null;
   });
 });
 

@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
-import { createCrashDisk } from './crash-disk.ts';
-import { events, makeDirectory, openFixture, type SpoolFixtureOptions } from './fixture.ts';
+import { type CrashDisk, createCrashDisk } from './crash-disk.ts';
+import { events, makeDirectory, openFixture, type SpoolFixtureOptions, segmentNames } from './fixture.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -116,11 +116,35 @@ describe('how far a sink has come', () => {
   });
 
   test('is not saved any more once the spool is closed', async () => {
-    const { fixture } = await openOnCrashDisk();
+    const { fixture, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
     fixture.append(events(0, 3));
+    await pass(100);
     await fixture.close();
     fixture.opened.spool.release();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('what nobody has taken yet', () => {
+  /** Of a host that crashes only what was forced to the disk is left. */
+  const afterCrash = (disk: CrashDisk) =>
+    openFixture(disk.crash(makeDirectory(), { names: 0, written: 0, zeros: false }).directory);
+
+  test('is forced to the disk after the interval', async () => {
+    const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+    await pass(100);
+    fixture.append(events(0, 3));
+    await pass(100);
+    expect((await afterCrash(disk)).deliverAll()).toEqual(events(0, 3));
+  });
+
+  test('may be a mark without an event', async () => {
+    const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+    const mark = { instance: Buffer.alloc(24, 1), records: 7, held: 0 };
+    await pass(100);
+    fixture.opened.spool.mark(mark);
+    await pass(100);
+    expect((await afterCrash(disk)).opened.mark).toEqual(mark);
   });
 });
 
@@ -132,6 +156,8 @@ describe('a disk that does not take a cursor', () => {
     disk.isFull = true;
     await pass(60_000);
     expect(fixture.faults).toEqual([expect.stringContaining('the disk is full')]);
+    // The file of events is none the worse for it, and is written on.
+    expect(segmentNames(disk.directory)).toEqual([`${'0'.repeat(20)}.open`]);
     disk.isFull = false;
     await pass(999);
     expect(cursorOnDisk()).toBeNull();
