@@ -167,6 +167,15 @@ describe('a record batch', () => {
     );
   });
 
+  it('packs events into one record that fit to the byte, and not one byte more', async () => {
+    const texts = ['"aa"', '"bbb"'];
+    const bytes = texts.join('\n').length;
+    const valuesWithin = async (maxBytes: number) =>
+      (await read(batchOfTexts(texts), { bounds: { maxEvents: 10, maxBytes } })).values;
+    expect(await valuesWithin(bytes)).toEqual([texts.join('\n')]);
+    expect(await valuesWithin(bytes - 1)).toEqual(texts);
+  });
+
   it('writes lengths of every size', async () => {
     const texts = [0, 60, 61, 62, 63, 64, 8189, 8190, 8191, 8192, 1_048_575, 1_048_576, 2_100_000].map(
       (size) => JSON.stringify('x'.repeat(size)),

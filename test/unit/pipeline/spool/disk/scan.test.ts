@@ -93,8 +93,11 @@ describe('what is at an offset of a segment', () => {
   });
 
   test('is torn where the next frame is behind the bytes that count', () => {
-    const { descriptor } = segmentOf(Buffer.from('garbage'), GOOD);
-    expect(find({ descriptor, size: FIRST + 'garbage'.length })).toEqual({ kind: 'torn' });
+    for (const before of [Buffer.alloc(0), GOOD]) {
+      const { descriptor } = segmentOf(before, Buffer.from('garbage'), GOOD);
+      const at = FIRST + before.length;
+      expect(find({ descriptor, size: at + 'garbage'.length }, at)).toEqual({ kind: 'torn' });
+    }
   });
 
   test('is damaged where a frame lies within the payload that its header announces', () => {
