@@ -141,7 +141,7 @@ function openLocked(options: DiskSpoolOptions, lock: Server): Result<OpenSpool> 
     segments: () => storage.segments.length,
     async close() {
       storage.seal();
-      spool.release();
+      spool.releaseAll();
       await saver.close();
       lock.close();
     },

@@ -33,8 +33,13 @@ export interface Spool {
   append(batch: NewBatch, mark: SpoolMark | null): void;
   /** Notes up to which of the kernel's records all events are spooled, where the last ones led to none. */
   mark(mark: SpoolMark): void;
-  /** Forgets what every reader has settled, and removes the sealed files that hold nothing else. */
+  /**
+   * Forgets what every reader has settled, and removes the sealed files that hold nothing else. The last file stays: it
+   * has the last mark, and without that the next run could not count what a crash costs.
+   */
   release(): void;
+  /** As `release`, at the end of a run: the last file may go too. */
+  releaseAll(): void;
   /** A new reader, to be made before the first append. */
   reader(options: ReaderOptions): SpoolReader;
   /** No room: reading has to wait. A batch that is appended all the same is kept. */
@@ -79,15 +84,20 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
     }
   }
 
-  function release(): void {
+  function removeSettled(filesToKeep: number): void {
     const settled = Math.min(...readers.map(({ cursor }) => cursor));
     entries.forgetBefore(settled);
     onChange();
     if (storage === null) return;
-    for (let oldest = storage.segments[0]; oldest !== undefined; oldest = storage.segments[0]) {
-      if (!oldest.isSealed || oldest.end > settled) break;
+    while (storage.segments.length > filesToKeep) {
+      const [oldest] = storage.segments;
+      if (oldest === undefined || !oldest.isSealed || oldest.end > settled) break;
       storage.remove(oldest);
     }
+  }
+
+  function release(): void {
+    removeSettled(1);
   }
 
   return {
@@ -112,6 +122,7 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
       onChange();
     },
     release,
+    releaseAll: () => removeSettled(0),
     reader(readerOptions) {
       const reader = createReader(readerOptions, log);
       readers.push(reader);

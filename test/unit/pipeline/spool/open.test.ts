@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
 import { systemFiles } from '../../../../src/pipeline/spool/disk/files.ts';
 import { checkSpoolDirectory } from '../../../../src/pipeline/spool/open.ts';
-import { events, makeDirectory, openFixture, segmentNames, systemError } from './fixture.ts';
+import { copyAsAfterKill, events, makeDirectory, openFixture, segmentNames, systemError } from './fixture.ts';
 
 const fail = (error: Error) => () => {
   throw error;
@@ -87,14 +87,36 @@ describe('the files of a spool', () => {
     expect(size).toBeLessThan(segmentBytes + FRAME_BYTES + 100);
   });
 
-  test('that are settled when an agent is killed are gone after the next start', async () => {
+  test('that are settled when an agent is killed are gone after the next start, but for the last one', async () => {
     const directory = makeDirectory();
     const first = await openFixture(directory);
     first.append(events(0, 2));
     await first.close();
-    fs.writeFileSync(join(directory, 'cursor.one'), cursorText(2));
-    await openFixture(directory);
+    const second = await openFixture(directory);
+    second.append(events(2, 1));
+    await second.close();
+    fs.writeFileSync(join(directory, 'cursor.one'), cursorText(3));
+    expect(segmentNames(directory)).toHaveLength(2);
+    const third = await openFixture(directory);
+    expect(segmentNames(directory)).toHaveLength(1);
+    third.append(events(3, 1));
+    third.deliverAll();
+    await third.close();
     expect(segmentNames(directory)).toEqual([]);
+  });
+
+  test('still have the last mark where an agent is killed before it has made one of its own', async () => {
+    const directory = makeDirectory();
+    const instance = Buffer.alloc(24, 7);
+    const first = await openFixture(directory, { fsyncIntervalMs: 0 });
+    first.append(events(0, 2), { instance, records: 20, held: 0 });
+    first.deliverAll();
+    const afterKill = copyAsAfterKill(directory);
+    fs.writeFileSync(join(afterKill, 'cursor.one'), cursorText(2));
+    const second = await openFixture(afterKill);
+    expect(second.opened.mark).toMatchObject({ records: 20 });
+    const afterSecondKill = copyAsAfterKill(afterKill);
+    expect((await openFixture(afterSecondKill)).opened.mark).toMatchObject({ records: 20 });
   });
 
   test('have no mark where no frame has one, or there are none', async () => {
