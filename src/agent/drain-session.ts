@@ -56,7 +56,7 @@ async function drain(
   const ledger = createLedger(sinkNames(config));
   const spool = await openSpool(config, ledger, faults, log);
   if (!spool.ok) return failure('unavailable', spool.problem);
-  const sinks = await createSinks(config, {
+  const sinks = createSinks(config, {
     version,
     host: readIdentity(config.host.name).hostName,
     secrets,

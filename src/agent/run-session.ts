@@ -120,7 +120,7 @@ async function runAgent(options: SessionOptions, opened: Opened): Promise<Result
   const { source, ledger, spool, faults, logging, signals } = opened;
   const { log } = logging;
   const stdoutClosed = new AbortController();
-  const sinks = await createSinks(config, {
+  const sinks = createSinks(config, {
     version,
     host: source.kernel.hostName,
     secrets,

@@ -64,11 +64,8 @@ export interface SinkDefinition<Config, Path extends string, Secrets> {
   readonly checks: readonly CrossCheck<Config, Path>[];
   /** Null for a sink without secrets. */
   readonly secret: SecretFile<Config, Path, SecretContent | null> | null;
-  /**
-   * Makes the sink, without connecting or opening anything. It imports the sink's code only now, so that commands and
-   * agents without this sink do not load it.
-   */
-  readonly create: (config: Config, secrets: Secrets, context: SinkContext) => Promise<Sink>;
+  /** Makes the sink, without connecting or opening anything. */
+  readonly create: (config: Config, secrets: Secrets, context: SinkContext) => Sink;
   /** For `ktc check`, where to open the sink would leave something behind. Null: there is nothing to check. */
   readonly check?: (config: Config) => Promise<SinkFinding | null>;
 }

@@ -21,14 +21,14 @@ function emittedKinds({ events, summary }: AgentConfig): EventKind[] {
   return summary.interval_s > 0 ? [...kinds, 'tcp_retransmit_summary'] : kinds;
 }
 
-function createSink(name: SinkName, config: AgentConfig, surroundings: SinkSurroundings): Promise<Sink> {
+function createSink(name: SinkName, config: AgentConfig, surroundings: SinkSurroundings): Sink {
   const { secrets, ...rest } = surroundings;
   return sinks[name].create(config, secrets, { ...rest, eventKinds: emittedKinds(config) });
 }
 
 /** Makes the enabled sinks; opens none of them. */
-export function createSinks(config: AgentConfig, surroundings: SinkSurroundings): Promise<Sink[]> {
-  return Promise.all(sinkNames(config).map((name) => createSink(name, config, surroundings)));
+export function createSinks(config: AgentConfig, surroundings: SinkSurroundings): Sink[] {
+  return sinkNames(config).map((name) => createSink(name, config, surroundings));
 }
 
 /** What `ktc check` says of the enabled sinks: opens those that leave nothing behind, and closes them again. */
@@ -40,7 +40,7 @@ export async function checkSinks(
   for (const name of sinkNames(config)) {
     const { check } = sinks[name];
     const finding = await (check === undefined
-      ? tryToOpen(await createSink(name, config, surroundings))
+      ? tryToOpen(createSink(name, config, surroundings))
       : check(config));
     if (finding !== null) findings.push({ name, ...finding });
   }

@@ -1,4 +1,5 @@
 /** A file as a sink of the agent. */
+
 import { constants, existsSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -7,6 +8,7 @@ import { boolean, filePath, integer } from '../../setting/kind.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import type { SinkConfig, SinkDefinition, SinkFinding, SinkPath } from '../definition.ts';
 import { explainFileFault } from './fault.ts';
+import { createFileSink } from './file.ts';
 
 const keys = {
   enabled: key(boolean, { default: false, doc: 'Append events to a file, one JSON object per line.' }),
@@ -50,8 +52,7 @@ export const file = {
   keys,
   checks: [],
   secret: null,
-  async create({ sink }, _, { log }) {
-    const { createFileSink } = await import('./file.ts');
+  create({ sink }, _, { log }) {
     const { path, max_bytes, max_files } = sink.file;
     return createFileSink({ path, maxBytes: max_bytes, maxFiles: max_files, log });
   },

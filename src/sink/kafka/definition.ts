@@ -1,7 +1,9 @@
 /** Kafka as a sink of the agent. */
+
 import type { Secret } from '../../setting/secret.ts';
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';
+import { createKafkaSink } from './kafka.ts';
 import type { KafkaSasl } from './kafkajs/cluster.ts';
 import { checks, type KafkaConfig, type KafkaPath, type KafkaValues, keys, password } from './settings.ts';
 
@@ -14,8 +16,7 @@ export const kafka = {
   keys,
   checks,
   secret: password,
-  async create({ sink }, secrets, { host, eventKinds, log }) {
-    const { createKafkaSink } = await import('./kafka.ts');
+  create({ sink }, secrets, { host, eventKinds, log }) {
     const settings = sink.kafka;
     return createKafkaSink({
       brokers: settings.brokers,

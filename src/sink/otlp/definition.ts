@@ -1,7 +1,9 @@
 /** A receiver of OTLP as a sink of the agent. */
+
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';
 import type { SecretHeaders } from './headers.ts';
+import { createOtlpSink } from './otlp.ts';
 import { checks, headersFile, keys, type OtlpConfig, type OtlpPath } from './settings.ts';
 
 /** By lower-case name; a secret header replaces a public one. */
@@ -16,8 +18,7 @@ export const otlp = {
   keys,
   checks,
   secret: headersFile,
-  async create({ sink }, secrets, { version, log }) {
-    const { createOtlpSink } = await import('./otlp.ts');
+  create({ sink }, secrets, { version, log }) {
     const settings = sink.otlp;
     return createOtlpSink({
       protocol: settings.protocol,

@@ -1,7 +1,9 @@
 /** Standard output as a sink of the agent. */
+
 import { key } from '../../setting/key.ts';
 import { boolean, oneOf } from '../../setting/kind.ts';
 import type { SinkConfig, SinkDefinition, SinkPath } from '../definition.ts';
+import { createStdoutSink } from './stdout.ts';
 
 const keys = {
   enabled: key(boolean, { default: false, doc: 'Print events to standard output.' }),
@@ -15,8 +17,7 @@ export const stdout = {
   keys,
   checks: [],
   secret: null,
-  async create({ sink }, _, { onStdoutClosed }) {
-    const { createStdoutSink } = await import('./stdout.ts');
+  create({ sink }, _, { onStdoutClosed }) {
     const { format } = sink.stdout;
     return createStdoutSink({ format, stream: process.stdout, onClosed: onStdoutClosed });
   },

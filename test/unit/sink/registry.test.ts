@@ -1,12 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { assert, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { sinks } from '../../../src/config/sinks.ts';
 import { SINK_NAMES } from '../../../src/sink/registry.ts';
 import { silentLog } from '../../support/silent-log.ts';
-
-const ROOT = join(import.meta.dirname, '../../..');
 
 describe.each(SINK_NAMES)('the sink %s', (name) => {
   it('has the name that the configuration gives it', async () => {
@@ -34,21 +30,4 @@ describe.each(SINK_NAMES)('the sink %s', (name) => {
       expect(reads[0]).toMatch(new RegExp(`^sink\\.${name}\\.`));
     if (secret !== null) expect(secret.shownAs).toMatch(new RegExp(`^sink\\.${name}\\.`));
   });
-});
-
-it('the configuration is loaded without the code of any sink', () => {
-  // kafkajs is CommonJS, which Node.js keeps a list of.
-  const script = `
-    import { createRequire } from 'node:module';
-    import { schema } from ${JSON.stringify(join(ROOT, 'src/config/schema.ts'))};
-    const kafkajs = () => Object.keys(createRequire(${JSON.stringify(ROOT)}).cache).filter((file) => file.includes('kafkajs')).length;
-    const before = kafkajs();
-    await import(${JSON.stringify(join(ROOT, 'src/sink/kafka/kafka.ts'))});
-    console.log(Object.hasOwn(schema.sink, 'kafka'), before, kafkajs() > 0);`;
-  const out = execFileSync(
-    process.execPath,
-    ['--no-warnings', '--input-type=module-typescript', '-e', script],
-    { encoding: 'utf8' },
-  );
-  expect(out).toBe('true 0 true\n');
 });
