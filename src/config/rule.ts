@@ -1,5 +1,4 @@
 /** Rules about several keys: values that are right one by one and wrong together. */
-
 import { type CrossCheck, ordered, unreadable } from '../setting/cross-check.ts';
 import { SINK_NAMES } from '../sink/registry.ts';
 import { type AgentConfig, type ConfigPath, keys } from './schema.ts';

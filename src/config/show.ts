@@ -1,5 +1,4 @@
 /** The effective configuration for people and for programs, without secrets. */
-
 import { isObject } from '../setting/key.ts';
 import { isSecret } from '../setting/secret.ts';
 import { SINK_NAMES } from '../sink/registry.ts';

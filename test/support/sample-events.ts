@@ -1,5 +1,4 @@
 /** One event of each kind with every field of the JSON schema, each with a value of its own. */
-
 import { EVENT_KINDS, type EventKind } from '../../src/event/kinds.ts';
 import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
 import type { EventOf, TcpEvent } from '../../src/event/tcp-event.ts';

@@ -1,5 +1,4 @@
 /** A file as a sink of the agent. */
-
 import { constants, existsSync } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';

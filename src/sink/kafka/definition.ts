@@ -1,5 +1,4 @@
 /** Kafka as a sink of the agent. */
-
 import type { Secret } from '../../setting/secret.ts';
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';

@@ -1,5 +1,4 @@
 /** A receiver of OTLP as a sink of the agent. */
-
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';
 import type { SecretHeaders } from './headers.ts';

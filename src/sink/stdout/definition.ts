@@ -1,5 +1,4 @@
 /** Standard output as a sink of the agent. */
-
 import { key } from '../../setting/key.ts';
 import { boolean, oneOf } from '../../setting/kind.ts';
 import type { SinkConfig, SinkDefinition, SinkPath } from '../definition.ts';

@@ -1,5 +1,4 @@
 /** A spool on a real disk, with what is in the way of it, and a sink that settles by hand. */
-
 import * as fs from 'node:fs';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
