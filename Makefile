@@ -22,6 +22,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@touch $@
 
 bin/ktc: node_modules/.package-lock.json scripts/build.ts $(SOURCES)
+	@scripts/check-node.sh $(NODE)
 	@$(NODE) --no-warnings scripts/build.ts
 
 build: bin/ktc ## Bundle the agent into bin/ktc
@@ -40,19 +41,19 @@ lint: node_modules/.package-lock.json ## Type check, biome, shellcheck
 format: node_modules/.package-lock.json ## Let biome write the format
 	$(BIOME) check --write
 
-test: build test-dependencies lint ## Everything this machine can prove in a quarter of an hour
+test: test-dependencies build lint ## Everything this machine can prove in a quarter of an hour
 	$(NODE) $(BIN)/vitest run
 
 test-unit: build ## No root, no network
 	$(NODE) $(BIN)/vitest run test/unit
 
-test-system: build test-dependencies ## Real Kafka, real kernel events
+test-system: test-dependencies build ## Real Kafka, real kernel events
 	$(NODE) $(BIN)/vitest run test/system test/guest
 
-test-stress: build test-dependencies ## The kernel module under stress, some 5 minutes
+test-stress: test-dependencies build ## The kernel module under stress, some 5 minutes
 	KTC_STRESS=1 $(NODE) $(BIN)/vitest run
 
-test-faults: build test-dependencies ## The whole fault matrix, up to 75 minutes; writes docs/reliability.md
+test-faults: test-dependencies build ## The whole fault matrix, up to 75 minutes; writes docs/reliability.md
 	rm -f .cache/faults/rows.ndjson
 	KTC_FAULTS=1 $(NODE) $(BIN)/vitest run test/system/faults
 	$(NODE) --no-warnings scripts/write-reliability.ts
@@ -60,7 +61,7 @@ test-faults: build test-dependencies ## The whole fault matrix, up to 75 minutes
 test-mutation: build ## Plant faults in the parts where a silent error costs most, up to an hour; PARTS="clock ledger" for some
 	$(NODE) --no-warnings scripts/test-mutation.ts $(PARTS)
 
-bench: build test-dependencies ## Measure side by side with others, write docs/performance.md
+bench: test-dependencies build ## Measure side by side with others, write docs/performance.md
 	$(NODE) --no-warnings bench/run.ts
 
 docs: build ## Write the generated pages

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 packages=(
+  libatomic1                           # the lock file's Node.js
   nftables iproute2 ethtool procps     # lossy links between network namespaces
   openssl                              # certificates
   kcat rsyslog rsyslog-kafka bpftrace  # independent consumer, and the others to measure against

@@ -56,7 +56,15 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
       await closeFile();
     }
     const handle = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE);
-    const { ino: inode, dev: device, size } = await handle.stat();
+    const {
+      ino: inode,
+      dev: device,
+      size,
+    } = await handle.stat().catch(async (error) => {
+      // Node.js 26 ends the process over a handle that nobody has closed.
+      await handle.close();
+      throw error;
+    });
     file = { handle, inode, device };
     return { handle, size: size + (await endLine(handle, size)) };
   }

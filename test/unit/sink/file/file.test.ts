@@ -161,6 +161,7 @@ describe('the file sink', () => {
       for (const count of [100, 1000, 1]) {
         results.push(await sink.send(batchOfTexts(Array(count).fill('{"n":' + count + '}'))));
       }
+      await sink.close();
       console.log(JSON.stringify(results.map(({ retry }) => retry)));`;
     // The kernel writes up to 4 KiB of the second batch, then refuses the rest.
     const limited = 'trap "" XFSZ; ulimit -f 4; exec "$0" "$@"';

@@ -10,7 +10,13 @@ import { batchOf, sampleEvents } from '../../../support/batch.ts';
 afterEach(() => vi.unstubAllEnvs());
 
 const terminal = () => Object.assign(new PassThrough(), { isTTY: true });
-const read = (stream: PassThrough) => String(stream.read() ?? '');
+
+/** Everything that was written; one call of `read` gives one write since Node.js 26. */
+function read(stream: PassThrough): string {
+  let text = '';
+  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) text += chunk;
+  return text;
+}
 
 describe('the stdout sink', () => {
   it('writes the bytes of a batch as they are', async () => {
