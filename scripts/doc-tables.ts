@@ -3,7 +3,7 @@ import { DROP_REASONS, FILTER_REASONS, LOSS_REASONS, REJECT_REASONS } from '../s
 import { PROBE_TABLE } from '../src/source/probes.ts';
 import { METRICS } from '../src/telemetry/metric-table.ts';
 import { DELIVERY_LATENCY } from '../src/telemetry/metrics.ts';
-import { commonFieldsTable, fieldNamesTable, ownFieldsTable } from './field-tables.ts';
+import { commonFieldsTable, fieldNamesTable, ownFieldsTable, tcpFieldsTable } from './field-tables.ts';
 import { tableOf } from './markdown.ts';
 
 interface DocTable {
@@ -30,6 +30,7 @@ const metrics = [
 
 export const DOC_TABLES: readonly DocTable[] = [
   { page: 'events.md', name: 'fields of all kinds', text: commonFieldsTable() },
+  { page: 'events.md', name: 'fields of all kinds of TCP', text: tcpFieldsTable() },
   { page: 'events.md', name: 'fields of some kinds', text: ownFieldsTable() },
   { page: 'events.md', name: 'names of fields', text: fieldNamesTable() },
   { page: 'pipeline.md', name: 'filtered', text: reasonTable(FILTER_REASONS) },

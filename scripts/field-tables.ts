@@ -1,6 +1,6 @@
 /** The table of event fields as tables of docs/events.md. */
 import { type EcsName, FIELD_TYPES, type Field, type OtlpPlace } from '../src/event/field.ts';
-import { COMMON_FIELDS, FIELDS } from '../src/event/fields.ts';
+import { COMMON_FIELDS, FIELDS, TCP_FIELDS } from '../src/event/fields.ts';
 import { jsonTypeOf } from '../src/event/schema.ts';
 import { tableOf } from './markdown.ts';
 
@@ -28,17 +28,27 @@ function meaning({ description, note, needsModule }: Field): string {
   ].join(' ');
 }
 
-/** What all events carry. */
-export function commonFieldsTable(): string {
+/** What events of several kinds have in common. */
+function sharedFieldsTable(fields: readonly Field[]): string {
   return tableOf(
     ['field', 'type', 'meaning'],
-    COMMON_FIELDS.map((field) => [code(field.name), typeText(field), meaning(field)]),
+    fields.map((field) => [code(field.name), typeText(field), meaning(field)]),
   );
+}
+
+/** What all events carry. */
+export function commonFieldsTable(): string {
+  return sharedFieldsTable(COMMON_FIELDS);
+}
+
+/** What all events of TCP carry. */
+export function tcpFieldsTable(): string {
+  return sharedFieldsTable(TCP_FIELDS);
 }
 
 /** What events of some kinds carry. */
 export function ownFieldsTable(): string {
-  const own = FIELDS.filter((field: Field) => !COMMON_FIELDS.includes(field));
+  const own = FIELDS.filter((field: Field) => !COMMON_FIELDS.includes(field) && !TCP_FIELDS.includes(field));
   return tableOf(
     ['field', 'of', 'type', 'meaning'],
     own.map((field: Field) => [

@@ -3,6 +3,7 @@ import { ABSENT } from '../source/decode/record.ts';
 import type { Task } from '../source/host/tasks.ts';
 import { type Connection, createConnection } from './connection/connection.ts';
 import { createPeerSummary, type PeerSummary } from './connection/peer-summary.ts';
+import { type HostStatus, NO_STATUS } from './host-status.ts';
 import type { EventKind, RetransmitKind } from './kinds.ts';
 
 /** The null of a draft's number. Every number that may be null is never negative. */
@@ -23,6 +24,8 @@ export interface EventDraft {
   /** Of a summary. */
   summary: PeerSummary;
   intervalUs: number;
+  /** Of a host_status. */
+  status: HostStatus;
   /** By include/net/tcp_states.h; 0 is null. `state` is that of retransmits and resets. */
   oldState: number;
   newState: number;
@@ -61,6 +64,7 @@ export function createDraft(): EventDraft {
     connection: createConnection(0, '', 'unknown'),
     summary: createPeerSummary(null, ABSENT, 0),
     intervalUs: 0,
+    status: NO_STATUS,
     oldState: 0,
     newState: 0,
     state: 0,

@@ -5,6 +5,7 @@ import type { Flow } from './connection/flow.ts';
 import type { PeerSummary } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
 import type { HostFacts } from './host-facts.ts';
+import type { HostStatus } from './host-status.ts';
 import {
   DIRECTIONS,
   EVENT_KINDS,
@@ -15,8 +16,12 @@ import {
   RESET_DIRECTIONS,
   RETRANSMIT_KINDS,
   SCHEMA_VERSION,
+  SOURCE_KINDS,
   TCP_STATES,
 } from './kinds.ts';
+
+/** A number by name, in an object without other members. */
+const COUNTS = { type: 'object', additionalProperties: { type: 'integer', minimum: 0 } } as const;
 
 /** The types that a field can have, as rules of JSON Schema for a value that is not null. */
 export const FIELD_TYPES = {
@@ -40,6 +45,21 @@ export const FIELD_TYPES = {
   state: { enum: TCP_STATES.filter((state) => state !== null) },
   retransmit_kind: { enum: RETRANSMIT_KINDS },
   reset_direction: { enum: RESET_DIRECTIONS },
+  source_kind: { enum: SOURCE_KINDS },
+  config_hash: { type: 'string', pattern: '^[0-9a-f]{16}$' },
+  addresses: { type: 'array', items: { type: 'string', pattern: '^[0-9a-f.:]+$' }, uniqueItems: true },
+  /** `Tcp.OutSegs` */
+  kernel_counters: { ...COUNTS, propertyNames: { pattern: '^[A-Z][A-Za-z0-9]*\\.[A-Z][A-Za-z0-9]*$' } },
+  /** By interface, whose name has at most 15 bytes, no slash and no white space (net/core/dev.c, `dev_valid_name`). */
+  interface_counters: {
+    type: 'object',
+    propertyNames: { pattern: '^[^/\\s]{1,15}$' },
+    additionalProperties: { ...COUNTS, propertyNames: { pattern: '^[rt]x_[a-z_]+$' } },
+  },
+  /** `lost.kernel_overrun` */
+  account: { ...COUNTS, propertyNames: { pattern: '^[a-z_]+(\\.[a-z0-9_]+)*$' } },
+  /** By the number of a CPU. */
+  counts_by_cpu: { ...COUNTS, propertyNames: { pattern: '^[0-9]+$' } },
 } as const;
 
 export type FieldType = keyof typeof FIELD_TYPES;
@@ -66,7 +86,9 @@ export type FieldSource =
    * A whole number ≥ 0; UNKNOWN becomes null. Neighbours with the same `isKnown` are all null where it is false, in one
    * write.
    */
-  | { readonly number: (draft: EventDraft) => number; readonly isKnown?: (draft: EventDraft) => boolean };
+  | { readonly number: (draft: EventDraft) => number; readonly isKnown?: (draft: EventDraft) => boolean }
+  /** Any JSON value: these events are rare. */
+  | { readonly status: (status: HostStatus) => string | number | null | object };
 
 /** Where OTLP has the field. */
 export type OtlpPlace =
@@ -93,7 +115,7 @@ export interface Field {
   readonly isNullable?: true;
   /** Only where summaries differ from single events: always null in a summary, or null in some. */
   readonly inSummary?: 'null' | 'nullable';
-  readonly unit?: 'µs' | 'bytes' | 'segments';
+  readonly unit?: 'µs' | 's' | 'bytes' | 'segments';
   readonly from: FieldSource;
   /** The native tracepoints cannot tell it. */
   readonly needsModule?: true;
@@ -106,7 +128,7 @@ export interface Field {
   readonly note?: string;
 }
 
-type SourceName = 'host' | 'task' | 'connection' | 'index' | 'number';
+type SourceName = 'host' | 'task' | 'connection' | 'index' | 'number' | 'status';
 
 /** A field whose value comes from the source of that name. */
 export interface SourcedField<Name extends SourceName> {

@@ -5,12 +5,14 @@
 import { totalRetransmits } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
 import type { Field } from './field.ts';
+import { HOST_STATUS_FIELDS } from './host-status-fields.ts';
 import {
   EVENT_KINDS,
   type EventKind,
   RESET_DIRECTIONS,
   RETRANSMIT_KINDS,
   type RetransmitKind,
+  TCP_EVENT_KINDS,
   TCP_STATES,
 } from './kinds.ts';
 
@@ -67,7 +69,7 @@ export const FIELDS = [
     otlp: { record: 'Timestamp' },
     ecs: '@timestamp',
     description:
-      'When the kernel recorded it: RFC 3339, UTC, nanoseconds. Of a summary: the end of its interval.',
+      'When the kernel recorded it: RFC 3339, UTC, nanoseconds. Of a summary: the end of its interval. Of a host_status: when it was made.',
   },
   {
     name: 'host',
@@ -117,7 +119,7 @@ export const FIELDS = [
   },
   {
     name: 'pid',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'number',
     inSummary: 'null',
     from: { task: ({ pid }) => pid },
@@ -127,7 +129,7 @@ export const FIELDS = [
   },
   {
     name: 'comm',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'text',
     isNullable: true,
     inSummary: 'null',
@@ -137,7 +139,7 @@ export const FIELDS = [
   },
   {
     name: 'pid_origin',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'pid_origin',
     inSummary: 'null',
     from: { task: (_, origin) => origin },
@@ -151,11 +153,12 @@ export const FIELDS = [
     type: 'number',
     from: 'serializer',
     otlp: { attribute: 'cpu.logical_number' },
-    description: 'Where the kernel recorded it. Of a summary: the first of its retransmits.',
+    description:
+      'Where the kernel recorded it. Of a summary: the first of its retransmits. Of a host_status: 0, whose ordinals it takes part in.',
   },
   {
     name: 'netns',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'number',
     isNullable: true,
     from: {
@@ -167,7 +170,7 @@ export const FIELDS = [
   },
   {
     name: 'ip_version',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'ip_version',
     inSummary: 'nullable',
     from: { connection: (_, { version }) => version, peer: ({ flow }) => flow?.version ?? null },
@@ -178,7 +181,7 @@ export const FIELDS = [
   },
   {
     name: 'local_address',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'text',
     inSummary: 'nullable',
     from: {
@@ -191,7 +194,7 @@ export const FIELDS = [
   },
   {
     name: 'local_port',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'port',
     isNullable: true,
     inSummary: 'null',
@@ -203,7 +206,7 @@ export const FIELDS = [
   },
   {
     name: 'remote_address',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'text',
     isNullable: true,
     from: {
@@ -217,7 +220,7 @@ export const FIELDS = [
   },
   {
     name: 'remote_port',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'port',
     isNullable: true,
     inSummary: 'null',
@@ -228,7 +231,7 @@ export const FIELDS = [
   },
   {
     name: 'connection_id',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'connection_id',
     inSummary: 'null',
     from: { connection: ({ id }) => id },
@@ -237,7 +240,7 @@ export const FIELDS = [
   },
   {
     name: 'community_id',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'community_id',
     isNullable: true,
     inSummary: 'null',
@@ -248,7 +251,7 @@ export const FIELDS = [
   },
   {
     name: 'direction',
-    on: EVENT_KINDS,
+    on: TCP_EVENT_KINDS,
     type: 'direction',
     inSummary: 'null',
     from: { connection: ({ direction }) => direction },
@@ -480,6 +483,7 @@ export const FIELDS = [
     description: 'Retransmits of the connection so far, as the kernel counts them.',
     note: 'In a `tcp_retransmit`: without the one that it reports.',
   },
+  ...HOST_STATUS_FIELDS,
 ] as const satisfies readonly Field[];
 
 export type FieldRow = (typeof FIELDS)[number];
@@ -488,7 +492,13 @@ export type FieldName = FieldRow['name'];
 /** Those that all events have, in the order of the bytes. */
 export const COMMON_FIELDS: readonly Field[] = FIELDS.filter((field: Field) => field.on === EVENT_KINDS);
 
-/** Those that events of the kind have behind the common ones. */
+/** Those that all events of TCP have beside the common ones. */
+export const TCP_FIELDS: readonly Field[] = FIELDS.filter((field: Field) => field.on === TCP_EVENT_KINDS);
+
+/** Those that events of the kind have behind all these. */
 export function ownFieldsOf(kind: EventKind): readonly Field[] {
-  return FIELDS.filter((field: Field) => field.on !== EVENT_KINDS && field.on.includes(kind));
+  return FIELDS.filter(
+    (field: Field) =>
+      !COMMON_FIELDS.includes(field) && !TCP_FIELDS.includes(field) && field.on.includes(kind),
+  );
 }

@@ -14,8 +14,12 @@ export const SINGLE_EVENT_KINDS = [
 ] as const;
 export type SingleEventKind = (typeof SINGLE_EVENT_KINDS)[number];
 
-/** All that is published. */
-export const EVENT_KINDS = [...SINGLE_EVENT_KINDS, 'tcp_retransmit_summary'] as const;
+/** Those that tell of TCP. */
+export const TCP_EVENT_KINDS = [...SINGLE_EVENT_KINDS, 'tcp_retransmit_summary'] as const;
+export type TcpEventKind = (typeof TCP_EVENT_KINDS)[number];
+
+/** All that is published. `host_status` tells of the host and the agent. */
+export const EVENT_KINDS = [...TCP_EVENT_KINDS, 'host_status'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** By the kernel's number (include/net/tcp_states.h), which starts at 1. */
@@ -60,3 +64,7 @@ export const RETRANSMIT_KINDS = ['rto', 'fast', 'tlp', 'syn', 'synack', 'unknown
 export type RetransmitKind = (typeof RETRANSMIT_KINDS)[number];
 
 export const RESET_DIRECTIONS = ['sent', 'received'] as const;
+
+/** Where the records of an agent come from. */
+export const SOURCE_KINDS = ['module', 'tracepoints', 'replay'] as const;
+export type SourceKind = (typeof SOURCE_KINDS)[number];

@@ -1,7 +1,7 @@
 /** The published JSON Schema of the events, made of the table of fields. `make docs` writes tcp-event.schema.json. */
 import { FIELD_TYPES, type Field, type FieldType } from './field.ts';
-import { COMMON_FIELDS, ownFieldsOf } from './fields.ts';
-import { EVENT_KINDS, type EventKind, SCHEMA_VERSION } from './kinds.ts';
+import { COMMON_FIELDS, ownFieldsOf, TCP_FIELDS } from './fields.ts';
+import { EVENT_KINDS, type EventKind, SCHEMA_VERSION, SINGLE_EVENT_KINDS, TCP_EVENT_KINDS } from './kinds.ts';
 
 type Rule = Readonly<Record<string, unknown>>;
 
@@ -25,7 +25,11 @@ export function eventSchema(): Rule {
     type: 'object',
     required: COMMON_FIELDS.map(({ name }) => name),
     properties: propertiesOf(COMMON_FIELDS),
-    allOf: EVENT_KINDS.filter((kind) => ownFieldsOf(kind).length > 0).map(kindRule),
+    allOf: [
+      tcpRule(),
+      singleRule(),
+      ...EVENT_KINDS.filter((kind) => ownFieldsOf(kind).length > 0).map(kindRule),
+    ],
     unevaluatedProperties: false,
     $defs: Object.fromEntries(
       Object.entries(DEFINITIONS).map(([name, { type, isNullable, description }]) => [
@@ -36,27 +40,47 @@ export function eventSchema(): Rule {
   };
 }
 
+/** What all kinds have that tell of TCP. */
+function tcpRule() {
+  return {
+    if: { properties: { event: { enum: TCP_EVENT_KINDS } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: { required: TCP_FIELDS.map(({ name }) => name), properties: propertiesOf(TCP_FIELDS) },
+  };
+}
+
+/** Of single events: what may be null in a summary only. */
+function singleRule() {
+  const fields = TCP_FIELDS.filter(
+    ({ inSummary, isNullable }) => inSummary !== undefined && isNullable !== true,
+  );
+  return {
+    if: { properties: { event: { enum: SINGLE_EVENT_KINDS } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: {
+      properties: Object.fromEntries(fields.map(({ name, type }) => [name, { type: jsonTypeOf(type) }])),
+    },
+  };
+}
+
+const DESCRIPTIONS: Readonly<Partial<Record<EventKind, string>>> = {
+  tcp_retransmit_summary:
+    'All retransmits between two addresses of one network namespace in one interval. No limit suppresses it.',
+  host_status: 'What the host and its agent are. No limit suppresses it, and no rule excludes it.',
+};
+
 function kindRule(kind: EventKind): Rule {
   const own = ownFieldsOf(kind);
-  const condition = { properties: { event: { const: kind } } };
-  const required = own.map(({ name }) => name);
-  return kind === 'tcp_retransmit_summary'
-    ? {
-        if: condition,
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-        then: {
-          description:
-            'All retransmits between two addresses of one network namespace in one interval. No limit suppresses it.',
-          required,
-          properties: { ...nullProperties(), ...propertiesOf(own) },
-        },
-        else: { properties: singleProperties() },
-      }
-    : {
-        if: condition,
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-        then: { required, properties: propertiesOf(own) },
-      };
+  const description = DESCRIPTIONS[kind];
+  return {
+    if: { properties: { event: { const: kind } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    then: {
+      ...(description !== undefined && { description }),
+      required: own.map(({ name }) => name),
+      properties: { ...(kind === 'tcp_retransmit_summary' && nullProperties()), ...propertiesOf(own) },
+    },
+  };
 }
 
 function propertiesOf(fields: readonly Field[]): Rule {
@@ -70,16 +94,8 @@ function propertiesOf(fields: readonly Field[]): Rule {
 
 /** Of a summary: what has no meaning there. */
 function nullProperties(): Rule {
-  const fields = COMMON_FIELDS.filter(({ inSummary }) => inSummary === 'null');
+  const fields = TCP_FIELDS.filter(({ inSummary }) => inSummary === 'null');
   return Object.fromEntries(fields.map(({ name }) => [name, { const: null }]));
-}
-
-/** Of single events: what may be null in a summary only. */
-function singleProperties(): Rule {
-  const fields = COMMON_FIELDS.filter(
-    ({ inSummary, isNullable }) => inSummary !== undefined && isNullable !== true,
-  );
-  return Object.fromEntries(fields.map(({ name, type }) => [name, { type: jsonTypeOf(type) }]));
 }
 
 function described(rule: Rule, description: string | undefined): Rule {

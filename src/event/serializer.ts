@@ -11,14 +11,17 @@ import type { EventDraft } from './draft.ts';
 import { fieldsFrom, memberStart } from './field.ts';
 import { FIELDS, type FieldName, ownFieldsOf } from './fields.ts';
 import type { HostFacts } from './host-facts.ts';
+import type { HostStatus } from './host-status.ts';
 import { ascii, utf8, writeBytes, writeNineDigits, writeNumber, writePlain } from './json-bytes.ts';
 import { EVENT_KINDS, type EventKind, type PidOrigin, SCHEMA_VERSION } from './kinds.ts';
 import { compileOwnFields, type OwnFields, writeOwnFields } from './own-fields.ts';
 
 export interface Serializer {
-  /** Bytes that `write` may need at most, whatever the event; known when the host's facts are. */
+  /** Bytes that `write` may need at most for any event that follows from a record; known when the host's facts are. */
   readonly maxBytes: number;
-  /** Writes the event at `at` and gives the offset behind it. `out` must have `maxBytes` from there. */
+  /** The same for this event, a host_status among them: that is as large as its host. */
+  maxBytesOf(draft: EventDraft): number;
+  /** Writes the event at `at` and gives the offset behind it. `out` must have `maxBytesOf` the draft from there. */
   write(out: Buffer, at: number, draft: EventDraft): number;
 }
 
@@ -32,6 +35,7 @@ const MAX_CONNECTION_VALUE_BYTES = 48;
 const MAX_HEAD_BYTES = 120;
 
 const HOST_FIELDS = fieldsFrom('host', FIELDS);
+const STATUS_FIELDS = fieldsFrom('status', FIELDS);
 const TASK_FIELDS = fieldsFrom('task', FIELDS);
 const CONNECTION_FIELDS = fieldsFrom('connection', FIELDS).map(({ start, from }) => ({
   start: ascii(start),
@@ -64,6 +68,11 @@ function writePeer(out: Buffer, at: number, summary: PeerSummary): number {
     end = writePlain(out, writeBytes(out, end, start), from.peer?.(summary) ?? null);
   }
   return end;
+}
+
+/** All members that only a host_status has. */
+function statusJson(status: HostStatus): Uint8Array {
+  return utf8(STATUS_FIELDS.map(({ start, from }) => start + JSON.stringify(from.status(status))).join(''));
 }
 
 /** From behind the timestamp's digits to the task's fields. */
@@ -101,8 +110,17 @@ function createTaskJson(host: string): (task: Task) => TaskJson {
   };
 }
 
+/** Whose event it is. */
+type Subject = 'connection' | 'peer' | 'host';
+
+const SUBJECTS: Readonly<Partial<Record<EventKind, Subject>>> = {
+  tcp_retransmit_summary: 'peer',
+  host_status: 'host',
+};
+
 /** What is known of a kind. */
 interface KindJson {
+  readonly subject: Subject;
   readonly own: OwnFields;
   /** Behind the ordinal, up to the fraction of the second that `second` says. */
   secondJson: Uint8Array;
@@ -113,7 +131,12 @@ function createKinds(): ReadonlyMap<EventKind, KindJson> {
   return new Map(
     EVENT_KINDS.map((kind) => [
       kind,
-      { own: compileOwnFields(ownFieldsOf(kind)), secondJson: new Uint8Array(), second: Number.NaN },
+      {
+        subject: SUBJECTS[kind] ?? 'connection',
+        own: compileOwnFields(ownFieldsOf(kind)),
+        secondJson: new Uint8Array(),
+        second: Number.NaN,
+      },
     ]),
   );
 }
@@ -136,6 +159,7 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
   const noTaskJson = utf8(
     `${host}${TASK_FIELDS.map((field) => `${field.start}null`).join('')}${startOf('cpu')}`,
   );
+  const onlyHostJson = utf8(host + startOf('cpu'));
   const kinds = createKinds();
   let lastKind: EventKind = 'tcp_state';
   let json = kinds.get(lastKind) as KindJson;
@@ -151,26 +175,37 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
     return writeNineDigits(out, writeBytes(out, at, json.secondJson), nanoseconds - seconds * BILLION);
   }
 
-  /** Whose event it is: the members from the end of the timestamp to those of its kind. */
-  function writeSubject(out: Buffer, at: number, draft: EventDraft): number {
+  /** The members from the end of the timestamp to those of the kind. */
+  function writeSubject(out: Buffer, at: number, draft: EventDraft, subject: Subject): number {
     const { connection, cpu } = draft;
-    if (draft.kind === 'tcp_retransmit_summary') {
+    if (subject === 'connection') {
+      const { owner, onCpu } = taskJson(draft.task);
+      const end = writeBytes(out, at, draft.isOwner ? owner : onCpu);
+      connection.json ??= connectionJson(connection);
+      return writeBytes(out, writeNumber(out, end, cpu), connection.json);
+    }
+    if (subject === 'peer') {
       return writePeer(out, writeNumber(out, writeBytes(out, at, noTaskJson), cpu), draft.summary);
     }
-    const { owner, onCpu } = taskJson(draft.task);
-    const end = writeBytes(out, at, draft.isOwner ? owner : onCpu);
-    connection.json ??= connectionJson(connection);
-    return writeBytes(out, writeNumber(out, end, cpu), connection.json);
+    const { status } = draft;
+    status.json ??= statusJson(status);
+    return writeBytes(out, writeNumber(out, writeBytes(out, at, onlyHostJson), cpu), status.json);
   }
 
+  const headBytes = idStart.length + MAX_HEAD_BYTES + Buffer.byteLength(host);
+  const maxBytes =
+    headBytes +
+    MAX_TASK_BYTES +
+    MAX_CONNECTION_BYTES +
+    Math.max(...[...kinds.values()].map(({ own }) => own.maxBytes));
+
   return {
-    maxBytes:
-      idStart.length +
-      MAX_HEAD_BYTES +
-      Buffer.byteLength(host) +
-      MAX_TASK_BYTES +
-      MAX_CONNECTION_BYTES +
-      Math.max(...[...kinds.values()].map(({ own }) => own.maxBytes)),
+    maxBytes,
+    maxBytesOf({ kind, status }) {
+      if (kind !== 'host_status') return maxBytes;
+      status.json ??= statusJson(status);
+      return headBytes + status.json.length + 1;
+    },
     write(out, at, draft) {
       if (draft.kind !== lastKind) {
         lastKind = draft.kind;
@@ -180,7 +215,7 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
       out[end++] = DASH;
       end = writeNumber(out, end, draft.ordinal);
       end = writeKindAndTime(out, end, draft, json);
-      return writeOwnFields(out, writeSubject(out, end, draft), json.own, draft);
+      return writeOwnFields(out, writeSubject(out, end, draft, json.subject), json.own, draft);
     },
   };
 }

@@ -1,26 +1,31 @@
 /** The published events as TypeScript types, made of the table of fields. */
 import type { FIELD_TYPES, FieldType } from './field.ts';
 import type { FieldRow } from './fields.ts';
-import type { EventKind, SingleEventKind } from './kinds.ts';
+import type { EventKind, SingleEventKind, TcpEventKind } from './kinds.ts';
+
+/** What a rule of JSON Schema allows. */
+type Allowed<Rule> = Rule extends { const: infer Only }
+  ? Only
+  : Rule extends { enum: readonly (infer Choice)[] }
+    ? Choice
+    : Rule extends { type: 'integer' }
+      ? number
+      : Rule extends { type: 'string' }
+        ? string
+        : Rule extends { items: infer Item }
+          ? Allowed<Item>[]
+          : Rule extends { additionalProperties: infer Member }
+            ? Record<string, Allowed<Member>>
+            : never;
 
 /** The value of a type where it is not null. */
-type Value<Type extends FieldType> = (typeof FIELD_TYPES)[Type] extends infer Rule
-  ? Rule extends { const: infer Only }
-    ? Only
-    : Rule extends { enum: readonly (infer Choice)[] }
-      ? Choice
-      : Rule extends { type: 'integer' }
-        ? number
-        : Rule extends { type: 'string' }
-          ? string
-          : Record<string, string>
-  : never;
+type Value<Type extends FieldType> = Allowed<(typeof FIELD_TYPES)[Type]>;
 
 type OrNull<Row, T> = Row extends { isNullable: true } ? T | null : T;
 
 type FieldValue<Row extends FieldRow, Kind extends EventKind> = Row['type'] extends 'kind'
   ? Kind
-  : Kind extends SingleEventKind
+  : Kind extends SingleEventKind | 'host_status'
     ? OrNull<Row, Value<Row['type']>>
     : Row extends { inSummary: 'null' }
       ? null
@@ -52,4 +57,11 @@ export type RetransmitSummaryEvent = EventOf<'tcp_retransmit_summary'>;
 /** Tells of one moment of one connection. */
 export type SingleEvent = EventOf<SingleEventKind>;
 
-export type TcpEvent = EventOf<EventKind>;
+/** Of every kind that tells of TCP. */
+export type TcpEvent = EventOf<TcpEventKind>;
+
+/** What the host and its agent are: the only kind without a connection. */
+export type HostStatusEvent = EventOf<'host_status'>;
+
+/** All that is published. */
+export type KtcEvent = EventOf<EventKind>;

@@ -72,9 +72,21 @@ export function createBatcher(options: BatcherOptions): Batcher {
     onBatch(batch);
   }
 
+  /** For an event that is larger than any batch may be. */
+  function addAlone(draft: EventDraft, room: number): void {
+    flush();
+    const ownBytes = Buffer.allocUnsafeSlow(room);
+    const newline = serializer.write(ownBytes, 0, draft);
+    ownBytes[newline] = NEWLINE;
+    const bytes = ownBytes.subarray(0, newline + 1);
+    onBatch({ bytes, count: 1, offsets: Uint32Array.of(0, bytes.length), oldestMs: toWallMs(draft.time) });
+  }
+
   return {
     add(draft) {
-      if (end + serializer.maxBytes + 1 > scratch.length || ends.count === ends.offsets.length - 1) flush();
+      const room = serializer.maxBytesOf(draft) + 1;
+      if (room > scratch.length) return addAlone(draft, room);
+      if (end + room > scratch.length || ends.count === ends.offsets.length - 1) flush();
       if (ends.count === 0) {
         oldestTime = draft.time;
         timer = setTimeout(flush, limits.lingerMs);

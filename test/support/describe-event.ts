@@ -7,7 +7,7 @@ import type { EventDraft } from '../../src/event/draft.ts';
 import type { HostFacts } from '../../src/event/host-facts.ts';
 import { SCHEMA_VERSION, TCP_STATES } from '../../src/event/kinds.ts';
 import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
-import type { ConnectEvent, TcpEvent } from '../../src/event/tcp-event.ts';
+import type { ConnectEvent, HostStatusEvent, KtcEvent } from '../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../src/source/clock.ts';
 
 const orNull = (value: number): number | null => (value < 0 ? null : value);
@@ -148,12 +148,40 @@ function numberOf(name: string, draft: EventDraft): number {
   return value;
 }
 
+function hostStatus(draft: EventDraft, facts: HostFacts, clock: TraceClock): HostStatusEvent {
+  const { kernel, session, labels } = facts;
+  const { agent, uptimeSeconds, report, ledger, ordinals } = draft.status;
+  return {
+    schema_version: SCHEMA_VERSION,
+    event_id: `${kernel.bootId}-${session}-${draft.cpu}-${draft.ordinal}`,
+    event: 'host_status',
+    timestamp: formatTimestamp(clock, draft.time),
+    host: kernel.hostName,
+    host_id: kernel.hostId,
+    boot_id: kernel.bootId,
+    kernel: kernel.release,
+    labels: { ...labels },
+    cpu: draft.cpu,
+    netns: report.netns,
+    agent_version: agent.version,
+    uptime_s: uptimeSeconds,
+    source_kind: agent.sourceKind,
+    config_hash: agent.configHash,
+    addresses: [...report.addresses],
+    counters: report.counters,
+    interfaces: report.interfaces,
+    ledger,
+    ordinals,
+  };
+}
+
 /** The published event of a draft, with its members in the order of the bytes. */
-export function describeEvent(draft: EventDraft, facts: HostFacts, clock: TraceClock): TcpEvent {
+export function describeEvent(draft: EventDraft, facts: HostFacts, clock: TraceClock): KtcEvent {
   const { kind } = draft;
+  if (kind === 'host_status') return hostStatus(draft, facts, clock);
   const isSummary = kind === 'tcp_retransmit_summary';
   const common: object = isSummary ? summaryFields(draft, facts, clock) : commonFields(draft, facts, clock);
   const names = schema.allOf.find((rule) => rule.if.properties.event.const === kind)?.then.required ?? [];
   const own = names.map((name) => [name, isSummary ? summaryCount(name, draft) : ownValue(name, draft)]);
-  return { ...common, ...Object.fromEntries(own) } as TcpEvent;
+  return { ...common, ...Object.fromEntries(own) } as KtcEvent;
 }

@@ -4,6 +4,7 @@ import type { PeerSummary } from '../../src/event/connection/peer-summary.ts';
 import type { EventDraft } from '../../src/event/draft.ts';
 import { type Exclusions, NO_EXCLUSIONS } from '../../src/event/exclusions.ts';
 import type { OwnSocket } from '../../src/event/gate.ts';
+import type { HostStatus } from '../../src/event/host-status.ts';
 import {
   SINGLE_EVENT_KINDS,
   type SingleEventKind,
@@ -75,7 +76,7 @@ export function recordOf(probe: ProbeName, fields: RecordFields): TcpRecord {
 export interface SeenEvent
   extends Omit<
     EventDraft,
-    'kind' | 'task' | 'connection' | 'summary' | 'intervalUs' | 'oldState' | 'newState' | 'state'
+    'kind' | 'task' | 'connection' | 'summary' | 'intervalUs' | 'status' | 'oldState' | 'newState' | 'state'
   > {
   readonly kind: SingleEventKind;
   readonly pid: number;
@@ -104,6 +105,7 @@ export interface SeenSummary extends PeerSummary {
 export interface NormalizerFixture {
   readonly events: SeenEvent[];
   readonly summaries: SeenSummary[];
+  readonly statuses: HostStatus[];
   readonly ledger: Ledger;
   readonly normalizer: Normalizer;
   /** Feeds one record and gives the events that came of it. The event equation has to hold afterwards. */
@@ -130,6 +132,7 @@ export interface NormalizerFixtureOptions {
 export function createNormalizerFixture(options: NormalizerFixtureOptions = {}): NormalizerFixture {
   const events: SeenEvent[] = [];
   const summaries: SeenSummary[] = [];
+  const statuses: HostStatus[] = [];
   const ledger = createLedger([]);
   const tasks = new Map<number, Task>();
   const comm = options.comm ?? ((thread: number) => `task${thread}`);
@@ -152,10 +155,14 @@ export function createNormalizerFixture(options: NormalizerFixtureOptions = {}):
     ownSockets: () => options.ownSockets ?? [],
     onSettled() {},
     emit(draft) {
-      const { kind, connection, task, summary, intervalUs, ...rest } = draft;
+      const { kind, connection, task, summary, intervalUs, status, ...rest } = draft;
       if (kind === 'tcp_retransmit_summary') {
         const { time, ordinal } = draft;
         summaries.push({ ...summary, counts: { ...summary.counts }, time, ordinal, intervalUs });
+        return;
+      }
+      if (kind === 'host_status') {
+        statuses.push(status);
         return;
       }
       const { flow } = connection;
@@ -191,6 +198,7 @@ export function createNormalizerFixture(options: NormalizerFixtureOptions = {}):
   const fixture: NormalizerFixture = {
     events,
     summaries,
+    statuses,
     ledger,
     normalizer,
     feed: (probe, fields) => after(() => normalizer.accept(recordOf(probe, fields))),

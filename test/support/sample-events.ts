@@ -1,7 +1,10 @@
 /** One event of each kind with every field of the JSON schema, each with a value of its own. */
+import type { Field } from '../../src/event/field.ts';
+import { FIELDS } from '../../src/event/fields.ts';
 import { EVENT_KINDS, type EventKind } from '../../src/event/kinds.ts';
 import schema from '../../src/event/tcp-event.schema.json' with { type: 'json' };
-import type { EventOf, TcpEvent } from '../../src/event/tcp-event.ts';
+import type { EventOf, KtcEvent } from '../../src/event/tcp-event.ts';
+import { rulesOf } from './schema.ts';
 
 const TEXTS: Readonly<Record<string, unknown>> = {
   schema_version: 1,
@@ -25,10 +28,19 @@ const TEXTS: Readonly<Record<string, unknown>> = {
   new_state: 'CLOSE_WAIT',
   retransmit_kind: 'rto',
   reset_direction: 'sent',
+  agent_version: '1.2.3',
+  source_kind: 'module',
+  config_hash: '9f86d081884c7d65',
+  addresses: ['10.1.2.3', '2001:db8::3'],
+  counters: { 'Tcp.OutSegs': 2 ** 53 - 1, 'TcpExt.TCPLossProbes': 0 },
+  interfaces: { eth0: { rx_errors: 0, tx_errors: 130 }, 'bond"0': {} },
+  ledger: { read: 600, 'lost.kernel_overrun': 0, 'sink.kafka.delivered': 2 ** 32 },
+  ordinals: { 0: 512, 17: 188 },
 };
 
+/** Beside those that all kinds have. */
 function ownProperties(kind: EventKind): Readonly<Record<string, object>> {
-  return schema.allOf.find((rule) => rule.if.properties.event.const === kind)?.then.properties ?? {};
+  return Object.assign({}, ...rulesOf(kind).map(({ then }) => then.properties ?? {}));
 }
 
 /** Fields that all events have and that are null in this kind. */
@@ -37,11 +49,12 @@ function nullFieldsOf(kind: EventKind): string[] {
   return own.flatMap(([field, rule]) => ('const' in rule && rule.const === null ? [field] : []));
 }
 
-/** The schema's fields of a kind that may have a value, in the schema's order. */
+/** The schema's fields of a kind that may have a value, in the order of the bytes, which the schema does not have. */
 export function fieldsOf(kind: EventKind): string[] {
   const nulls = nullFieldsOf(kind);
-  const all = [...Object.keys(schema.properties), ...Object.keys(ownProperties(kind))];
-  return all.filter((field) => !nulls.includes(field));
+  const all = new Set([...Object.keys(schema.properties), ...Object.keys(ownProperties(kind))]);
+  const inOrder = FIELDS.flatMap(({ name, on }: Field) => (on.includes(kind) ? [name] : []));
+  return [...new Set([...inOrder, ...all])].filter((field) => all.has(field) && !nulls.includes(field));
 }
 
 /** Numbers differ from field to field; the largest needs more than 32 bits. */
@@ -54,4 +67,4 @@ export function fullEvent<Kind extends EventKind>(kind: Kind): EventOf<Kind> {
   return Object.fromEntries([...fields, ...nulls]) as EventOf<Kind>;
 }
 
-export const fullEvents: readonly TcpEvent[] = EVENT_KINDS.map(fullEvent);
+export const fullEvents: readonly KtcEvent[] = EVENT_KINDS.map(fullEvent);

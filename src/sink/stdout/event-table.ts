@@ -1,13 +1,13 @@
 /** Events as lines for people: one event per line, within 120 columns unless IPv6 addresses need more. */
 import { isIPv6 } from 'node:net';
 import type { EventKind } from '../../event/kinds.ts';
-import type { TcpEvent } from '../../event/tcp-event.ts';
+import type { HostStatusEvent, KtcEvent, TcpEvent } from '../../event/tcp-event.ts';
 import { escapeControls } from '../../shared/text.ts';
 
 export interface Table {
   readonly header: string;
   /** Without a newline. */
-  row(event: TcpEvent): string;
+  row(event: KtcEvent): string;
 }
 
 /** Where each column begins. A cell that is too long moves the next ones only as far as necessary. */
@@ -30,6 +30,7 @@ const SHORT_NAMES: Readonly<Record<EventKind, string>> = {
   tcp_state: 'state',
   tcp_reset: 'reset',
   tcp_retransmit_summary: 'summary',
+  host_status: 'status',
 };
 /** Stands for a value that the source could not know. */
 const UNKNOWN = '-';
@@ -44,11 +45,7 @@ export function createTable({ color }: { color: boolean }): Table {
       const text = line([
         localTime(event.timestamp),
         SHORT_NAMES[event.event],
-        String(event.pid ?? UNKNOWN),
-        escapeControls(event.comm ?? UNKNOWN),
-        endpoint(event.local_address, event.local_port),
-        endpoint(event.remote_address, event.remote_port),
-        detail(event),
+        ...(event.event === 'host_status' ? statusCells(event) : tcpCells(event)),
       ]);
       return color && event.event === 'tcp_retransmit' ? `${RED}${text}${RESET}` : text;
     },
@@ -62,6 +59,25 @@ export function line(cells: readonly string[]): string {
     text += cell;
   }
   return text.trimEnd();
+}
+
+function statusCells({ uptime_s, ledger }: HostStatusEvent): string[] {
+  const lost = Object.entries(ledger).reduce(
+    (sum, [name, n]) => (name.startsWith('lost.') ? sum + n : sum),
+    0,
+  );
+  const detail = `up ${duration(uptime_s * 1e6)}, ${ledger['emitted']} events, ${lost} lost`;
+  return [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, detail];
+}
+
+function tcpCells(event: TcpEvent): string[] {
+  return [
+    String(event.pid ?? UNKNOWN),
+    escapeControls(event.comm ?? UNKNOWN),
+    endpoint(event.local_address, event.local_port),
+    endpoint(event.remote_address, event.remote_port),
+    detail(event),
+  ];
 }
 
 function detail(event: TcpEvent): string {

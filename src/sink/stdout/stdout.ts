@@ -1,6 +1,6 @@
 /** Writes events to a stream such as standard output: NDJSON for programs, a table for people. */
 import type { Writable } from 'node:stream';
-import type { TcpEvent } from '../../event/tcp-event.ts';
+import type { KtcEvent } from '../../event/tcp-event.ts';
 import { hasErrorCode } from '../../shared/errors.ts';
 import { DONE } from '../../shared/result.ts';
 import { type Batch, rangeOf } from '../batch.ts';
@@ -74,9 +74,9 @@ export function createStdoutSink({ format, stream, onClosed }: StdoutSinkOptions
   };
 }
 
-function eventsOf({ bytes, offsets, count }: Batch): TcpEvent[] {
+function eventsOf({ bytes, offsets, count }: Batch): KtcEvent[] {
   return Array.from(
     { length: count },
-    (_, index) => JSON.parse(bytes.toString('utf8', offsets[index], offsets[index + 1])) as TcpEvent,
+    (_, index) => JSON.parse(bytes.toString('utf8', offsets[index], offsets[index + 1])) as KtcEvent,
   );
 }

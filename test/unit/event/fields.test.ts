@@ -1,8 +1,8 @@
 /** What the table of fields promises to those who read it. */
 import { describe, expect, test } from 'vitest';
 import { FIELD_TYPES, type Field, type FieldSource, fieldsFrom } from '../../../src/event/field.ts';
-import { COMMON_FIELDS, FIELDS, ownFieldsOf } from '../../../src/event/fields.ts';
-import { EVENT_KINDS } from '../../../src/event/kinds.ts';
+import { COMMON_FIELDS, FIELDS, ownFieldsOf, TCP_FIELDS } from '../../../src/event/fields.ts';
+import { TCP_EVENT_KINDS } from '../../../src/event/kinds.ts';
 
 const rows: readonly Field[] = FIELDS;
 const sourceOf = (from: FieldSource) => (from === 'serializer' ? from : (Object.keys(from)[0] ?? ''));
@@ -14,8 +14,9 @@ describe('the table of fields', () => {
   });
 
   test('has common fields first, whose sources stand in the order in which the serializer writes them', () => {
-    expect(rows.slice(0, COMMON_FIELDS.length)).toEqual(COMMON_FIELDS);
-    const sources = COMMON_FIELDS.map(({ from }) => sourceOf(from));
+    const shared = rows.slice(0, COMMON_FIELDS.length + TCP_FIELDS.length);
+    expect(new Set(shared)).toEqual(new Set([...COMMON_FIELDS, ...TCP_FIELDS]));
+    const sources = shared.map(({ from }) => sourceOf(from));
     expect(sources.filter((source, index) => source !== sources[index - 1])).toEqual([
       'serializer',
       'host',
@@ -25,10 +26,16 @@ describe('the table of fields', () => {
     ]);
   });
 
-  test.each(EVENT_KINDS)('has choices before numbers in %s, and nothing else', (kind) => {
+  test.each(TCP_EVENT_KINDS)('has choices before numbers in %s, and nothing else', (kind) => {
     const own = ownFieldsOf(kind);
     const [choices, numbers] = [fieldsFrom('index', own), fieldsFrom('number', own)];
     expect([...choices, ...numbers].map(({ start }) => start)).toEqual(own.map(({ name }) => `,"${name}":`));
+  });
+
+  test('has nothing in host_status that is not of the status, behind the common fields', () => {
+    const own = ownFieldsOf('host_status');
+    expect(fieldsFrom('status', own).map(({ start }) => start)).toEqual(own.map(({ name }) => `,"${name}":`));
+    expect(rows.slice(-own.length)).toEqual(own);
   });
 
   test.each(rows)('explains $name on $on', ({ description, note }) => {

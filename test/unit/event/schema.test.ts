@@ -11,6 +11,7 @@ import { eventSchema } from '../../../src/event/schema.ts';
 import schema from '../../../src/event/tcp-event.schema.json' with { type: 'json' };
 import type {
   EventOf,
+  HostStatusEvent,
   LifeEvent,
   ResetEvent,
   RetransmitEvent,
@@ -18,7 +19,7 @@ import type {
   StateEvent,
 } from '../../../src/event/tcp-event.ts';
 import { describeEvent } from '../../support/describe-event.ts';
-import { createEventValidator } from '../../support/schema.ts';
+import { createEventValidator, rulesOf } from '../../support/schema.ts';
 
 const validate = createEventValidator();
 
@@ -50,6 +51,7 @@ const COMMON = [
   'community_id',
   'direction',
 ] as const;
+const ENVELOPE = COMMON.slice(0, COMMON.indexOf('pid')) as readonly (keyof HostStatusEvent)[];
 const MEASURES = [
   'srtt_us',
   'rttvar_us',
@@ -86,6 +88,20 @@ const FIRST_FIELDS: { readonly [Kind in EventKind]: readonly (keyof EventOf<Kind
     'retransmits_unknown',
     'retransmits_suppressed',
   ],
+  host_status: [
+    ...ENVELOPE,
+    'cpu',
+    'netns',
+    'agent_version',
+    'uptime_s',
+    'source_kind',
+    'config_hash',
+    'addresses',
+    'counters',
+    'interfaces',
+    'ledger',
+    'ordinals',
+  ],
 };
 
 const FLOW: Flow = {
@@ -113,6 +129,19 @@ function draftOf(kind: EventKind): EventDraft {
       flow: FLOW,
     },
     summary: peer,
+    status: {
+      agent: { version: '1.2.3', sourceKind: 'module', configHash: '9f86d081884c7d65' },
+      uptimeSeconds: 60,
+      report: {
+        netns: 1,
+        addresses: ['10.0.0.1', '2001:db8::1'],
+        counters: { 'Tcp.OutSegs': 7 },
+        interfaces: { 'eth0.7': { rx_crc_errors: 0 } },
+      },
+      ledger: { read: 7, 'sink.kafka.dropped.spool_full': 1 },
+      ordinals: { 0: 512, 511: 1 },
+      json: null,
+    },
     oldState: 1,
     newState: 4,
     state: 1,
@@ -135,18 +164,22 @@ test('the published file is the schema of the table (make docs)', () => {
 });
 
 describe.each(EVENT_KINDS)('%s', (kind) => {
-  const own = schema.allOf.find((part) => part.if.properties.event.const === kind)?.then.required ?? [];
+  /** The order of `required` means nothing in JSON Schema, so it is that of the table. */
+  const required = new Set([...schema.required, ...rulesOf(kind).flatMap(({ then }) => then.required ?? [])]);
+  const requiredInOrder = FIELDS.filter(({ name, on }: Field) => required.has(name) && on.includes(kind)).map(
+    ({ name }) => name,
+  );
 
   test('has the fields that it has had from the beginning, in their order', () => {
     const first: readonly string[] = FIRST_FIELDS[kind];
-    for (const names of [[...schema.required, ...own], Object.keys(eventOf(kind))]) {
+    for (const names of [requiredInOrder, Object.keys(eventOf(kind))]) {
       expect(names.filter((name) => first.includes(name))).toEqual(first);
     }
   });
 
   test('requires exactly the fields of the table, which its events have', () => {
     const names = FIELDS.filter((field: Field) => field.on.includes(kind)).map(({ name }) => name);
-    expect([...schema.required, ...own]).toEqual(names);
+    expect([...required].sort()).toEqual([...names].sort());
     expect(Object.keys(eventOf(kind))).toEqual(names);
   });
 
@@ -180,6 +213,33 @@ test('only a summary is of no process, port and connection', () => {
     expect(validate({ ...eventOf('tcp_retransmit'), [name]: null }), name).not.toEqual([]);
     expect(validate({ ...eventOf('tcp_retransmit_summary'), [name]: null }), name).toEqual([]);
   }
+});
+
+test.each([
+  ['pid', 1],
+  ['local_address', '10.0.0.1'],
+  ['connection_id', null],
+])('a host_status has no %s, not even null', (name, value) => {
+  expect(validate({ ...eventOf('host_status'), [name]: value })).not.toEqual([]);
+});
+
+test.each([
+  ['config_hash', '9F86D081884C7D65'],
+  ['source_kind', 'auto'],
+  ['addresses', ['10.0.0.1', '10.0.0.1']],
+  ['addresses', ['fe80::1%eth0']],
+  ['counters', { TcpOutSegs: 1 }],
+  ['counters', { 'Tcp.MaxConn': -1 }],
+  ['counters', { 'Tcp.OutSegs': '1' }],
+  ['interfaces', { eth0: 1 }],
+  ['interfaces', { eth0: { errors: 1 } }],
+  ['interfaces', { 'a/b': {} }],
+  ['interfaces', { 'sixteen-letters!': {} }],
+  ['ledger', { 'lost.': 1 }],
+  ['ledger', { lost: { crash: 1 } }],
+  ['ordinals', { cpu0: 1 }],
+])('a host_status with %s = %j is refused', (name, value) => {
+  expect(validate({ ...eventOf('host_status'), [name]: value })).not.toEqual([]);
 });
 
 test('names exactly the kinds and the states of the TypeScript side', () => {
@@ -227,5 +287,10 @@ test('the TypeScript types have null where the schema has it, and the words of i
   expectTypeOf<RetransmitEvent['retransmit_kind']>().toEqualTypeOf<
     'rto' | 'fast' | 'tlp' | 'syn' | 'synack' | 'unknown'
   >();
+  expectTypeOf<HostStatusEvent['source_kind']>().toEqualTypeOf<'module' | 'tracepoints' | 'replay'>();
+  expectTypeOf<HostStatusEvent['addresses']>().toEqualTypeOf<string[]>();
+  expectTypeOf<HostStatusEvent['counters']>().toEqualTypeOf<Record<string, number>>();
+  expectTypeOf<HostStatusEvent['interfaces']>().toEqualTypeOf<Record<string, Record<string, number>>>();
+  expectTypeOf<keyof HostStatusEvent & 'pid'>().toEqualTypeOf<never>();
   expectTypeOf<ResetEvent['reset_direction']>().toEqualTypeOf<'sent' | 'received'>();
 });

@@ -4,9 +4,10 @@ import { type Connection, createConnection } from '../../../src/event/connection
 import type { PeerSummary } from '../../../src/event/connection/peer-summary.ts';
 import { createDraft, type EventDraft, UNKNOWN } from '../../../src/event/draft.ts';
 import type { HostFacts } from '../../../src/event/host-facts.ts';
-import { EVENT_KINDS, RETRANSMIT_KINDS } from '../../../src/event/kinds.ts';
+import type { HostStatus } from '../../../src/event/host-status.ts';
+import { EVENT_KINDS, RETRANSMIT_KINDS, SOURCE_KINDS } from '../../../src/event/kinds.ts';
 import { createSerializer } from '../../../src/event/serializer.ts';
-import type { TcpEvent } from '../../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../../src/source/clock.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { createEventValidator } from '../../support/schema.ts';
@@ -99,6 +100,33 @@ const summary: fc.Arbitrary<PeerSummary> = fc.record({
   closed: fc.constant(true),
 });
 
+const counts = (name: fc.Arbitrary<string>, maxKeys = 5) => fc.dictionary(name, natural, { maxKeys });
+const status: fc.Arbitrary<HostStatus> = fc.record({
+  agent: fc.record({
+    version: anyText,
+    sourceKind: fc.constantFrom(...SOURCE_KINDS),
+    configHash: hex(16),
+  }),
+  uptimeSeconds: natural,
+  report: fc.record({
+    netns: fc.option(natural),
+    addresses: fc.uniqueArray(fc.oneof(fc.ipV4(), fc.ipV6()), { maxLength: 4 }),
+    counters: counts(fc.constantFrom('Tcp.OutSegs', 'TcpExt.TCPLossProbes')),
+    interfaces: fc.dictionary(
+      // Any bytes but a slash and white space, as the kernel allows it.
+      fc.oneof(
+        fc.constantFrom('eth0', '"', '\\', '\u0001', '__proto__', '7'),
+        fc.stringMatching(/^[^/\s]{1,15}$/),
+      ),
+      counts(fc.constantFrom('rx_errors', 'tx_dropped')),
+      { maxKeys: 4 },
+    ),
+  }),
+  ledger: counts(fc.constantFrom('read', 'lost.crash', 'sink.kafka.rejected.bad_request')),
+  ordinals: counts(fc.nat({ max: 8191 }).map(String)),
+  json: fc.constant(null),
+});
+
 const others = fc.record({
   kind: fc.constantFrom(...EVENT_KINDS),
   // Before the epoch, and more than 104 days (2^53 ns) behind it.
@@ -113,6 +141,7 @@ const others = fc.record({
   isOwner: fc.boolean(),
   connection,
   summary,
+  status,
   intervalUs: natural,
   oldState: kernelState,
   newState: kernelState,
@@ -155,15 +184,17 @@ describe('the serializer', () => {
         fc.array(draft, { minLength: 1, maxLength: 3 }),
         fc.nat({ max: 50 }),
         (host, time, drafts, start) => {
-          const { maxBytes, write } = createSerializer(host, time);
+          const { maxBytes, maxBytesOf, write } = createSerializer(host, time);
           const guard = 64;
-          const out = Buffer.alloc(start + drafts.length * maxBytes + guard, SENTINEL);
+          const room = drafts.reduce((sum, one) => sum + maxBytesOf(one), 0);
+          const out = Buffer.alloc(start + room + guard, SENTINEL);
           let at = start;
           for (const one of drafts) {
             const end = write(out, at, one);
-            const described: TcpEvent = describeEvent(one, host, time);
+            const described: KtcEvent = describeEvent(one, host, time);
             expect(out.toString('utf8', at, end)).toBe(JSON.stringify(described));
-            expect(end - at).toBeLessThanOrEqual(maxBytes);
+            expect(end - at).toBeLessThanOrEqual(maxBytesOf(one));
+            if (one.kind !== 'host_status') expect(maxBytesOf(one)).toBe(maxBytes);
             const parsed: unknown = JSON.parse(out.toString('utf8', at, end));
             expect(JSON.stringify(parsed)).toBe(JSON.stringify(described));
             expect(validate(parsed)).toEqual([]);

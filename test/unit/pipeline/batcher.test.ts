@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createConnection } from '../../../src/event/connection/connection.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
+import { type HostStatus, NO_STATUS } from '../../../src/event/host-status.ts';
 import { createSerializer } from '../../../src/event/serializer.ts';
 import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.ts';
 import type { NewBatch } from '../../../src/sink/batch.ts';
@@ -53,6 +54,28 @@ function draftOf(ordinal: number, time = ordinal * 1e6): EventDraft {
     oldState: 1,
     newState: 4,
     durationUs: ordinal,
+  };
+}
+
+/** Of a host at the bounds: names and numbers as long as they get. */
+function largestStatus(): HostStatus {
+  const byIndex = <Value>(count: number, entry: (index: number) => [string, Value]) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => entry(index)));
+  const large = 2 ** 53 - 1;
+  return {
+    ...NO_STATUS,
+    report: {
+      netns: 4_026_531_840,
+      addresses: Array.from({ length: 512 }, (_, i) => `2001:db8:1111:2222:3333:4444:5555:${i.toString(16)}`),
+      counters: byIndex(40, (i) => [`TcpExt.TCPSomeLongCounter${i}`, large]),
+      interfaces: byIndex(128, (i) => [
+        `veth${i}`.padEnd(15, 'x'),
+        byIndex(18, (n) => [`rx_counter_${'abcdefghijklmnopqr'[n]}`, large]),
+      ]),
+    },
+    ledger: byIndex(60, (i) => [`sink.elasticsearch.rejected.reason_${i}`, large]),
+    ordinals: byIndex(512, (cpu) => [`${cpu}`, large]),
+    json: null,
   };
 }
 
@@ -135,6 +158,37 @@ describe('a batch is closed', () => {
     expect(fixture.counts()).toEqual([2]);
     vi.advanceTimersByTime(1);
     expect(fixture.counts()).toEqual([2, 1]);
+  });
+
+  test('before and behind a host_status that no batch has room for, which goes alone, and stays small elsewhere', () => {
+    const fixture = createFixture({ maxBytes: 16_384 });
+    const status = { ...draftOf(2), kind: 'host_status' as const, status: largestStatus() };
+    fixture.add(2);
+    fixture.batcher.add(status);
+    fixture.batcher.settle();
+    fixture.add(1);
+    fixture.batcher.flush();
+    expect(fixture.counts()).toEqual([2, 1, 1]);
+    const [, alone] = fixture.batches;
+    if (alone === undefined) throw new Error('no batch');
+    expect(textsOf(alone)).toEqual([JSON.stringify(describeEvent(status, facts, clock))]);
+    expect([...alone.offsets]).toEqual([0, alone.bytes.length]);
+    // What docs/events.md promises.
+    expect(alone.bytes.length).toBeGreaterThan(50_000);
+    expect(alone.bytes.length).toBeLessThan(200_000);
+    expect(alone.oldestMs).toBe(1002);
+    fixture.batches.splice(1, 1);
+    fixture.expectWhole();
+  });
+
+  test('as ever, with a host_status among others, where there is room', () => {
+    const fixture = createFixture();
+    fixture.add(1);
+    const status = { ...draftOf(1), kind: 'host_status' as const, status: largestStatus() };
+    fixture.batcher.add(status);
+    fixture.batcher.flush();
+    expect(fixture.counts()).toEqual([2]);
+    expect(fixture.batches.flatMap(textsOf)[1]).toBe(JSON.stringify(describeEvent(status, facts, clock)));
   });
 
   test('on request, and an empty one never', () => {

@@ -5,7 +5,7 @@
  */
 import type { Field, OtlpPlace } from '../../../event/field.ts';
 import { FIELDS, type FieldRow } from '../../../event/fields.ts';
-import type { TcpEvent } from '../../../event/tcp-event.ts';
+import type { KtcEvent } from '../../../event/tcp-event.ts';
 
 /** Of the semantic conventions whose names these are. */
 export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
@@ -14,7 +14,7 @@ export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
 type OriginRow = Extract<FieldRow, { otlp: { origin: string } }>;
 type OriginField = OriginRow['name'];
 
-export type OriginFields = Pick<TcpEvent, OriginField>;
+export type OriginFields = Pick<KtcEvent, OriginField>;
 
 const ORIGIN_ROWS = FIELDS.filter(
   (field: Field): field is OriginRow => field.otlp !== undefined && 'origin' in field.otlp,
@@ -40,8 +40,13 @@ export function attributeOf(field: string): Attribute | null {
   return attribute === undefined ? ownAttribute(field) : attribute;
 }
 
-/** Of every record: there is no other protocol. */
+/** Of every record that tells of a connection: there is no other protocol. */
 export const TRANSPORT = { name: 'network.transport', value: 'tcp' } as const;
+
+/** Whether events of the kind tell of TCP; those of a later schema do. */
+export function hasTransport(kind: string): boolean {
+  return kind !== 'host_status';
+}
 
 export const SCOPE_NAME = 'ktc-agent';
 

@@ -1,6 +1,6 @@
 /** Batches as ExportLogsServiceRequests. */
 import { JsonLogsSerializer } from '@opentelemetry/otlp-transformer';
-import type { TcpEvent } from '../../../event/tcp-event.ts';
+import type { KtcEvent } from '../../../event/tcp-event.ts';
 import type { Batch } from '../../batch.ts';
 import {
   type OriginFields,
@@ -23,8 +23,8 @@ export interface Encoder {
   readonly empty: Uint8Array;
 }
 
-function parseEvent({ bytes, offsets }: Batch, index: number): TcpEvent {
-  return JSON.parse(bytes.toString('utf8', offsets[index], offsets[index + 1])) as TcpEvent;
+function parseEvent({ bytes, offsets }: Batch, index: number): KtcEvent {
+  return JSON.parse(bytes.toString('utf8', offsets[index], offsets[index + 1])) as KtcEvent;
 }
 
 /** By OpenTelemetry's own serializer. */

@@ -2,9 +2,10 @@
 import type { HrTime } from '@opentelemetry/api';
 import type { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import type { TcpEvent } from '../../../event/tcp-event.ts';
+import type { KtcEvent } from '../../../event/tcp-event.ts';
 import {
   attributeOf,
+  hasTransport,
   ORIGIN_FIELDS,
   type OriginFields,
   resourceAttributes,
@@ -37,8 +38,10 @@ export function hrTimeOf(timestamp: string): HrTime {
   return [Date.parse(`${timestamp.slice(0, 19)}Z`) / 1000, Number(timestamp.slice(20, 29))];
 }
 
-export function toLogRecord(event: TcpEvent, origin: Origin, observed: HrTime): LogRecord {
-  const attributes: NonNullable<LogRecord['attributes']> = { [TRANSPORT.name]: TRANSPORT.value };
+export function toLogRecord(event: KtcEvent, origin: Origin, observed: HrTime): LogRecord {
+  const attributes: NonNullable<LogRecord['attributes']> = hasTransport(event.event)
+    ? { [TRANSPORT.name]: TRANSPORT.value }
+    : {};
   for (const [field, value] of Object.entries(event)) {
     const place = attributeOf(field);
     // What is not known is left out: OTLP has no null.
@@ -59,7 +62,7 @@ export function toLogRecord(event: TcpEvent, origin: Origin, observed: HrTime): 
 }
 
 /** Makes records of events; those of one run of the agent share their origin. */
-export function createRecordMaker(version: string): (event: TcpEvent, observed: HrTime) => LogRecord {
+export function createRecordMaker(version: string): (event: KtcEvent, observed: HrTime) => LogRecord {
   let lastKey = '';
   let origin: Origin | null = null;
   return (event, observed) => {

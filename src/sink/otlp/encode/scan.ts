@@ -4,9 +4,12 @@ export const CHARACTER = {
   quote: 0x22,
   comma: 0x2c,
   zero: 0x30,
+  openingBracket: 0x5b,
   backslash: 0x5c,
+  closingBracket: 0x5d,
   /** Of null: nothing else begins with it. */
   n: 0x6e,
+  openingBrace: 0x7b,
   closingBrace: 0x7d,
 } as const;
 

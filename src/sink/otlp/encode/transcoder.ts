@@ -1,9 +1,10 @@
 /**
  * The LogRecord of an event straight from its JSON to protobuf, without an object or a string for each event. It reads
  * what src/event/serializer.ts writes: members without white space, whose values are strings, whole numbers ≥ 0, null,
- * and one object of labels. What is none of these is a bug, and is thrown.
+ * one object of labels, and the lists and objects of a host_status. What is none of these is a bug, and is thrown.
  */
-import { ORIGIN_FIELDS, type OriginFields, TRANSPORT } from './attributes.ts';
+import { hasTransport, ORIGIN_FIELDS, type OriginFields, TRANSPORT } from './attributes.ts';
+import { readContainer } from './container.ts';
 import { createMembers, type Member, textOf } from './members.ts';
 import { CHARACTER, escapedStringEnd, matches, NULL_LENGTH, stringEnd, unreadable } from './scan.ts';
 import { type Impact, type Severity, severityOf } from './severity.ts';
@@ -16,6 +17,7 @@ import {
   textField,
   WIRE,
   writeIntegerAttribute,
+  writeMessageAttribute,
   writeTextAttribute,
   writeVarint,
 } from './wire.ts';
@@ -88,10 +90,11 @@ export function createTranscoder(): Transcoder {
   function writeRecord(out: Buffer, at: number, observed: Buffer): number {
     const severity = severityFields(draft.impact);
     const name = eventNames(draft.impact.event);
+    const attributes = hasTransport(draft.impact.event) ? 0 : TRANSPORT_ATTRIBUTE.length;
     const length =
       time.field.length +
       severity.length +
-      draft.end +
+      (draft.end - attributes) +
       DROPPED_ATTRIBUTES.length +
       observed.length +
       name.length;
@@ -99,7 +102,7 @@ export function createTranscoder(): Transcoder {
     let end = writeVarint(out, at + 1, length);
     end += time.field.copy(out, end);
     end += severity.copy(out, end);
-    end += draft.bytes.copy(out, end, 0, draft.end);
+    end += draft.bytes.copy(out, end, attributes, draft.end);
     end += DROPPED_ATTRIBUTES.copy(out, end);
     end += observed.copy(out, end);
     return end + name.copy(out, end);
@@ -130,9 +133,16 @@ export function createTranscoder(): Transcoder {
 function takeAttribute(draft: Draft, member: Member, bytes: Buffer, from: number): number {
   const start = bytes[from];
   if (start === CHARACTER.n) return from + NULL_LENGTH;
-  return start === CHARACTER.quote
-    ? takeText(draft, member, bytes, from)
+  if (start === CHARACTER.quote) return takeText(draft, member, bytes, from);
+  return start === CHARACTER.openingBrace || start === CHARACTER.openingBracket
+    ? takeContainer(draft, member, bytes, from)
     : takeInteger(draft, member, bytes, from);
+}
+
+function takeContainer(draft: Draft, member: Member, bytes: Buffer, from: number): number {
+  const { value, end } = readContainer(bytes, from);
+  draft.end = writeMessageAttribute(draft.bytes, draft.end, member.name, value);
+  return end;
 }
 
 /** The same where the attribute has other words for the values. */

@@ -51,14 +51,32 @@ export function integerField(field: number, value: number): Buffer {
   return bytes;
 }
 
-/** AnyValue: 1 string_value, 3 int_value. */
+/** AnyValue: 1 string_value, 3 int_value, 5 array_value, 6 kvlist_value. */
 const STRING_VALUE = 1;
 const INT_VALUE = 3;
+const ARRAY_VALUE = 5;
+const KVLIST_VALUE = 6;
+
+/** What `anyValue` takes. */
+export type Value = string | number | readonly Value[] | { readonly [name: string]: Value };
+
+/** AnyValue, the message itself. Numbers are whole. */
+export function anyValue(value: Value): Buffer {
+  if (typeof value === 'string') return textField(STRING_VALUE, value);
+  if (typeof value === 'number') return integerField(INT_VALUE, value);
+  const [field, items] = isList(value)
+    ? [ARRAY_VALUE, value.map((item) => lengthDelimited(1, anyValue(item)))]
+    : [KVLIST_VALUE, Object.entries(value).map(([name, item]) => attribute(1, name, item))];
+  return lengthDelimited(field, ...items);
+}
+
+function isList(value: Value): value is readonly Value[] {
+  return Array.isArray(value);
+}
 
 /** KeyValue, as field `field` of what has it: 1 key, 2 value. */
-export function attribute(field: number, name: string, value: string | number): Buffer {
-  const any = typeof value === 'string' ? textField(STRING_VALUE, value) : integerField(INT_VALUE, value);
-  return lengthDelimited(field, textField(1, name), lengthDelimited(2, any));
+export function attribute(field: number, name: string, value: Value): Buffer {
+  return lengthDelimited(field, textField(1, name), lengthDelimited(2, anyValue(value)));
 }
 
 /** Field of LogRecord for its attributes. */
@@ -90,6 +108,18 @@ export function writeIntegerAttribute(out: Uint8Array, at: number, name: Uint8Ar
   const end = writeAttributeHead(out, at, name, 1 + varintLength(value));
   out[end] = INT_TAG;
   return writeVarint(out, end + 1, value);
+}
+
+/** The same for any value, as the message AnyValue. */
+export function writeMessageAttribute(
+  out: Uint8Array,
+  at: number,
+  name: Uint8Array,
+  value: Uint8Array,
+): number {
+  const end = writeAttributeHead(out, at, name, value.length);
+  out.set(value, end);
+  return end + value.length;
 }
 
 function writeAttributeHead(out: Uint8Array, at: number, name: Uint8Array, valueLength: number): number {

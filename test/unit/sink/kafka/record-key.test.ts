@@ -34,6 +34,21 @@ describe('the key of a record', () => {
     expect(keyOf(bytes, offsets[1] ?? 0, (offsets[2] ?? 0) - 1).toString()).toBe('c');
   });
 
+  it('is that of the event itself for a host_status, whatever its labels and interfaces are named', () => {
+    const { bytes, offsets } = batchOf([
+      { event_id: 'a', event: 'tcp_life', connection_id: 'b' },
+      {
+        event_id: 'c',
+        event: 'host_status',
+        labels: { connection_id: 'label' },
+        interfaces: { connection_id: {} },
+      },
+    ]);
+    const keyOf = createKeyOf('connection_id', '');
+    expect(keyOf(bytes, offsets[0] ?? 0, (offsets[1] ?? 0) - 1).toString()).toBe('b');
+    expect(keyOf(bytes, offsets[1] ?? 0, (offsets[2] ?? 0) - 1).toString()).toBe('c');
+  });
+
   it('is the same host for all', () => {
     expect(keys('host')).toEqual(['db-17', 'db-17']);
   });

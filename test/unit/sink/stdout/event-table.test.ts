@@ -101,6 +101,11 @@ describe('the table', () => {
     expect(table.row(summary)).toBe(
       `${localTime} summary -      -               10.17.4.9:-           10.17.9.201:-         17 retransmits in 60.0 s`,
     );
+    const { timestamp } = common;
+    const ledger = { emitted: 512, 'lost.kernel_overrun': 2, 'lost.crash': 1 };
+    expect(table.row({ ...fullEvent('host_status'), timestamp, uptime_s: 60, ledger })).toBe(
+      `${localTime} status  -      -               -                     -                     up 60.0 s, 512 events, 3 lost`,
+    );
     expect(table.row({ ...fullEvent('tcp_accept'), ...common })).toMatch(/ accept .*10\.17\.9\.201:41822$/);
     expect(table.row({ ...fullEvent('tcp_connect'), ...common })).toMatch(/ connect .*10\.17\.9\.201:41822$/);
   });

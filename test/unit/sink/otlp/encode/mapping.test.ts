@@ -1,16 +1,22 @@
 /** Where every field of an event arrives, read from what is sent. */
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../../../src/event/kinds.ts';
-import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../../../../src/event/tcp-event.ts';
 import { createJsonEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { severityOf } from '../../../../../src/sink/otlp/encode/severity.ts';
 import { batchOf } from '../../../../support/batch.ts';
 import { fieldsOf, fullEvent, fullEvents } from '../../../../support/sample-events.ts';
 import { createEventValidator } from '../../../../support/schema.ts';
 
+interface AnyValue {
+  stringValue?: string;
+  intValue?: number;
+  arrayValue?: { values: AnyValue[] };
+  kvlistValue?: { values: KeyValue[] };
+}
 interface KeyValue {
   key: string;
-  value: { stringValue?: string; intValue?: number };
+  value: AnyValue;
 }
 interface Request {
   resourceLogs: {
@@ -40,7 +46,12 @@ function encode(events: readonly object[]): Request {
 }
 
 function valuesOf(attributes: readonly KeyValue[] = []): Record<string, unknown> {
-  return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? value.intValue]));
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, plainOf(value)]));
+}
+
+function plainOf({ stringValue, intValue, arrayValue, kvlistValue }: AnyValue): unknown {
+  if (kvlistValue !== undefined) return valuesOf(kvlistValue.values);
+  return stringValue ?? intValue ?? arrayValue?.values.map(plainOf);
 }
 
 /** By field: where it is found in a request of one event. */
@@ -60,6 +71,7 @@ const PLACES: Readonly<Record<string, string>> = {
   local_port: 'record network.local.port',
   remote_address: 'record network.peer.address',
   remote_port: 'record network.peer.port',
+  addresses: 'record host.ip',
 };
 
 const AS_SENT: Readonly<Record<string, (value: unknown) => unknown>> = {
@@ -71,7 +83,7 @@ const AS_SENT: Readonly<Record<string, (value: unknown) => unknown>> = {
 
 describe('every field of the JSON schema', () => {
   it.each(EVENT_KINDS)('of %s arrives with its value', (kind) => {
-    const event = fullEvent(kind);
+    const event: KtcEvent = fullEvent(kind);
     expect(createEventValidator()(event)).toEqual([]);
     const [sent] = encode([event]).resourceLogs;
     const [scopeLogs] = sent?.scopeLogs ?? [];
@@ -85,7 +97,7 @@ describe('every field of the JSON schema', () => {
     };
     for (const field of fieldsOf(kind)) {
       if (field === 'labels') continue;
-      const value = event[field as keyof TcpEvent];
+      const value = (event as unknown as Record<string, unknown>)[field];
       const place = PLACES[field] ?? `record ktc.${field}`;
       expect(found, `${field} at ${place}`).toHaveProperty([place], AS_SENT[field]?.(value) ?? value);
     }
@@ -93,9 +105,12 @@ describe('every field of the JSON schema', () => {
       expect(found).toHaveProperty([`resource ktc.label.${name}`], value);
     }
     // Nothing else is there than this and what is constant.
-    expect(Object.keys(found)).toHaveLength(fieldsOf(kind).length - 1 + Object.keys(event.labels).length + 4);
+    const constants = kind === 'host_status' ? 3 : 4;
+    expect(Object.keys(found)).toHaveLength(
+      fieldsOf(kind).length - 1 + Object.keys(event.labels).length + constants,
+    );
+    expect(found['record network.transport']).toBe(kind === 'host_status' ? undefined : 'tcp');
     expect(found).toMatchObject({
-      'record network.transport': 'tcp',
       'resource os.type': 'linux',
       'resource service.name': 'ktc-agent',
       'resource service.version': '1.2.3',

@@ -3,7 +3,7 @@ import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EVENT_KINDS } from '../../../../../src/event/kinds.ts';
-import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { batchOf, batchOfTexts } from '../../../../support/batch.ts';
 import { fieldsOf, fullEvent, fullEvents } from '../../../../support/sample-events.ts';
@@ -41,7 +41,7 @@ const events = fc.constantFrom(...EVENT_KINDS).chain((kind) => {
     ...(kind === 'tcp_retransmit' && { retransmit_kind: fc.constantFrom('rto', 'tlp', 'unknown') }),
     ...('state' in base && { state: fc.constantFrom(null, 'ESTABLISHED', 'CLOSE', 'SYN_SENT') }),
   });
-}) as fc.Arbitrary<unknown> as fc.Arbitrary<TcpEvent>;
+}) as fc.Arbitrary<unknown> as fc.Arbitrary<KtcEvent>;
 
 describe('a request in protobuf', () => {
   it('is that of OpenTelemetry for one event of each kind', () => {
@@ -73,18 +73,18 @@ describe('a request in protobuf', () => {
     );
     const longer = { ...first, host_id: `${first.host_id}0`, schema_version: 11 };
     expect(byOurselves([first, longer])).toEqual(
-      Buffer.concat([byOpenTelemetry([first]), byOpenTelemetry([longer as unknown as TcpEvent])]),
+      Buffer.concat([byOpenTelemetry([first]), byOpenTelemetry([longer as unknown as KtcEvent])]),
     );
   });
 
   it('keeps fields that this version does not know', () => {
     const later = { zero_windows: 3, cause: 'no "route"' };
-    const event: TcpEvent = { ...fullEvent('tcp_connect'), ...later };
+    const event: KtcEvent = { ...fullEvent('tcp_connect'), ...later };
     expect(byOurselves([event])).toEqual(byOpenTelemetry([event]));
   });
 
   it('takes larger events than any before', () => {
-    const event = { ...fullEvent('tcp_connect'), comm: 'x'.repeat(300_000) } as TcpEvent;
+    const event = { ...fullEvent('tcp_connect'), comm: 'x'.repeat(300_000) } as KtcEvent;
     expect(byOurselves([event, fullEvent('tcp_life'), event])).toEqual(
       byOpenTelemetry([event, fullEvent('tcp_life'), event]),
     );
@@ -92,7 +92,7 @@ describe('a request in protobuf', () => {
 
   it('may use the memory of one that was given back, and of no other', () => {
     const encoder = createProtobufEncoder(VERSION);
-    const encode = (event: TcpEvent) => encoder.encode(batchOf([event]), 0, 1, OBSERVED_MS);
+    const encode = (event: KtcEvent) => encoder.encode(batchOf([event]), 0, 1, OBSERVED_MS);
     const [large, small] = [fullEvent('tcp_life'), fullEvent('tcp_connect')];
     const [first, second] = [encode(large), encode(large)];
     encoder.recycle(first);

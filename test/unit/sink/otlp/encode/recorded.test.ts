@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { batchOfTexts } from '../../../../support/batch.ts';
 import { byOpenTelemetry, OBSERVED_MS, VERSION } from './by-opentelemetry.ts';
@@ -17,7 +17,7 @@ it.each(['linux-6.18', 'module-6.1'])(
       maxBuffer: 2 ** 28,
     });
     const texts = output.toString('utf8').trimEnd().split('\n');
-    const parsed = texts.map((line) => JSON.parse(line) as TcpEvent);
+    const parsed = texts.map((line) => JSON.parse(line) as KtcEvent);
     expect(parsed.length).toBeGreaterThan(100);
     const batch = batchOfTexts(texts);
     const request = createProtobufEncoder(VERSION).encode(batch, 0, batch.count, OBSERVED_MS);

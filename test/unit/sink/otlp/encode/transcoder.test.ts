@@ -1,6 +1,6 @@
 /** What the transcoder promises about its output and its input, beyond the bytes that protobuf.test.ts compares. */
 import { describe, expect, test } from 'vitest';
-import type { TcpEvent } from '../../../../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../../../../src/event/tcp-event.ts';
 import { createProtobufEncoder } from '../../../../../src/sink/otlp/encode/encode.ts';
 import { observedTime } from '../../../../../src/sink/otlp/encode/time-field.ts';
 import { createTranscoder, roomFor } from '../../../../../src/sink/otlp/encode/transcoder.ts';
@@ -10,7 +10,7 @@ import { fullEvent, fullEvents } from '../../../../support/sample-events.ts';
 const OBSERVED = observedTime(1_795_489_200_007);
 
 /** Bytes of the record that is made of an event, in a buffer with room for just what is asked for. */
-function recordOf(event: TcpEvent, transcoder = createTranscoder()): Buffer {
+function recordOf(event: KtcEvent, transcoder = createTranscoder()): Buffer {
   transcoder.setOrigin(event);
   const json = Buffer.from(`${JSON.stringify(event)}\n`);
   const room = roomFor(json.length - 1);
@@ -27,7 +27,7 @@ describe('a record', () => {
     const events = [
       ...fullEvents,
       { ...fullEvent('tcp_connect'), ...members },
-      { ...fullEvent('tcp_connect'), comm: 'x'.repeat(100_000) } as TcpEvent,
+      { ...fullEvent('tcp_connect'), comm: 'x'.repeat(100_000) } as KtcEvent,
     ];
     const transcoder = createTranscoder();
     for (const event of events) expect(recordOf(event, transcoder)).toEqual(recordOf(event));
@@ -62,7 +62,7 @@ describe('a record', () => {
       { ...reset, state: null },
       { ...fullEvent('tcp_retransmit'), retransmit_kind: 'fast' },
       fullEvent('tcp_connect'),
-    ] as TcpEvent[];
+    ] as KtcEvent[];
     for (const event of [...list, ...list]) expect(recordOf(event, transcoder)).toEqual(recordOf(event));
   });
 });
