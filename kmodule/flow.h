@@ -91,6 +91,20 @@ struct ktc_flow {
 	__entry->srtt_us, __entry->rttvar_us, __entry->snd_cwnd,		\
 	__entry->snd_ssthresh, __entry->total_retrans
 
+/* What the connection has sent before this event, without what it sends now: as in tcp_info. */
+#define KTC_SENT_FIELDS				\
+	__field(__u64, bytes_acked)		\
+	__field(__u32, segs_out)
+
+#define KTC_ASSIGN_SENT(tp)						\
+	do {								\
+		__entry->bytes_acked = (tp)->bytes_acked;		\
+		__entry->segs_out = (tp)->segs_out;			\
+	} while (0)
+
+#define KTC_SENT " bytes_acked=%llu segs_out=%u"
+#define KTC_SENT_VALUES __entry->bytes_acked, __entry->segs_out
+
 /* Numbers, not TCP_* names: perf and trace-cmd read this from the format file and know no enum. */
 #define KTC_STATE_NAME(state)						\
 	__print_symbolic(state,						\

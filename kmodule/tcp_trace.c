@@ -19,8 +19,8 @@
 
 #include "compat.h"
 
-/* Raised when a field or an event changes its meaning or goes; user space checks it before it decodes. */
-#define KTC_API 1
+/* Raised when fields or events come, change their meaning or go; user space checks it before it decodes. */
+#define KTC_API 2
 
 #define KTC_EVENTS(X)			\
 	X(tcp_set_state)		\
@@ -512,5 +512,5 @@ module_exit(ktc_exit);
 MODULE_DESCRIPTION("Trace events of TCP connections");
 MODULE_AUTHOR("KTC agent contributors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("1.0.0");
+MODULE_VERSION("1.1.0");
 MODULE_INFO(ktc_api, __stringify(KTC_API));

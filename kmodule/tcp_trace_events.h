@@ -74,6 +74,7 @@ TRACE_EVENT_FN(tcp_retransmit_skb,
 		__field(__s32, state)
 		__field(__u32, seq)
 		__field(__u32, len)
+		KTC_SENT_FIELDS
 		__field(__u8, tcp_flags)
 		__field(__u8, ca_state)
 		__field(__u8, retransmits)
@@ -93,11 +94,12 @@ TRACE_EVENT_FN(tcp_retransmit_skb,
 		__entry->tcp_flags = TCP_SKB_CB(skb)->tcp_flags;
 		__entry->ca_state = icsk->icsk_ca_state;
 		__entry->retransmits = icsk->icsk_retransmits;
+		KTC_ASSIGN_SENT(tp);
 		KTC_ASSIGN_MEASURES(tp);
 	),
 
 	TP_printk(KTC_FLOW_HEAD "%s seq=%u len=%u flags=%s ca_state=%s retransmits=%u"
-		KTC_MEASURES KTC_FLOW_TAIL,
+		KTC_SENT KTC_MEASURES KTC_FLOW_TAIL,
 		KTC_FLOW_HEAD_VALUES,
 		KTC_STATE_NAME(__entry->state), __entry->seq, __entry->len,
 		__print_flags(__entry->tcp_flags, "|",
@@ -105,7 +107,7 @@ TRACE_EVENT_FN(tcp_retransmit_skb,
 			{ 0x10, "ACK" }, { 0x20, "URG" }, { 0x40, "ECE" }, { 0x80, "CWR" }),
 		__print_symbolic(__entry->ca_state,
 			{ 0, "Open" }, { 1, "Disorder" }, { 2, "CWR" }, { 3, "Recovery" }, { 4, "Loss" }),
-		__entry->retransmits, KTC_MEASURES_VALUES, KTC_FLOW_TAIL_VALUES),
+		__entry->retransmits, KTC_SENT_VALUES, KTC_MEASURES_VALUES, KTC_FLOW_TAIL_VALUES),
 
 	ktc_reg_tcp_retransmit_skb, ktc_unreg_tcp_retransmit_skb
 );
@@ -123,6 +125,7 @@ TRACE_EVENT_FN(tcp_send_loss_probe,
 		__field(__u8, new_data)
 		__field(__u32, seq)
 		__field(__u32, len)
+		KTC_SENT_FIELDS
 		KTC_MEASURE_FIELDS
 	),
 
@@ -144,14 +147,15 @@ TRACE_EVENT_FN(tcp_send_loss_probe,
 			__entry->seq += before_last;
 			__entry->len -= before_last;
 		}
+		KTC_ASSIGN_SENT(tp);
 		KTC_ASSIGN_MEASURES(tp);
 	),
 
-	TP_printk(KTC_FLOW_HEAD "%s %s seq=%u len=%u" KTC_MEASURES KTC_FLOW_TAIL,
+	TP_printk(KTC_FLOW_HEAD "%s %s seq=%u len=%u" KTC_SENT KTC_MEASURES KTC_FLOW_TAIL,
 		KTC_FLOW_HEAD_VALUES,
 		KTC_STATE_NAME(__entry->state),
 		__print_symbolic(__entry->new_data, { 0, "retransmission" }, { 1, "new data" }),
-		__entry->seq, __entry->len, KTC_MEASURES_VALUES, KTC_FLOW_TAIL_VALUES),
+		__entry->seq, __entry->len, KTC_SENT_VALUES, KTC_MEASURES_VALUES, KTC_FLOW_TAIL_VALUES),
 
 	ktc_reg_tcp_send_loss_probe, ktc_unreg_tcp_send_loss_probe
 );

@@ -39,10 +39,11 @@ export interface EventDraft {
   /** Of a retransmitted segment. */
   sequence: number;
   segmentBytes: number;
-  /** Of a life. */
+  /** Of a retransmit, so far; of a life, all. */
   bytesSent: number;
-  bytesReceived: number;
   segmentsSent: number;
+  /** Of a life. */
+  bytesReceived: number;
   segmentsReceived: number;
   /** Of a retransmit and of a life: the connection at that moment. */
   srttUs: number;
@@ -76,8 +77,8 @@ export function createDraft(): EventDraft {
     sequence: UNKNOWN,
     segmentBytes: UNKNOWN,
     bytesSent: UNKNOWN,
-    bytesReceived: UNKNOWN,
     segmentsSent: UNKNOWN,
+    bytesReceived: UNKNOWN,
     segmentsReceived: UNKNOWN,
     srttUs: UNKNOWN,
     rttvarUs: UNKNOWN,

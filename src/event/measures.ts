@@ -16,11 +16,16 @@ export function copyMeasures(draft: EventDraft, record: TcpRecord): void {
   draft.totalRetransmits = record.totalRetransmits;
 }
 
+/** What the connection has sent until the record. */
+export function copySent(draft: EventDraft, record: TcpRecord): void {
+  draft.bytesSent = record.bytesAcknowledged;
+  draft.segmentsSent = record.segmentsSent;
+}
+
 /** The measures, and what a connection that ends has carried in its whole life. */
 export function copyTotals(draft: EventDraft, record: TcpRecord): void {
   copyMeasures(draft, record);
-  draft.bytesSent = record.bytesAcknowledged;
+  copySent(draft, record);
   draft.bytesReceived = record.bytesReceived;
-  draft.segmentsSent = record.segmentsSent;
   draft.segmentsReceived = record.segmentsReceived;
 }

@@ -8,7 +8,7 @@ import type { Tracker } from './connection/tracker.ts';
 import type { EventDraft } from './draft.ts';
 import type { Gate } from './gate.ts';
 import { type RetransmitKind, STATE } from './kinds.ts';
-import { copyMeasures } from './measures.ts';
+import { copyMeasures, copySent } from './measures.ts';
 import type { RetransmitSummaries } from './retransmit-summaries.ts';
 
 export interface RetransmitsOptions {
@@ -58,6 +58,7 @@ export function createRetransmits(options: RetransmitsOptions): Retransmits {
     draft.state = state;
     draft.sequence = record.sequence;
     draft.segmentBytes = record.segmentBytes;
+    copySent(draft, record);
     copyMeasures(draft, record);
     const emitted = gate.pass('tcp_retransmit', connection, record.time, record.cpu, task);
     if (gate.exclusionOf(connection) === null) {

@@ -61,7 +61,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
           '/link.sh': join(support, 'link.sh'),
           '/module-agent.sh': join(support, 'module-agent.sh'),
           '/tcp_trace.ko': module,
-          '/other-api.ko': buildGuestModule(kernel, 2),
+          '/other-api.ko': buildGuestModule(kernel, 3),
           '/other-kernel.ko': buildGuestModule(kernel === '6.1' ? '6.12' : '6.1'),
           '/connections': await compile('connections'),
         },
@@ -162,6 +162,32 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
       expect(total).toBeGreaterThan(counted.TcpRetransSegs / 2);
     });
 
+    test('tcp_retransmit: what its connection has sent so far, which never is more than its life says in the end', () => {
+      const lives = new Map(events.filter(isOf('tcp_life')).map((event) => [event.connection_id, event]));
+      const retransmits = events.filter(isOf('tcp_retransmit')).filter(inTheirNamespaces);
+      const ofSynAcks = retransmits.filter(({ retransmit_kind }) => retransmit_kind === 'synack');
+      for (const event of ofSynAcks) expect(event).toMatchObject({ bytes_sent: null, segments_sent: null });
+      const byConnection = Map.groupBy(
+        retransmits.filter(({ retransmit_kind }) => retransmit_kind !== 'synack'),
+        (event) => event.connection_id,
+      );
+      let compared = 0;
+      for (const [id, ofConnection] of byConnection) {
+        let [bytes, segments] = [0, 0];
+        for (const { bytes_sent, segments_sent, total_retransmits } of ofConnection) {
+          expect(bytes_sent).toBeGreaterThanOrEqual(bytes);
+          expect(segments_sent).toBeGreaterThanOrEqual(Math.max(1, segments, total_retransmits ?? 0));
+          [bytes, segments] = [bytes_sent ?? 0, segments_sent ?? 0];
+        }
+        const life = lives.get(id ?? '');
+        if (life === undefined) continue;
+        compared++;
+        expect(life.bytes_sent).toBeGreaterThanOrEqual(bytes);
+        expect(life.segments_sent).toBeGreaterThanOrEqual(segments);
+      }
+      expect(compared).toBeGreaterThan(CONNECTIONS / 10);
+    });
+
     test('inet_csk_accept: every accepted connection, owned by the program that accepted it', () => {
       const accepted = new Map(events.filter(isOf('tcp_accept')).map((event) => [endsOf(event), event]));
       const server = parseRecords(output('server'));
@@ -240,7 +266,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
       expect(none).toMatch(/^ktc: there is no tcp_trace\.ko for kernel \S+: `ktc module build` makes it/);
       expect(other).toMatch(/^ktc: \/other-kernel\.ko was built for \S+-amd64, this kernel is \S+-amd64: /);
       expect(api).toBe(
-        'ktc: tcp_trace.ko 1.0.0 speaks API 2, this agent 1: install the module that came with the agent, ' +
+        'ktc: tcp_trace.ko 1.1.0 speaks API 3, this agent 1 to 2: install the module that came with the agent, ' +
           'then ktc module unload and ktc module load',
       );
       expect(output('check-without')).toMatch(/^source +ok +tracepoints, clock mono, 2 CPUs$/m);
@@ -250,7 +276,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
     test('ktc check, module status and /metrics tell of the hooks', () => {
       expect(output('check-with')).toMatch(/^source +ok +module, clock mono, 2 CPUs$/m);
       expect(output('check-with')).toMatch(
-        /^module +ok +tcp_trace\.ko 1\.0\.0, 9 functions hooked, 0 calls missed$/m,
+        /^module +ok +tcp_trace\.ko 1\.1\.0, 9 functions hooked, 0 calls missed$/m,
       );
       expect(output('check-with')).toMatch(/^probe inet_csk_accept +ok +on$/m);
       expect(output('status')).toMatch(/^tcp_send_loss_probe +tcp_send_loss_probe +on +ftrace +0$/m);

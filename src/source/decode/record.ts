@@ -25,11 +25,12 @@ export interface ModuleFields {
   congestionWindow: number;
   slowStartThreshold: number;
   totalRetransmits: number;
-  /** Of a connection that ends. SYN and FIN count as one byte each, as in `ss`. */
+  /** Of a connection that ends, or so far, when a segment is sent again (API 2). SYN and FIN count as one byte each. */
   bytesAcknowledged: number;
+  segmentsSent: number;
+  /** Of a connection that ends. */
   bytesReceived: number;
   segmentsReceived: number;
-  segmentsSent: number;
 }
 
 /**

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
-import { isModuleLoaded, MODULE_API, MODULE_NAME, type ModuleStatus, readModule } from './status.ts';
+import { isModuleLoaded, MODULE_APIS, MODULE_NAME, type ModuleStatus, readModule } from './status.ts';
 
 const NOT_ROOT = 'loading a kernel module needs root: run it with sudo';
 const HOW_TO_BUILD = '`ktc module build` makes it (needs kernel-devel, gcc and make)';
@@ -79,15 +79,22 @@ function isFtraceEnabled(): boolean {
   }
 }
 
+/** Whether this agent reads the events of a module of this API. */
+export function checkApi({ version, api }: Pick<ModuleStatus, 'version' | 'api'>): Result {
+  const { oldest, newest } = MODULE_APIS;
+  if (api >= oldest && api <= newest) return DONE;
+  return refusal(
+    `${MODULE_NAME}.ko ${version} speaks API ${api}, this agent ${oldest} to ${newest}: ` +
+      'install the module that came with the agent, then ktc module unload and ktc module load',
+  );
+}
+
 /** Whether this agent and this kernel can use the loaded module. */
 function checkUsable(module: ModuleStatus): Result<ModuleStatus> {
   if (!isFtraceEnabled())
     return refusal(`kernel.ftrace_enabled is 0, so ${MODULE_NAME}.ko sees nothing: set it to 1`);
-  if (module.api === MODULE_API) return success(module);
-  return refusal(
-    `${MODULE_NAME}.ko ${module.version} speaks API ${module.api}, this agent ${MODULE_API}: ` +
-      'install the module that came with the agent, then ktc module unload and ktc module load',
-  );
+  const spoken = checkApi(module);
+  return spoken.ok ? success(module) : spoken;
 }
 
 /** Loads the module if it is not loaded: with modprobe if `path` is empty, else from that file. */

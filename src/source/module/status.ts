@@ -4,8 +4,11 @@ import { DONE, type Result, refusal } from '../../shared/result.ts';
 import { type KeptFile, keepFile } from '../kept-open-file.ts';
 
 export const MODULE_NAME = 'tcp_trace';
-/** `KTC_API` of kmodule/tcp_trace.c: raised when an event or a field changes its meaning. */
-export const MODULE_API = 1;
+/**
+ * The values of `KTC_API` (kmodule/tcp_trace.c) that this agent reads. Under API 1 a retransmit does not say what its
+ * connection has sent.
+ */
+export const MODULE_APIS = { oldest: 1, newest: 2 } as const;
 
 const DIRECTORY = `/sys/module/${MODULE_NAME}`;
 /** How the kernel carries each kretprobe (kernel/kprobes.c, `report_probe`). */

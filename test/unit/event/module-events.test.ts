@@ -84,18 +84,31 @@ describe('a retransmit', () => {
   });
 
   test('carries segment and measures', () => {
-    const fields = { congestionState: 3, timeouts: 0, sequence: 4_000_000_000, segmentBytes: 1448 };
+    const segment = { sequence: 4_000_000_000, segmentBytes: 1448 };
+    const sent = { bytesAcknowledged: 5_000_000_000, segmentsSent: 3_500_000 };
+    const fields = { congestionState: 3, timeouts: 0, ...segment, ...sent };
     const [event] = moduleBench().feed('tcp_retransmit_skb', { to: 'ESTABLISHED', ...MEASURES, ...fields });
     expect(event).toMatchObject({
       netns: 4_026_531_840,
       sequence: 4_000_000_000,
       segmentBytes: 1448,
+      bytesSent: 5_000_000_000,
+      segmentsSent: 3_500_000,
       srttUs: 5000,
       rttvarUs: 700,
       congestionWindow: 12,
       slowStartThreshold: 9,
       totalRetransmits: 3,
     });
+  });
+
+  test('does not say what its connection has sent under API 1, and for a SYN-ACK', () => {
+    const fixture = moduleBench();
+    const unknown = { bytesSent: -1, segmentsSent: -1 };
+    fixture.feed('tcp_retransmit_skb', { to: 'ESTABLISHED', bytesAcknowledged: 5, segmentsSent: 6 });
+    expect(fixture.feed('tcp_retransmit_skb', { to: 'ESTABLISHED' })[0]).toMatchObject(unknown);
+    const synAck = { localPort: 443, remotePort: 50_000, request: 9 };
+    expect(fixture.feed('tcp_retransmit_synack', synAck)[0]).toMatchObject(unknown);
   });
 
   test('has no round trip before the first sample, and no threshold before the first loss', () => {

@@ -74,7 +74,16 @@ const FIRST_FIELDS: { readonly [Kind in EventKind]: readonly (keyof EventOf<Kind
     'retransmits',
     ...MEASURES,
   ],
-  tcp_retransmit: [...COMMON, 'state', 'retransmit_kind', 'sequence', 'length', ...MEASURES],
+  tcp_retransmit: [
+    ...COMMON,
+    'state',
+    'retransmit_kind',
+    'sequence',
+    'length',
+    'bytes_sent',
+    'segments_sent',
+    ...MEASURES,
+  ],
   tcp_reset: [...COMMON, 'state', 'reset_direction'],
   tcp_retransmit_summary: [
     ...COMMON,

@@ -15,8 +15,11 @@ describe('an event of tcp_trace.ko', () => {
   };
 
   /** A record of a probe with some of its fields set, by the places that the format names. */
-  function readFields(probe: ProbeName, values: Readonly<Record<string, bigint>>): TcpRecord {
-    const format = formatOf(probe);
+  function readFields(
+    probe: ProbeName,
+    values: Readonly<Record<string, bigint>>,
+    format = formatOf(probe),
+  ): TcpRecord {
     const bytes = Buffer.alloc(256);
     bytes.writeUInt16LE(2, format.fields.get('family')?.offset ?? 0);
     for (const [name, value] of Object.entries(values)) {
@@ -77,6 +80,9 @@ describe('an event of tcp_trace.ko', () => {
       congestionState: 4,
       timeouts: 2,
       newData: ABSENT,
+      // The recording is of API 1.
+      bytesAcknowledged: ABSENT,
+      segmentsSent: ABSENT,
       ...read,
     });
     const probe = { state: 8n, new_data: 1n, seq: 5n, len: 6n };
@@ -88,6 +94,27 @@ describe('an event of tcp_trace.ko', () => {
       congestionState: ABSENT,
       ...read,
     });
+  });
+
+  it('has what the connection has sent so far, since API 2', () => {
+    const formatOfApi2 = (probe: ProbeName) => {
+      const { name, id, fields } = formatOf(probe);
+      const unsigned = (offset: number, size: number) => ({ offset, size, signed: false });
+      const added = [
+        ['bytes_acked', unsigned(128, 8)],
+        ['segs_out', unsigned(136, 4)],
+      ] as const;
+      return { name, id, fields: new Map([...fields, ...added]) };
+    };
+    for (const probe of ['tcp_retransmit_skb', 'tcp_send_loss_probe'] as const) {
+      const sent = { bytes_acked: 2n ** 33n + 5n, segs_out: 0x8000_0001n };
+      expect(readFields(probe, { state: 1n, ...sent }, formatOfApi2(probe))).toMatchObject({
+        bytesAcknowledged: 2 ** 33 + 5,
+        segmentsSent: 0x8000_0001,
+        bytesReceived: ABSENT,
+        segmentsReceived: ABSENT,
+      });
+    }
   });
 
   it('says of the others what they have, and nothing of what they have not', () => {

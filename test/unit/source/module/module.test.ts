@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildModule } from '../../../../src/source/module/build.ts';
-import { explainLoadFault, readModuleInfo } from '../../../../src/source/module/load.ts';
+import { checkApi, explainLoadFault, readModuleInfo } from '../../../../src/source/module/load.ts';
 import { checkEvent, type Hook, missedCalls, parseHooks } from '../../../../src/source/module/status.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-module-test-'));
@@ -49,6 +49,19 @@ describe("the module's hooks", () => {
       problem: 'tcp_trace.ko has no event tcp_new',
     });
   });
+});
+
+test('modules of API 1 and 2 are read, others refused', () => {
+  const checked = (api: number) => checkApi({ version: '1.1.0', api });
+  expect([checked(1), checked(2)]).toEqual([{ ok: true }, { ok: true }]);
+  for (const api of [0, 3, Number.NaN]) {
+    expect(checked(api)).toEqual({
+      ok: false,
+      problem:
+        `tcp_trace.ko 1.1.0 speaks API ${api}, this agent 1 to 2: install the module that came with the agent, ` +
+        'then ktc module unload and ktc module load',
+    });
+  }
 });
 
 describe('a refusal to load is explained:', () => {
