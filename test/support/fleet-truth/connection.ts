@@ -3,7 +3,7 @@
 import { parseAddress } from '../../../src/event/address.ts';
 import { communityId } from '../../../src/event/community-id.ts';
 import type { Happening } from './event.ts';
-import { COMMS, type FleetHost } from './plan.ts';
+import { COMMS, type FleetHost, HOST_NETNS } from './plan.ts';
 import type { Random } from './random.ts';
 
 export interface End {
@@ -50,7 +50,7 @@ export function endValues(
     pid: 1000 + own.host.index,
     comm: COMMS[own.host.service],
     pid_origin: 'owner',
-    netns: own.host.sourceKind === 'module' ? 4026531992 : null,
+    netns: own.host.sourceKind === 'module' ? HOST_NETNS : null,
     ip_version: own.address.includes(':') ? 6 : 4,
     local_address: own.address,
     local_port: own.port,

@@ -1,7 +1,7 @@
 /** The agent and the kernel of one host: they number events, count, and report both in host_status. */
 import { SCHEMA_VERSION } from '../../../src/event/kinds.ts';
 import { blankOf, type FleetEvent, type Happening, timestampText } from './event.ts';
-import { addressesOf, CPU_COUNT, type FleetHost, labelsOf, PLANTED } from './plan.ts';
+import { addressesOf, CPU_COUNT, type FleetHost, HOST_NETNS, labelsOf, PLANTED } from './plan.ts';
 import type { Random } from './random.ts';
 
 export interface HostAgent {
@@ -182,6 +182,7 @@ export function createHostAgent(host: FleetHost, startUs: number, random: Random
       return {
         ...envelope('host_status', us, minute, 0),
         cpu: 0,
+        netns: HOST_NETNS,
         agent_version: host.agentVersion,
         uptime_s: Math.floor((us - sessionUs) / 1e6),
         source_kind: host.sourceKind,

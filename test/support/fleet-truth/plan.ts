@@ -194,3 +194,6 @@ export function labelsOf(host: FleetHost, minute: number): Record<string, string
   const version = minute < deploy.minute ? deploy.before : deploy.after;
   return { datacenter, rack, role, service, owner, ...(service === deploy.service && { version }) };
 }
+
+/** Inode of the network namespace that every host of the fleet was booted with. */
+export const HOST_NETNS = 4_026_531_992;
