@@ -44,6 +44,7 @@ function listen(filter: string): Listener {
     ready: () => true,
     existing() {},
     record: ({ time }) => void latencies.push((source.clock.now() - time) / 1e6),
+    filteredRecord() {},
     malformedRecord() {},
     malformedPage() {},
     lost() {},

@@ -1,6 +1,6 @@
 /** What the agent does with everything that its source gives: records, and records that were lost. */
 import type { Normalizer } from '../event/normalizer.ts';
-import { countMalformedRecord, lose } from '../ledger/booking.ts';
+import { countMalformedRecord, countRecord, filter, lose } from '../ledger/booking.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { LOSS_REASONS } from '../ledger/reasons.ts';
 import type { RecordHandler } from '../source/source.ts';
@@ -27,6 +27,10 @@ export function createHandler({
     ready,
     existing: normalizer.existing,
     record: normalizer.accept,
+    filteredRecord() {
+      countRecord(ledger);
+      filter(ledger, 'probe_filter');
+    },
     malformedRecord() {
       countMalformedRecord(ledger);
     },

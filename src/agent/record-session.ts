@@ -71,6 +71,7 @@ function readInto(source: Source, counts: { records: number; lost: number }): Pr
       // The lookup writes every task that it meets into the recording: later the task may have ended.
       tasks(thread, cpu, time);
     },
+    filteredRecord() {},
     malformedRecord() {},
     malformedPage() {},
     lost(_, count) {

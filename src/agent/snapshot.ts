@@ -38,10 +38,11 @@ function sourceStatus(source: Source): SourceStatus {
     ...status,
     open: true,
     problem: null,
-    probes: status.probes.map(({ name, enabled, filter, problem }) => ({
+    probes: status.probes.map(({ name, enabled, filter, filteredBy, problem }) => ({
       name,
       enabled,
       filter: filter === '' ? null : filter,
+      filtered_by: filteredBy,
       ...(problem !== null && { problem }),
     })),
   };

@@ -41,7 +41,7 @@ const LOSS_WORDS: Readonly<Record<SourceLoss, string>> = {
   probe_missed: 'missed by a probe of tcp_trace.ko (ktc module status)',
   while_down: 'overwritten before the start',
   left_in_kernel: 'still unread at the end',
-  settings_changed: 'not recorded while somebody else had changed the ftrace instance',
+  settings_changed: 'not recorded while somebody else had changed the settings of ftrace',
 };
 
 /** Whether the source is tcp_trace.ko or a recording of it, with facts that the native tracepoints do not have. */
@@ -197,6 +197,7 @@ function handlerOf(normalizer: Normalizer, { flush, say, ready }: HandlerParts):
     ready,
     existing: normalizer.existing,
     record: normalizer.accept,
+    filteredRecord() {},
     malformedRecord() {
       say('lost 1 record: it could not be understood');
     },

@@ -52,8 +52,10 @@ function describe(tool: Tool, choice: Choice, source: Source): void {
   if (!choice.verbose) return;
   const { kind, instance, clock, probes } = source.status();
   say(`source ${kind} ${instance}, clock ${clock}, kernel ${source.kernel.release}`);
-  for (const { name, enabled, filter, problem } of probes) {
-    if (enabled) say(`probe ${name}: ${filter === '' ? 'every record' : `in the kernel: ${filter}`}`);
+  for (const { name, enabled, filter, filteredBy, problem } of probes) {
+    const where =
+      filteredBy === 'kernel' ? 'in the kernel' : 'here, as the kernel would share it with others';
+    if (enabled) say(`probe ${name}: ${filter === '' ? 'every record' : `${where}: ${filter}`}`);
     else if (problem !== null) say(`probe ${name} is off: ${problem}`);
   }
   if (choice.from === null) say('all filters are decided again here, with the whole connection known');

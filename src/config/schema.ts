@@ -39,7 +39,7 @@ function probe(traces: string) {
     enabled: key(boolean, { default: true, doc: `Trace ${traces}.` }),
     filter: key(optional(line(4095)), {
       default: '',
-      doc: 'ftrace filter for this probe, such as `dport == 443`. The kernel applies it before it records anything.',
+      doc: 'ftrace filter for this probe, such as `dport == 443`. The kernel applies it before it records anything; where the kernel would apply it to all tracers, the agent does.',
     }),
   };
 }

@@ -15,6 +15,8 @@ export const FILTER_REASONS = {
   not_transmitted: 'The kernel gave up the retransmit before it sent the segment.',
   new_data: 'The tail loss probe carried new data, so it is no retransmit.',
   not_tcp: 'The socket is of another protocol that shares the tracepoint, such as SCTP or DCCP.',
+  probe_filter:
+    'The filter of the probe leaves the record out, on a kernel whose filters are shared by all tracers (before Linux 3.13).',
 } as const satisfies Readonly<Record<string, string>>;
 export type FilterReason = keyof typeof FILTER_REASONS;
 
@@ -87,9 +89,9 @@ export const LOSS_REASONS = {
   settings_changed: {
     unit: 'times',
     meaning:
-      'Another program changed our ftrace instance. The agent puts it back within 5 s; how many records the kernel did not record meanwhile is not known.',
+      'Another program changed the settings of ftrace that our records depend on. The agent notices it within 5 s and puts back what is its own; how many records the kernel did not make meanwhile is not known.',
     advice:
-      'somebody else had changed the ftrace instance, for up to 5 s: put back; what was not recorded meanwhile is not known',
+      'somebody else has changed the settings of ftrace: what is ours is put back within 5 s, and what was not recorded meanwhile is not known',
   },
 } as const satisfies Readonly<Record<string, Loss>>;
 export type LossReason = keyof typeof LOSS_REASONS;

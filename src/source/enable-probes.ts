@@ -2,9 +2,10 @@
 import { DONE, type Result, refusal, success } from '../shared/result.ts';
 import { parseEventFormat } from './decode/format.ts';
 import { compileReader, type RecordReader } from './decode/reader.ts';
+import { compileFilter, type RecordFilter } from './filter/evaluate.ts';
+import { parseFilter } from './filter/parse.ts';
 import { type Instance, readSetting, writeSetting } from './ftrace/instance.ts';
 import { checkEvent, readModule } from './module/status.ts';
-import { checkFilter } from './probe-filter.ts';
 import {
   type Catalog,
   MODULE,
@@ -18,6 +19,8 @@ import {
 export interface EnableOptions {
   readonly catalog: Catalog;
   readonly probes: Readonly<Record<ProbeName, ProbeChoice>>;
+  /** A filter of the kernel would be that of all tracers, so none is written (src/source/ftrace/shared-filters.ts). */
+  readonly sharesFilters: boolean;
 }
 
 /** A probe of a live source. */
@@ -31,6 +34,8 @@ export interface EnabledEvent {
   /** The `common_type` of its records. */
   readonly type: number;
   readonly read: RecordReader;
+  /** What is decided here instead of in the kernel; null for nothing. */
+  readonly filter: RecordFilter | null;
   /** The text of its format file. */
   readonly format: string;
 }
@@ -64,13 +69,14 @@ function disableEvent(instance: Instance, event: string): void {
 
 function enableProbe(
   instance: Instance,
-  { catalog, probes }: EnableOptions,
+  { catalog, probes, sharesFilters }: EnableOptions,
   name: ProbeName,
 ): Result<LiveProbe> {
   const event = catalog.events[name];
   const choice = probes[name];
+  const filteredBy = sharesFilters ? 'source' : 'kernel';
   const stayDisabled = (problem: string | null): Result<LiveProbe> =>
-    success({ status: { name, event, enabled: false, filter: '', problem }, event: null });
+    success({ status: { name, event, enabled: false, filter: '', filteredBy, problem }, event: null });
   if (event === null) return stayDisabled(null);
   if (!choice.enabled) {
     // A taken-over instance may have enabled it.
@@ -88,18 +94,23 @@ function enableProbe(
   if (!compiled.ok) return stayDisabled(compiled.problem);
 
   if (choice.filter !== '') {
-    const checked = checkFilter(choice.filter, format);
+    const checked = parseFilter(choice.filter, format);
     if (!checked.ok) return refusal(`source.probes.${name}.filter: ${checked.problem}`);
   }
   const filter = joinFilters([catalog.filters[name], choice.filter]);
-  const enabled = enableEvent(instance, event, filter);
+  const decided = sharesFilters && filter !== '' ? compileFilter(filter, format) : success(null);
+  if (!decided.ok) {
+    const where = 'filters of this kernel are shared by all tracers, so the agent applies this one';
+    return refusal(`source.probes.${name}.filter: ${decided.problem} (${where})`);
+  }
+  const enabled = enableEvent(instance, event, sharesFilters ? null : filter);
   if (!enabled.ok) return refusal(`source.probes.${name}: ${enabled.problem}`);
   if (catalog.kind === 'module' && !hasHook(name)) {
     return stayDisabled('tcp_trace.ko could not place its probes (see dmesg)');
   }
   return success({
-    status: { name, event, enabled: true, filter, problem: null },
-    event: { type: format.id, read: compiled.value, format: text },
+    status: { name, event, enabled: true, filter, filteredBy, problem: null },
+    event: { type: format.id, read: compiled.value, filter: decided.value, format: text },
   });
 }
 
@@ -113,9 +124,11 @@ function joinFilters(filters: readonly string[]): string {
   return parts.map((part) => (parts.length > 1 ? `(${part})` : part)).join(' && ');
 }
 
-function enableEvent(instance: Instance, event: string, filter: string): Result {
+/** `filter` is null to leave the filter as it is. */
+function enableEvent(instance: Instance, event: string, filter: string | null): Result {
   // Writing 0 removes a filter.
-  const written = writeSetting(instance, `events/${event}/filter`, filter === '' ? '0' : filter);
+  const written =
+    filter === null ? DONE : writeSetting(instance, `events/${event}/filter`, filter === '' ? '0' : filter);
   return written.ok ? writeSetting(instance, `events/${event}/enable`, '1') : written;
 }
 

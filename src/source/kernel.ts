@@ -4,6 +4,7 @@ import { type Opened, type Result, refusal, success } from '../shared/result.ts'
 import { createLiveClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
+import { watchDisturbances } from './ftrace/disturbances.ts';
 import {
   bufferCpus,
   type Instance,
@@ -15,6 +16,7 @@ import {
 } from './ftrace/instance.ts';
 import { startInstanceRemover } from './ftrace/instance-remover.ts';
 import { guardSettings, type Setting } from './ftrace/settings.ts';
+import { areFiltersShared } from './ftrace/shared-filters.ts';
 import { openStats } from './ftrace/stats.ts';
 import { openTracefs } from './ftrace/tracefs.ts';
 import { readIdentity } from './host/identity.ts';
@@ -50,7 +52,7 @@ export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
   const opened = openInstance(tracefs.value, options.instance);
   if (!opened.ok) return opened;
   const instance = opened.value;
-  const trace = startTrace(instance, options);
+  const trace = startTrace(tracefs.value, instance, options);
   if (trace.ok) return success(createSource(tracefs.value, instance, options, trace.value));
   // The buffers of a taken-over instance hold records for a start that succeeds.
   if (!instance.takenOver) removeInstance(instance);
@@ -66,7 +68,7 @@ interface Trace {
   readonly probes: readonly LiveProbe[];
 }
 
-function startTrace(instance: Instance, options: KernelSourceOptions): Result<Trace> {
+function startTrace(tracefs: string, instance: Instance, options: KernelSourceOptions): Result<Trace> {
   if (instance.takenOver) disableOtherCatalog(instance, options.catalog);
   const prepared = prepareInstance(instance, options.bufferKb);
   if (!prepared.ok) return prepared;
@@ -74,7 +76,9 @@ function startTrace(instance: Instance, options: KernelSourceOptions): Result<Tr
   const pageText = readSetting(instance, 'events/header_page') ?? '';
   const pageFormat = parsePageFormat(pageText);
   if (pageFormat === null) return refusal(`cannot understand ${instance.path}/events/header_page`);
-  const probes = enableProbes(instance, options);
+  const shared = areFiltersShared(tracefs, instance);
+  if (!shared.ok) return shared;
+  const probes = enableProbes(instance, { ...options, sharesFilters: shared.value });
   if (!probes.ok) return probes;
   return success({ clockName: prepared.value, pageText, pageFormat, probes: probes.value });
 }
@@ -94,13 +98,30 @@ function createSource(
   const kernel = readIdentity(options.hostName);
   const session = randomBytes(4).toString('hex');
   const events = probes.flatMap(({ status, event }): RecordedEvent[] =>
-    event === null ? [] : [{ probe: status.name, filter: status.filter, format: event.format }],
+    event === null
+      ? []
+      : [
+          {
+            probe: status.name,
+            filter: status.filter,
+            filteredBy: status.filteredBy,
+            format: event.format,
+          },
+        ],
   );
   recording?.begin({ kernel, session, cpus, clockName, epoch: clock.epoch, pageFormat: pageText, events });
 
+  const enabled = probes.flatMap(({ event }) => event ?? []);
   const isModule = options.catalog.kind === 'module';
   const kprobes = isModule ? keepKprobes() : null;
   const identity = instanceIdentity(instance, kernel.bootId);
+  const disturbances = watchDisturbances({
+    instance,
+    sharedFilters: probes.flatMap(({ status: { enabled, event, filteredBy } }) =>
+      enabled && event !== null && filteredBy === 'source' ? [event] : [],
+    ),
+    needsFtrace: isModule,
+  });
   const remover = options.losesRoot === true ? startInstanceRemover(instance) : null;
   const live = createLiveReader({
     instance,
@@ -108,8 +129,10 @@ function createSource(
     clock,
     stats,
     settings,
+    disturbances,
     pageFormat,
-    readers: new Map(probes.flatMap(({ event }) => (event === null ? [] : [[event.type, event.read]]))),
+    readers: new Map(enabled.map(({ type, read }) => [type, read])),
+    filters: new Map(enabled.flatMap(({ type, filter }) => (filter === null ? [] : [[type, filter]]))),
     recording,
     readMissed: isModule ? readMissedCalls : null,
     remove: async () => {
@@ -134,6 +157,7 @@ function createSource(
       probes: probes.map(({ status }) => status),
       module: isModule ? readModule(kprobes) : null,
       paused: live.paused(),
+      disturbances: disturbances.look(),
     }),
     position: () => ({ instance: identity, records: live.records() }),
   };
@@ -143,8 +167,10 @@ function createSource(
 function settingsOf(clockName: string, probes: readonly LiveProbe[]): Setting[] {
   const ofProbes = probes
     .filter(({ status }) => status.enabled)
-    .flatMap(({ status: { event, filter } }) => [
-      { file: `events/${event}/filter`, value: filter === '' ? '0' : filter },
+    .flatMap(({ status: { event, filter, filteredBy } }) => [
+      ...(filteredBy === 'kernel'
+        ? [{ file: `events/${event}/filter`, value: filter === '' ? '0' : filter }]
+        : []),
       { file: `events/${event}/enable`, value: '1' },
     ]);
   return [{ file: 'trace_clock', value: clockName }, ...ofProbes, { file: 'tracing_on', value: '1' }];

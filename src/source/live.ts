@@ -1,6 +1,7 @@
 /** Opens the parts that read a live instance, and closes them in the right order. */
 import type { Result } from '../shared/result.ts';
 import { createClearingDetector } from './ftrace/clearing.ts';
+import type { Disturbances } from './ftrace/disturbances.ts';
 import { createLossCounter } from './ftrace/loss.ts';
 import type { Settings } from './ftrace/settings.ts';
 import { createReading, type Reading } from './reading.ts';
@@ -9,6 +10,7 @@ import type { CpuStatus, LiveNews, RecordHandler } from './source.ts';
 
 export interface LiveOptions extends SliceOptions {
   readonly settings: Settings;
+  readonly disturbances: Disturbances;
   /** Reads how many calls the module's probes have missed so far; null without the module. */
   readonly readMissed: (() => number) | null;
   /** Removes the instance, whose files are closed by then. */
@@ -28,7 +30,7 @@ export interface LiveReader {
 
 /** Throws the error of open(2) if the instance's files cannot be opened. */
 export function createLiveReader(options: LiveOptions): LiveReader {
-  const { instance, cpus, clock, stats, settings, recording, news } = options;
+  const { instance, cpus, clock, stats, settings, disturbances, recording, news } = options;
   const readTotal = (): number => stats.total('read');
   // Before a page is read.
   const readBefore = instance.takenOver ? readTotal() : 0;
@@ -46,6 +48,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
     }
     settings.disableEvents();
     settings.close();
+    disturbances.close();
     stats.close();
     await slices.close();
     const removed = await options.remove();
@@ -66,7 +69,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   return {
     run(handler) {
       if (stopping !== null) return stopping;
-      const parts = { clock, stats, settings, recording, slices, losses, clearing };
+      const parts = { clock, stats, settings, disturbances, recording, slices, losses, clearing };
       return new Promise((resolve) => {
         ended = resolve;
         reading = createReading(parts, handler, endEarly);

@@ -4,6 +4,7 @@ import type { PageFormat } from './decode/format.ts';
 import { createCursor, nextRecord, openPage, type PageCursor } from './decode/page.ts';
 import type { RecordReader } from './decode/reader.ts';
 import { createRecord } from './decode/record.ts';
+import type { RecordFilter } from './filter/evaluate.ts';
 import type { RecordHandler } from './source.ts';
 
 interface Stream {
@@ -37,6 +38,8 @@ export interface StreamsOptions {
   readonly pageFormat: PageFormat;
   /** By `common_type`. */
   readonly readers: ReadonlyMap<number, RecordReader>;
+  /** The filters that are decided here, by `common_type`. */
+  readonly filters: ReadonlyMap<number, RecordFilter>;
   /** Takes back each page after its last record. */
   readonly release: (page: Buffer) => void;
 }
@@ -50,6 +53,8 @@ export function createStreams(options: StreamsOptions): Streams {
   // An array by type: a Map lookup per record would be the second most expensive step of decoding.
   const readers: (RecordReader | undefined)[] = [];
   for (const [type, reader] of options.readers) readers[type] = reader;
+  const filters: (RecordFilter | undefined)[] = [];
+  for (const [type, filter] of options.filters) filters[type] = filter;
   const streams: Stream[] = Array.from({ length: options.cpus }, (_, cpu) => ({
     cpu,
     cursor: createCursor(options.epoch),
@@ -86,13 +91,16 @@ export function createStreams(options: StreamsOptions): Streams {
     const { bytes, record: at, length } = cursor;
     given++;
     if (length < COMMON_BYTES) return handler.malformedRecord();
-    const read = readers[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)];
+    const type = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+    const read = readers[type];
     // No chosen probe made this record. For example, it is a note in trace_marker.
     if (read === undefined) return;
     record.time = cursor.time;
     record.cpu = stream.cpu;
-    if (read(record, bytes, at, length)) handler.record(record);
-    else handler.malformedRecord();
+    if (!read(record, bytes, at, length)) return handler.malformedRecord();
+    const filter = filters[type];
+    if (filter === undefined || filter(bytes, at, stream.cpu)) handler.record(record);
+    else handler.filteredRecord();
   }
 
   return {

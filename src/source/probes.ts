@@ -112,8 +112,10 @@ export interface ProbeStatus {
   /** Null if this kind of source has no such event. */
   readonly event: string | null;
   readonly enabled: boolean;
-  /** As written to the kernel; empty if there is none. */
+  /** In the kernel's filter language; empty if there is none. */
   readonly filter: string;
+  /** Who decides it: the source, where a filter of the kernel would be that of all tracers on the host. */
+  readonly filteredBy: 'kernel' | 'source';
   /** Why a chosen probe is not enabled, in one line. */
   readonly problem: string | null;
 }

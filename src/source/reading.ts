@@ -2,6 +2,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { TraceClock } from './clock.ts';
 import type { ClearingDetector } from './ftrace/clearing.ts';
+import type { Disturbances } from './ftrace/disturbances.ts';
 import type { LossCounter } from './ftrace/loss.ts';
 import type { Settings } from './ftrace/settings.ts';
 import type { StatsFiles } from './ftrace/stats.ts';
@@ -22,6 +23,7 @@ export interface LiveParts {
   readonly clock: TraceClock;
   readonly stats: StatsFiles;
   readonly settings: Settings;
+  readonly disturbances: Pick<Disturbances, 'look'>;
   readonly recording: RecordingWriter | undefined;
   readonly slices: Slices;
   readonly losses: LossCounter;
@@ -45,9 +47,10 @@ export function createReading(
   handler: RecordHandler,
   onGone: (file: string) => void,
 ): Reading {
-  const { clock, stats, settings, recording, slices, losses, clearing } = parts;
+  const { clock, stats, settings, disturbances, recording, slices, losses, clearing } = parts;
   let isPaused = false;
   let lossesReadAt = Number.NEGATIVE_INFINITY;
+  let told: readonly string[] = [];
   let settingsTimer: NodeJS.Timeout | undefined;
   const poller = createPoller(poll, slices.wait);
 
@@ -72,6 +75,14 @@ export function createReading(
       reportLoss('settings_changed', 1, disturbed.join(', '));
     }
     if (gone !== null) onGone(gone);
+    tellDisturbances();
+  }
+
+  /** Tells each once, and again if it comes back after it had ended. */
+  function tellDisturbances(): void {
+    const found = disturbances.look();
+    for (const line of found) if (!told.includes(line)) reportLoss('settings_changed', 1, line);
+    told = found;
   }
 
   function poll(): Found {
@@ -102,6 +113,7 @@ export function createReading(
   return {
     start() {
       settingsTimer = setInterval(checkSettings, SETTINGS_INTERVAL_MS);
+      tellDisturbances();
       poller.start();
     },
     async finish(patienceMs) {

@@ -3,6 +3,7 @@ import type { TraceClock } from './clock.ts';
 import type { PageFormat } from './decode/format.ts';
 import { MISSED_UNKNOWN, missedBefore } from './decode/page.ts';
 import type { RecordReader } from './decode/reader.ts';
+import type { RecordFilter } from './filter/evaluate.ts';
 import type { Instance } from './ftrace/instance.ts';
 import { createPagePool } from './ftrace/page-pool.ts';
 import { openRing, type Ring } from './ftrace/ring.ts';
@@ -30,6 +31,8 @@ export interface SliceOptions {
   readonly pageFormat: PageFormat;
   /** By `common_type`. */
   readonly readers: ReadonlyMap<number, RecordReader>;
+  /** The filters that are decided here, by `common_type`. */
+  readonly filters: ReadonlyMap<number, RecordFilter>;
   readonly recording: RecordingWriter | undefined;
 }
 
@@ -49,7 +52,7 @@ export interface Slices {
 
 /** Opens the ring buffers, and reads the first pages of a taken-over instance. Throws the error of open(2). */
 export function openSlices(options: SliceOptions): Slices {
-  const { instance, cpus, clock, stats, pageFormat, readers, recording } = options;
+  const { instance, cpus, clock, stats, pageFormat, readers, filters, recording } = options;
   const pagesPerCpu = Math.max(2, Math.floor(PAGES_PER_SLICE / cpus));
   const pool = createPagePool(pageFormat.data.offset + pageFormat.data.size);
   const streams = createStreams({
@@ -57,6 +60,7 @@ export function openSlices(options: SliceOptions): Slices {
     epoch: clock.epoch,
     pageFormat,
     readers,
+    filters,
     release: pool.release,
   });
   let pages = 0;

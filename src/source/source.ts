@@ -16,6 +16,8 @@ export interface RecordHandler {
   existing(connections: readonly ExistingConnection[]): void;
   /** One record. The source uses the object again after the call returns. */
   record(record: TcpRecord): void;
+  /** A record that the filter of its probe leaves out, on a kernel where the source decides that itself. */
+  filteredRecord(): void;
   malformedRecord(): void;
   /** A page of which the rest could not be read. */
   malformedPage(): void;
@@ -48,6 +50,8 @@ export interface SourceStatus {
   readonly module: ModuleStatus | null;
   /** Reading waits because the pipeline is full. */
   readonly paused: boolean;
+  /** What keeps records from being made at this moment, one line each; empty when nothing does. */
+  readonly disturbances: readonly string[];
 }
 
 /**

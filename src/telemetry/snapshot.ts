@@ -7,8 +7,10 @@ import type { CpuStatus } from '../source/source.ts';
 export interface ProbeStatus {
   readonly name: string;
   readonly enabled: boolean;
-  /** The in-kernel filter; null traces all. */
+  /** In the kernel's filter language; null traces all. */
   readonly filter: string | null;
+  /** `kernel`, or `source`: the agent itself. */
+  readonly filtered_by: string;
   /** Why it is not enabled, in one line. */
   readonly problem?: string;
 }
@@ -30,6 +32,8 @@ export interface SourceStatus {
   readonly module: ModuleStatus | null;
   /** Reading waits because a sink is behind. */
   readonly paused: boolean;
+  /** What keeps records from being made at this moment, one line each. */
+  readonly disturbances: readonly string[];
 }
 
 export const SINK_STATES = ['opening', 'ready', 'retrying', 'failed'] as const;
@@ -92,6 +96,7 @@ export function unreadiness(snapshot: TelemetrySnapshot): string[] {
   if (!source.open) reasons.push(`source ${source.kind} is not open: ${source.problem ?? 'still starting'}`);
   else if (source.kind !== 'replay' && !source.probes.some((probe) => probe.enabled))
     reasons.push(`source ${source.kind} has no probe enabled`);
+  for (const line of source.disturbances) reasons.push(`source ${source.kind} is disturbed: ${line}`);
   for (const [name, sink] of Object.entries(snapshot.sinks)) {
     if (sink.state === 'ready') continue;
     reasons.push(`sink ${name} is ${sink.state}${sink.problem === null ? '' : `: ${sink.problem}`}`);

@@ -26,6 +26,7 @@ const done = opened.value.run({
   ready: () => ready,
   existing() {},
   record: () => records++,
+  filteredRecord() {},
   malformedRecord() {},
   malformedPage() {},
   lost(_, count) {

@@ -74,6 +74,7 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
       listener.ascending &&= time >= listener.last;
       listener.last = time;
     },
+    filteredRecord() {},
     malformedRecord: () => listener.malformed++,
     malformedPage: () => listener.malformed++,
     lost: (reason, records) => listener.lost.set(reason, (listener.lost.get(reason) ?? 0) + records),

@@ -48,20 +48,23 @@ async function checkSource({ config }: LoadedConfig): Promise<Finding[]> {
     },
   });
   if (!opened.ok) return [failed('source', opened.problem)];
-  const { kind, clock, cpus, probes, module } = opened.value.status();
+  const { kind, clock, cpus, probes, module, disturbances } = opened.value.status();
   await opened.value.stop();
   if (!wasLoaded) unloadModule();
   const buffers = (config.source.buffer_kb * cpus.length) / 1024;
   const free = freemem() / MIB;
   return [
     ok('source', `${kind}, clock ${clock}, ${cpus.length} CPUs`),
+    ...disturbances.map((line) => warning('tracing', line)),
     ...moduleFindings(module, withoutModule),
-    ...probes.map(({ name, event, enabled, problem, filter }) => {
+    ...probes.map(({ name, event, enabled, problem, filter, filteredBy }) => {
       if (problem !== null) return warning(`probe ${name}`, problem);
       if (event === null) return ok(`probe ${name}`, 'only tcp_trace.ko has it');
       return ok(
         `probe ${name}`,
-        enabled ? `on${filter === '' ? '' : `, if ${filter}`}` : 'off by configuration',
+        enabled
+          ? `on${filter === '' ? '' : `, if ${filter} (decided by the ${filteredBy === 'kernel' ? 'kernel' : 'agent'})`}`
+          : 'off by configuration',
       );
     }),
     buffers < free / 4

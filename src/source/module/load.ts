@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
+import { ftraceProblem } from '../ftrace/disturbances.ts';
 import { isModuleLoaded, MODULE_APIS, MODULE_NAME, type ModuleStatus, readModule } from './status.ts';
 
 const NOT_ROOT = 'loading a kernel module needs root: run it with sudo';
@@ -71,14 +72,6 @@ export function explainLoadFault(said: string, path: string): string {
   return `cannot load ${what}: ${said}`;
 }
 
-function isFtraceEnabled(): boolean {
-  try {
-    return readFileSync('/proc/sys/kernel/ftrace_enabled', 'utf8').trim() !== '0';
-  } catch {
-    return true;
-  }
-}
-
 /** Whether this agent reads the events of a module of this API. */
 export function checkApi({ version, api }: Pick<ModuleStatus, 'version' | 'api'>): Result {
   const { oldest, newest } = MODULE_APIS;
@@ -91,8 +84,8 @@ export function checkApi({ version, api }: Pick<ModuleStatus, 'version' | 'api'>
 
 /** Whether this agent and this kernel can use the loaded module. */
 function checkUsable(module: ModuleStatus): Result<ModuleStatus> {
-  if (!isFtraceEnabled())
-    return refusal(`kernel.ftrace_enabled is 0, so ${MODULE_NAME}.ko sees nothing: set it to 1`);
+  const problem = ftraceProblem();
+  if (problem !== null) return refusal(problem);
   const spoken = checkApi(module);
   return spoken.ok ? success(module) : spoken;
 }

@@ -27,8 +27,10 @@ export const FRAME_HEAD_BYTES = 8;
 
 export interface RecordedEvent {
   readonly probe: ProbeName;
-  /** As written to the kernel; empty if there was none. */
+  /** In the kernel's filter language; empty if there was none. */
   readonly filter: string;
+  /** Absent in recordings whose filters the kernel has applied. */
+  readonly filteredBy?: 'kernel' | 'source';
   /** The text of the event's format file. */
   readonly format: string;
 }

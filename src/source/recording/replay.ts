@@ -4,8 +4,9 @@ import { DONE, type Result, refusal, success } from '../../shared/result.ts';
 import type { TraceClock } from '../clock.ts';
 import { parseEventFormat, parsePageFormat } from '../decode/format.ts';
 import { compileReader, type RecordReader } from '../decode/reader.ts';
+import { compileFilter, type RecordFilter } from '../filter/evaluate.ts';
 import { idleTask, type Task } from '../host/tasks.ts';
-import { createStreams, type Streams } from '../merge.ts';
+import { createStreams, type Streams, type StreamsOptions } from '../merge.ts';
 import type { RecordHandler, Source } from '../source.ts';
 import { type Frame, type FrameResult, readFrames } from './frame-reader.ts';
 import type { RecordingHeader } from './recording.ts';
@@ -31,13 +32,13 @@ export async function openReplay(
     return refusal(read.isMissing ? `there is no recording ${path}` : incomplete(path, read.problem));
   }
   const header = read.value;
-  const readers = compileReaders(header);
-  if (!readers.ok) return readers;
+  const events = compileEvents(header);
+  if (!events.ok) return events;
   const pageFormat = parsePageFormat(header.pageFormat);
   if (pageFormat === null) return refusal(`${path} has no page format`);
 
   const { cpus, epoch } = header;
-  const streams = createStreams({ cpus, epoch, pageFormat, readers: readers.value, release: () => {} });
+  const streams = createStreams({ cpus, epoch, pageFormat, ...events.value, release: () => {} });
   const clock = createReplayClock(header);
   const tasks = new Map<number, Task>();
   let stopped = false;
@@ -92,15 +93,17 @@ export async function openReplay(
       instance: path,
       clock: header.clockName,
       cpus: Array.from({ length: cpus }, (_, cpu) => ({ cpu, overrun: 0, unread_bytes: null })),
-      probes: header.events.map(({ probe, filter, format }) => ({
+      probes: header.events.map(({ probe, filter, filteredBy = 'kernel', format }) => ({
         name: probe,
         event: `${parseEventFormat(format)?.name}`,
         enabled: true,
         filter,
+        filteredBy,
         problem: null,
       })),
       module: null,
       paused,
+      disturbances: [],
     }),
   });
 }
@@ -115,16 +118,23 @@ async function readHeader(
   return frame.value.kind === 'header' ? success(frame.value.header) : refusal('it has no header');
 }
 
-function compileReaders(header: RecordingHeader): Result<Map<number, RecordReader>> {
+type CompiledEvents = Pick<StreamsOptions, 'readers' | 'filters'>;
+
+function compileEvents(header: RecordingHeader): Result<CompiledEvents> {
   const readers = new Map<number, RecordReader>();
-  for (const { probe, format: text } of header.events) {
+  const filters = new Map<number, RecordFilter>();
+  for (const { probe, filter, filteredBy, format: text } of header.events) {
     const format = parseEventFormat(text);
     if (format === null) return refusal(`the recording's format of ${probe} cannot be understood`);
     const compiled = compileReader(probe, format);
     if (!compiled.ok) return compiled;
     readers.set(format.id, compiled.value);
+    if (filteredBy !== 'source' || filter === '') continue;
+    const decided = compileFilter(filter, format);
+    if (!decided.ok) return refusal(`the recording's filter of ${probe}: ${decided.problem}`);
+    filters.set(format.id, decided.value);
   }
-  return success(readers);
+  return success({ readers, filters });
 }
 
 interface ReplayClock extends TraceClock {

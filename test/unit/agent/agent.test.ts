@@ -64,9 +64,11 @@ function createScriptedSource(filter = ''): ScriptedSource {
         event: TRACEPOINTS.events[name],
         enabled: true,
         filter,
+        filteredBy: 'kernel',
         problem: null,
       })),
       paused: false,
+      disturbances: [],
     }),
   };
   return source;

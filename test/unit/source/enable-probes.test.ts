@@ -1,8 +1,9 @@
 /** Probes of an instance whose files are ordinary ones, with the formats of real kernels. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseEventFormat } from '../../../src/source/decode/format.ts';
 import { disableOtherCatalog, enableProbes } from '../../../src/source/enable-probes.ts';
 import {
   MODULE,
@@ -32,9 +33,9 @@ afterEach(() => rmSync(path, { recursive: true }));
 
 const written = (file: string) => readFileSync(`${path}/events/${file}`, 'utf8');
 
-function enable(choices: Partial<Record<ProbeName, ProbeChoice>>) {
+function enable(choices: Partial<Record<ProbeName, ProbeChoice>>, sharesFilters = false) {
   const probes = mapProbes((name) => choices[name] ?? PROBE_OFF);
-  return enableProbes({ path, takenOver: false }, { catalog: TRACEPOINTS, probes });
+  return enableProbes({ path, takenOver: false }, { catalog: TRACEPOINTS, probes, sharesFilters });
 }
 
 describe('the chosen probes', () => {
@@ -55,6 +56,7 @@ describe('the chosen probes', () => {
       event: 'tcp/tcp_receive_reset',
       enabled: true,
       filter: '',
+      filteredBy: 'kernel',
       problem: null,
     });
     expect(status('inet_csk_accept')).toMatchObject({ event: null, enabled: false, problem: null });
@@ -76,6 +78,39 @@ describe('the chosen probes', () => {
     );
     expect(problems).toEqual(['tcp_send_reset', 'this kernel has no event tcp:tcp_send_reset']);
     expect(written('tcp/tcp_retransmit_skb/enable')).toBe('0');
+  });
+});
+
+describe('on a kernel where a filter is that of all tracers', () => {
+  test('no filter is written, and those of the probe and of the operator are decided here', () => {
+    const enabled = enable({ tcp_set_state: { enabled: true, filter: 'dport == 443' } }, true);
+    if (!enabled.ok) throw new Error(enabled.problem);
+    expect(existsSync(`${path}/events/sock/inet_sock_set_state/filter`)).toBe(false);
+    expect(written('sock/inet_sock_set_state/enable')).toBe('1');
+    const probe = enabled.value.find(({ status }) => status.name === 'tcp_set_state');
+    expect(probe?.status).toMatchObject({
+      filter: '(protocol == 6) && (dport == 443)',
+      filteredBy: 'source',
+    });
+    const { fields } = parseEventFormat(written('sock/inet_sock_set_state/format')) ?? { fields: new Map() };
+    const passes = (protocol: number, port: number) => {
+      const bytes = Buffer.alloc(128);
+      bytes.writeUInt16LE(protocol, fields.get('protocol')?.offset);
+      bytes.writeUInt16LE(port, fields.get('dport')?.offset);
+      return probe?.event?.filter?.(bytes, 0, 0);
+    };
+    expect([passes(6, 443), passes(6, 80), passes(132, 443)]).toEqual([true, false, false]);
+  });
+
+  test('a filter that cannot be decided here is refused, and nothing is enabled', () => {
+    const refused = enable({ tcp_retransmit_skb: { enabled: true, filter: 'comm == "nginx"' } }, true);
+    expect(refused).toEqual({
+      ok: false,
+      problem:
+        'source.probes.tcp_retransmit_skb.filter: a record has no "comm": use exclude.comms ' +
+        '(filters of this kernel are shared by all tracers, so the agent applies this one)',
+    });
+    expect(existsSync(`${path}/events/tcp/tcp_retransmit_skb/filter`)).toBe(false);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { epochAt } from '../../../src/source/clock.ts';
 import { parsePageFormat } from '../../../src/source/decode/format.ts';
 import type { RecordReader } from '../../../src/source/decode/reader.ts';
+import type { RecordFilter } from '../../../src/source/filter/evaluate.ts';
 import { createStreams, type Streams } from '../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../support/page-builder.ts';
@@ -32,22 +33,25 @@ interface Fixture {
   readonly handler: RecordHandler;
   readonly seen: Seen[];
   readonly released: Buffer[];
+  filteredRecords: number;
   malformedRecords: number;
   malformedPages: number;
 }
 
-function createFixture(cpus: number): Fixture {
+function createFixture(cpus: number, filters = new Map<number, RecordFilter>()): Fixture {
   const seen: Seen[] = [];
   const released: Buffer[] = [];
   const fixture: Fixture = {
     seen,
     released,
+    filteredRecords: 0,
     malformedRecords: 0,
     malformedPages: 0,
     handler: {
       ready: () => true,
       existing() {},
       record: ({ cpu, time, thread }) => seen.push({ cpu, time, number: thread }),
+      filteredRecord: () => fixture.filteredRecords++,
       malformedRecord: () => fixture.malformedRecords++,
       malformedPage: () => fixture.malformedPages++,
       lost() {},
@@ -58,6 +62,7 @@ function createFixture(cpus: number): Fixture {
       epoch: epochAt(0n),
       pageFormat,
       readers: new Map([[TYPE, readNumber]]),
+      filters,
       release: (page) => released.push(page),
     }),
   };
@@ -136,6 +141,16 @@ describe('records of several CPUs', () => {
     fixture.streams.give(10, fixture.handler);
     fixture.streams.give(Number.POSITIVE_INFINITY, fixture.handler);
     expect(fixture.released).toEqual(pages);
+  });
+
+  it('that their filter leaves out are counted, and not given', () => {
+    const odd: RecordFilter = (bytes, at) => bytes.readUInt32LE(at + 8) % 2 === 1;
+    const fixture = createFixture(1, new Map([[TYPE, odd]]));
+    const cut: RecordSpec = { kind: 'data', payload: Buffer.from([TYPE, 0, 0, 0, 0, 0, 0, 0]) };
+    fixture.streams.push(0, page(1, record(1, 0), record(2, 0), cut, record(4, 0), record(5, 0)));
+    fixture.streams.give(10, fixture.handler);
+    expect(numbers(fixture)).toEqual([1, 5]);
+    expect([fixture.filteredRecords, fixture.malformedRecords]).toEqual([2, 1]);
   });
 
   it('of a type that nobody chose are passed over; those too short for a type are malformed', () => {

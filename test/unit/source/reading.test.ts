@@ -1,5 +1,5 @@
 /** A reading of a live instance, whose kernel is three numbers. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClearingDetector } from '../../../src/source/ftrace/clearing.ts';
 import { createReading, type LiveParts } from '../../../src/source/reading.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';
@@ -9,12 +9,13 @@ interface Kernel {
   read: number;
   entries: number;
   changed: string[];
+  disturbances: string[];
   gone: string | null;
   stopped: boolean;
 }
 
 function openReading(isReady: () => boolean = () => true) {
-  const kernel: Kernel = { read: 0, entries: 0, changed: [], gone: null, stopped: false };
+  const kernel: Kernel = { read: 0, entries: 0, changed: [], disturbances: [], gone: null, stopped: false };
   const streams = { given: 0, isEmpty: true };
   const heard: string[] = [];
   const gone: string[] = [];
@@ -22,6 +23,7 @@ function openReading(isReady: () => boolean = () => true) {
     ready: isReady,
     existing() {},
     record() {},
+    filteredRecord() {},
     malformedRecord() {},
     malformedPage() {},
     lost: (reason, records, detail) => heard.push([reason, records, detail ?? ''].join(' ').trim()),
@@ -44,6 +46,7 @@ function openReading(isReady: () => boolean = () => true) {
       disableEvents() {},
       close() {},
     },
+    disturbances: { look: () => kernel.disturbances },
     recording: undefined,
     slices: {
       // One record per slice.
@@ -123,5 +126,27 @@ describe('what other programs do to the instance', () => {
     kernel.changed = ['tracing_on'];
     await reading.finish(0);
     expect(gone).toEqual(['events/ktc/tcp_set_state/enable']);
+  });
+});
+
+describe('what is not ours to change', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('is told at the start and within 5 s, once, and again when it comes back', async () => {
+    const { kernel, heard, reading } = openReading();
+    const told = () => heard.splice(0).filter((line) => !line.startsWith('advance'));
+    kernel.disturbances = ['a filter'];
+    reading.start();
+    expect(told()).toEqual(['settings_changed 1 a filter']);
+    kernel.disturbances = ['a filter', 'ftrace is off'];
+    vi.advanceTimersByTime(5_000);
+    expect(told()).toEqual(['settings_changed 1 ftrace is off']);
+    kernel.disturbances = [];
+    vi.advanceTimersByTime(5_000);
+    kernel.disturbances = ['ftrace is off'];
+    vi.advanceTimersByTime(10_000);
+    expect(told()).toEqual(['settings_changed 1 ftrace is off']);
+    await reading.finish(0);
   });
 });

@@ -51,17 +51,19 @@ export function healthySnapshot(): TelemetrySnapshot {
         { cpu: 1, overrun: 345, unread_bytes: null },
       ],
       probes: [
-        { name: 'sock:inet_sock_set_state', enabled: true, filter: 'dport == 443' },
-        { name: 'tcp:tcp_retransmit_skb', enabled: true, filter: null },
+        { name: 'sock:inet_sock_set_state', enabled: true, filter: 'dport == 443', filtered_by: 'kernel' },
+        { name: 'tcp:tcp_retransmit_skb', enabled: true, filter: null, filtered_by: 'kernel' },
         {
           name: 'tcp:tcp_send_reset',
           enabled: false,
           filter: null,
+          filtered_by: 'kernel',
           problem: 'this kernel has no such event',
         },
       ],
       module: null,
       paused: false,
+      disturbances: [],
     },
     tracking: { connections: 1_024, evicted: 31 },
     spool: {

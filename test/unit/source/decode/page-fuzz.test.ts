@@ -211,6 +211,7 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
       const ports = localPort >= 0 && localPort <= 0xffff && remotePort >= 0 && remotePort <= 0xffff;
       if (!inside || !ports || oldState > 12) throw new Error(`a record outside its page, up to ${end}`);
     },
+    filteredRecord() {},
     malformedRecord: () => malformedRecords++,
     malformedPage: () => malformedPages++,
     lost() {},
@@ -221,6 +222,7 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
     epoch: epochAt(0n),
     pageFormat: format,
     readers,
+    filters: new Map(),
     release: () => released++,
   });
   const slots = Array.from({ length: CPUS }, () => Buffer.alloc(SIZE));

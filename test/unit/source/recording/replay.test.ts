@@ -21,6 +21,7 @@ interface Heard {
   readonly counts: Partial<Record<ProbeName, number>>;
   readonly lost: string[];
   readonly problems: string[];
+  filtered: number;
   malformed: number;
   ascending: boolean;
   wallFrom: number;
@@ -37,6 +38,7 @@ async function replay(path: string, ready: () => boolean = () => true): Promise<
     counts: {},
     lost: [],
     problems,
+    filtered: 0,
     malformed: 0,
     ascending: true,
     wallFrom: Number.POSITIVE_INFINITY,
@@ -57,6 +59,7 @@ async function replay(path: string, ready: () => boolean = () => true): Promise<
       const { pid, comm } = source.tasks(thread, cpu, time);
       heard.records.push([probe, time, wall, cpu, thread, pid, comm, local, localPort, remotePort].join(' '));
     },
+    filteredRecord: () => heard.filtered++,
     malformedRecord: () => heard.malformed++,
     malformedPage: () => heard.malformed++,
     lost: (reason, count) => heard.lost.push(`${reason} ${count}`),
@@ -124,7 +127,7 @@ function stateRecord(thread: number, delta: number): RecordSpec {
 const EPOCH = 9_000_000_000_000_000n;
 
 /** A recording of two CPUs, clock steps, tasks and losses, made by the writer itself. */
-function makeRecording(name: string): string {
+function makeRecording(name: string, filtered: Partial<RecordedEvent> = {}): string {
   const path = join(directory, name);
   const created = createRecording(path, () => expect.unreachable());
   if (!created.ok) throw new Error(created.problem);
@@ -139,7 +142,7 @@ function makeRecording(name: string): string {
     clockName: 'mono',
     epoch: clock.epoch,
     pageFormat: pageHeaderText(4096),
-    events,
+    events: events.map((event) => ({ ...event, ...filtered })),
   });
   page(1_000n, stateRecord(11, 0), stateRecord(12, 1_000));
   page(1_001n, stateRecord(13, 0));
@@ -171,6 +174,15 @@ describe('a recording that was just written', () => {
     expect(heard.lost).toEqual(['kernel_overrun 7', 'kernel_dropped 1']);
   });
 
+  it('filters as the source did, where that had to decide its filters itself', async () => {
+    const filter = 'common_pid == 11';
+    const here = await replay(makeRecording('here.ktcrec', { filter, filteredBy: 'source' }));
+    expect(here.records.map((record) => record.split(' ')[4])).toEqual(['11', '11']);
+    expect(here.filtered).toBe(2);
+    const byKernel = await replay(makeRecording('kernel.ktcrec', { filter, filteredBy: 'kernel' }));
+    expect([byKernel.records.length, byKernel.filtered]).toEqual([4, 0]);
+  });
+
   it('stops when it is told to', async () => {
     const opened = await openReplay(recordings[0]?.path ?? '', () => {});
     if (!opened.ok) throw new Error(opened.problem);
@@ -182,6 +194,7 @@ describe('a recording that was just written', () => {
         records++;
         void opened.value.stop();
       },
+      filteredRecord() {},
       malformedRecord() {},
       malformedPage() {},
       lost() {},

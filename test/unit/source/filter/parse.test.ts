@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseEventFormat } from '../../../src/source/decode/format.ts';
-import { checkFilter } from '../../../src/source/probe-filter.ts';
+import { parseEventFormat } from '../../../../src/source/decode/format.ts';
+import { parseFilter } from '../../../../src/source/filter/parse.ts';
 
-const file = '../../fixtures/formats/6.1/tcp.tcp_retransmit_skb.format';
+const file = '../../../fixtures/formats/6.1/tcp.tcp_retransmit_skb.format';
 const format = parseEventFormat(readFileSync(join(import.meta.dirname, file), 'utf8'));
 if (format === null) throw new Error(`${file} is not understood`);
-const check = (filter: string) => checkFilter(filter, format);
+const check = (filter: string) => parseFilter(filter, format);
 
 describe('a filter', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('a filter', () => {
     'comm == "nginx"',
     "comm ~ 'ngi*'",
     'state == -1',
-  ])('%s is one', (filter) => expect(check(filter)).toEqual({ ok: true }));
+  ])('%s is one', (filter) => expect(check(filter)).toMatchObject({ ok: true }));
 
   it.each([
     ['', 'expected a field name, found the end'],

@@ -1,0 +1,72 @@
+/**
+ * Makes the filters of this kernel's events be those of the whole host, as they are before Linux 3.13 and on EL7: what is
+ * written into one is in all instances and in the global one, it is there in instances that are made later, and it stays
+ * when the instance is gone through which it was written. `withOneFilterForAll` has programs loaded with it.
+ */
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const FILTER = /^(.*\/tracing)(?:\/instances\/[^/]+)?\/(events\/\w+\/\w+\/filter)$/;
+const INSTANCE = /^(.*\/tracing)\/instances\/[^/]+$/;
+/** The systems whose events we use. */
+const SYSTEMS = ['sock', 'tcp', 'ktc', 'task'];
+const { writeFileSync, mkdirSync } = fs;
+
+function tryTo(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // The instance was removed at this moment, or this kernel lacks the event.
+  }
+}
+
+/** Sets the filter of an event, `<system>/<event>`, for the whole host; '0' is none. */
+export function filterForAll(tracing: string, event: string, filter: string): void {
+  const instances = fs.readdirSync(`${tracing}/instances`).map((name) => `instances/${name}/`);
+  for (const place of ['', ...instances]) {
+    tryTo(() => writeFileSync(`${tracing}/${place}events/${event}/filter`, filter));
+  }
+}
+
+function copyFilters(tracing: string, instance: string): void {
+  for (const system of SYSTEMS) {
+    if (!fs.existsSync(`${tracing}/events/${system}`)) continue;
+    for (const event of fs.readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })) {
+      if (!event.isDirectory()) continue;
+      const file = `events/${system}/${event.name}/filter`;
+      const filter = fs.readFileSync(`${tracing}/${file}`, 'utf8').trim();
+      if (filter !== 'none') writeFileSync(`${instance}/${file}`, filter);
+    }
+  }
+}
+
+function install(): void {
+  fs.writeFileSync = (path, data, ...rest) => {
+    // What the kernel refuses, it refuses here.
+    writeFileSync(path, data, ...rest);
+    const [, tracing, file] = FILTER.exec(String(path)) ?? [];
+    if (tracing === undefined || file === undefined) return;
+    filterForAll(tracing, file.replace(/^events\/|\/filter$/g, ''), String(data));
+  };
+  fs.mkdirSync = ((path: string, options?: fs.MakeDirectoryOptions) => {
+    const made = mkdirSync(path, options);
+    const [, tracing] = INSTANCE.exec(path) ?? [];
+    if (tracing !== undefined) copyFilters(tracing, path);
+    return made;
+  }) as typeof fs.mkdirSync;
+}
+
+const SWITCH = 'ONE_FILTER_FOR_ALL';
+if (process.env[SWITCH] !== undefined) install();
+
+/** Every Node.js program that `start` starts has it. */
+export async function withOneFilterForAll<Started>(start: () => Promise<Started>): Promise<Started> {
+  process.env[SWITCH] = '1';
+  process.env['NODE_OPTIONS'] = `--no-warnings --import=${fileURLToPath(import.meta.url)}`;
+  try {
+    return await start();
+  } finally {
+    delete process.env[SWITCH];
+    delete process.env['NODE_OPTIONS'];
+  }
+}
