@@ -7,6 +7,11 @@ const POLL_MS = 30;
 const POLLS_BEFORE_WAIT = 4;
 /** While it waits, it polls once more after this time, for records that connection tracking holds for a time. */
 const LAST_POLL_MS = 2_000;
+/**
+ * And again and again after this time, because nobody may be told of a record: a CPU that came online has not been
+ * waited for, and the kernel may end a wait without a record.
+ */
+const LOOK_MS = 5_000;
 
 /** What a poll found: more than it has read, some records or a full pipeline, or nothing. */
 export type Found = 'more' | 'some' | 'nothing';
@@ -50,7 +55,7 @@ export function createPoller(poll: () => Found, wait: Ring['wait']): Poller {
       idlePolls = 0;
       pollLater(0);
     });
-    if (isWaiting && idlePolls === POLLS_BEFORE_WAIT) pollLater(LAST_POLL_MS);
+    if (isWaiting) pollLater(idlePolls === POLLS_BEFORE_WAIT ? LAST_POLL_MS : LOOK_MS);
     return isWaiting;
   }
 

@@ -11,12 +11,16 @@ import { DONE, type Result, refusal } from '../../shared/result.ts';
 import type { Instance } from './instance.ts';
 
 /**
+ * As `removeInstance`: the files that it writes first make the kernel wait for those who still record.
+ *
  * If the input ends without the word, the agent was killed: the instance stays, with its records, for the next start.
  * The shell ignores signals that are meant for the agent (Ctrl-C, systemd's SIGTERM to the whole unit).
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM
 read -r word && [ "$word" = remove ] || exit 0
+echo 0 > "$1/events/enable"
+: > "$1/trace"
 exec rmdir -- "$1"
 `;
 

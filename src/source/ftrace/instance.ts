@@ -105,8 +105,16 @@ export function prepareInstance(instance: Instance, bufferKb: number): Opened<st
   return success(clock);
 }
 
-/** Removes the instance. All of its files must be closed. One that does not exist counts as removed. */
+/**
+ * Removes the instance. All of its files must be closed. One that does not exist counts as removed.
+ *
+ * On EL7 removing frees the instance while another CPU may still record into it (kernel/trace/trace_events.c,
+ * `event_trace_del_tracer`). So its events are switched off first, and then `trace` is truncated, which waits until every
+ * CPU has passed the point where it could record (kernel/trace/trace.c, `tracing_reset_online_cpus`).
+ */
 export function removeInstance(instance: Instance): Result {
+  writeSetting(instance, 'events/enable', '0');
+  writeSetting(instance, 'trace', '');
   try {
     rmdirSync(instance.path);
     return DONE;
