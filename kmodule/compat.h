@@ -13,6 +13,7 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/ptrace.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/version.h>
 #include <net/net_namespace.h>
@@ -126,6 +127,23 @@ static inline bool ktc_tracepoint_is_ambiguous(char *name)
 #else
 #define KTC_PARAM_END "\n"
 #endif
+
+/*
+ * Waits until every CPU has left the code that it runs now without being preempted, and on a preemptible kernel every
+ * task: a trampoline of ftrace calls its user with preemption on. Since 5.1 (HAS_SYNCHRONIZE_SCHED before) one grace
+ * period is for both kinds of RCU readers.
+ */
+static inline void ktc_wait_for_handlers(void)
+{
+#ifdef HAS_SYNCHRONIZE_SCHED
+	synchronize_sched();
+#else
+	synchronize_rcu();
+#ifdef CONFIG_PREEMPTION
+	synchronize_rcu_tasks();
+#endif
+#endif
+}
 
 /* Inode number of the network namespace, what `readlink /proc/PID/ns/net` shows. */
 static inline __u32 ktc_netns_inode(const struct net *net)

@@ -501,9 +501,13 @@ static int __init ktc_init(void)
 	return 0;
 }
 
-/* An enabled event holds a reference, so that here nothing is on. An empty filter has no memory. */
+/*
+ * An enabled event holds a reference, so that here nothing is on. An empty filter has no memory. Whoever removed the
+ * last hook has waited for its handlers; that no CPU is in one of them is worth another look before they are freed.
+ */
 static void __exit ktc_exit(void)
 {
+	ktc_wait_for_handlers();
 }
 
 module_init(ktc_init);

@@ -2,4 +2,6 @@
 /* ftrace guards its users against recursion unless they say that they need no guard (before 5.11). */
 #include <linux/ftrace.h>
 
-extern char answer[FTRACE_OPS_FL_RECURSION_SAFE ? 1 : -1];
+#include "question.h"
+
+ASK_NAME(FTRACE_OPS_FL_RECURSION_SAFE);

@@ -2,4 +2,6 @@
 /* A network namespace has its inode number in ns (since 3.19), else it is proc_inum. */
 #include <net/net_namespace.h>
 
-extern char answer[sizeof(((struct net *)0)->ns.inum)];
+#include "question.h"
+
+ASK_MEMBER(struct net, ns);

@@ -2,4 +2,6 @@
 /* Segments that wait for their acknowledgement are in a tree of their own (since 4.15). */
 #include <net/sock.h>
 
-extern char answer[sizeof(((struct sock *)0)->tcp_rtx_queue)];
+#include "question.h"
+
+ASK_MEMBER(struct sock, tcp_rtx_queue);

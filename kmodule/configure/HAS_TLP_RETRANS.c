@@ -2,8 +2,6 @@
 /* A socket knows whether its loss probe was a retransmission. */
 #include <linux/tcp.h>
 
-char answer(const struct tcp_sock *tp);
-char answer(const struct tcp_sock *tp)
-{
-	return tp->tlp_retrans;
-}
+#include "question.h"
+
+ASK_MEMBER(struct tcp_sock, tlp_retrans);

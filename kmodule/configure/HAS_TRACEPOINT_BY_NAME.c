@@ -3,5 +3,7 @@
 #include <linux/kernel.h>
 #include <linux/tracepoint.h>
 
+#include "question.h"
+
 typedef int (*by_name)(const char *name, void *probe, void *data);
-extern char answer[__builtin_types_compatible_p(typeof(&tracepoint_probe_register), by_name) ? 1 : -1];
+ASK(__builtin_types_compatible_p(typeof(&tracepoint_probe_register), by_name));

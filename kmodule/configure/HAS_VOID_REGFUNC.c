@@ -3,5 +3,7 @@
 #include <linux/kernel.h>
 #include <linux/tracepoint.h>
 
+#include "question.h"
+
 typedef typeof(((struct tracepoint *)0)->regfunc) regfunc;
-extern char answer[__builtin_types_compatible_p(regfunc, void (*)(void)) ? 1 : -1];
+ASK(__builtin_types_compatible_p(regfunc, void (*)(void)));

@@ -1,8 +1,18 @@
 /** kmodule/ compiles for every kernel whose headers this machine can have, without a word from compiler or sparse. */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { readModuleInfo } from '../../src/source/module/load.ts';
 import { type GuestKernel, guestUnavailable } from '../support/guest.ts';
@@ -76,6 +86,120 @@ describe.each(KERNELS)('for Linux %s, kmodule/', (kernel) => {
       cpSync(join(repository, 'kmodule'), faulty, { recursive: true });
       appendFileSync(join(faulty, 'tcp_trace.c'), 'int ktc_not_static;\n');
       expect(complaints(check(faulty).output).join()).toMatch(/ktc_not_static.*static/);
+    });
+  });
+});
+
+describe('configure/ asks each question in both directions:', () => {
+  const kernel = '6.1';
+  const unavailable = guestUnavailable(kernel);
+
+  /** What each question is about, in the headers of this kernel, and how the opposite kind of kernel has it. */
+  const OPPOSITES: Readonly<
+    Record<string, readonly (readonly [header: string, from: RegExp, to: string])[]>
+  > = {
+    HAS_FTRACE_RECURSION_SAFE: [
+      ['linux/ftrace.h', /FTRACE_OPS_FL_SAVE_REGS\s+=/, 'FTRACE_OPS_FL_RECURSION_SAFE = BIT(30), $&'],
+    ],
+    HAS_FTRACE_REGS: [
+      ['linux/ftrace.h', /(typedef void \(\*ftrace_func_t\)[^;]*)struct ftrace_regs/, '$1struct pt_regs'],
+    ],
+    HAS_NET_NS_INUM: [
+      ['net/net_namespace.h', /struct ns_common\s+ns;/, 'struct ns_common other_ns;'],
+      ['net/net_namespace.h', /net->ns\./g, 'net->other_ns.'],
+    ],
+    HAS_RETRANSMIT_SEGS: [
+      [
+        'net/tcp.h',
+        /int tcp_retransmit_skb\(.*, int segs\)/,
+        'int tcp_retransmit_skb(struct sock *, struct sk_buff *)',
+      ],
+    ],
+    HAS_SYNCHRONIZE_SCHED: [
+      ['linux/rcupdate.h', /void synchronize_rcu\(void\);/, '$& void synchronize_sched(void);'],
+    ],
+    HAS_TCP_RTX_QUEUE: [
+      ['net/sock.h', /(struct rb_root\s+)tcp_rtx_queue;/, '$1other_queue;'],
+      ['net/tcp.h', /&sk->tcp_rtx_queue/g, '&sk->other_queue'],
+    ],
+    HAS_TLP_RETRANS: [['linux/tcp.h', /\btlp_retrans:1/, 'other_retrans:1']],
+    HAS_TRACEPOINT_BY_NAME: [
+      ['linux/tracepoint.h', /(tracepoint_probe_register\()struct tracepoint \*tp/, '$1const char *name'],
+    ],
+    HAS_VOID_REGFUNC: [['linux/tracepoint-defs.h', /int (\(\*regfunc\))/, 'void $1']],
+  };
+
+  function headersOf(series: GuestKernel): { build: string; include: string } {
+    const root = join(repository, '.cache/guest', series);
+    const [release = ''] = readdirSync(join(root, 'lib/modules'));
+    const common = readdirSync(join(root, 'usr/src')).find((name) => name.endsWith('-common')) ?? '';
+    return {
+      build: join(root, 'lib/modules', release, 'build'),
+      include: join(root, 'usr/src', common, 'include'),
+    };
+  }
+
+  /** Makes `goal` of a copy of kmodule/, with some headers of the kernel as changed by these replacements. */
+  function configure(
+    name: string,
+    replacements: readonly (readonly [header: string, from: RegExp, to: string])[],
+    goal = 'configure/has.h',
+  ): Made & { answers: string[] } {
+    const [folder, overlay] = [join(directory, name), join(directory, `${name}-headers`)];
+    const { build, include } = headersOf(kernel);
+    cpSync(join(repository, 'kmodule'), folder, { recursive: true });
+    for (const [header, from, to] of replacements) {
+      const changed = join(overlay, header);
+      const text = readFileSync(existsSync(changed) ? changed : join(include, header), 'utf8');
+      expect(text, `${header} of Linux ${kernel}`).toMatch(from);
+      mkdirSync(dirname(changed), { recursive: true });
+      writeFileSync(changed, text.replace(from, to));
+    }
+    // Searched before the kernel's own.
+    const made = make(folder, `KDIR=${build}`, `NOSTDINC_FLAGS=-nostdinc -I${overlay}`, goal);
+    const answers = join(folder, 'configure/has.h');
+    return { ...made, answers: existsSync(answers) ? readFileSync(answers, 'utf8').trim().split('\n') : [] };
+  }
+
+  describe.skipIf(unavailable !== undefined)('with headers of Linux 6.1', () => {
+    const IN_6_1 = [
+      '/* no HAS_FTRACE_RECURSION_SAFE */',
+      '#define HAS_FTRACE_REGS',
+      '#define HAS_NET_NS_INUM',
+      '#define HAS_RETRANSMIT_SEGS',
+      '/* no HAS_SYNCHRONIZE_SCHED */',
+      '#define HAS_TCP_RTX_QUEUE',
+      '#define HAS_TLP_RETRANS',
+      '/* no HAS_TRACEPOINT_BY_NAME */',
+      '/* no HAS_VOID_REGFUNC */',
+    ];
+
+    test('as they are, and each changed to the opposite', () => {
+      expect(Object.keys(OPPOSITES)).toEqual(
+        readdirSync(join(repository, 'kmodule/configure'))
+          .flatMap((name) => /^(HAS_\w+)\.c$/.exec(name)?.[1] ?? [])
+          .sort(),
+      );
+      const asTheyAre = configure('as-they-are', []);
+      expect(asTheyAre.answers, asTheyAre.output).toEqual(IN_6_1);
+      const opposite = configure('opposite', Object.values(OPPOSITES).flat());
+      expect(opposite.answers, opposite.output).toEqual(
+        IN_6_1.map((line) =>
+          line.startsWith('#define')
+            ? line.replace('#define ', '/* no ').concat(' */')
+            : line.replace('/* no ', '#define ').replace(' */', ''),
+        ),
+      );
+    });
+
+    test('where an error has nothing to do with the question, there is no answer', () => {
+      const unrelated = configure('unrelated', [
+        ['net/tcp.h', /int tcp_retransmit_skb\(.*, int segs\);/, '/* not declared */'],
+      ]);
+      expect(unrelated.status).not.toBe(0);
+      expect(unrelated.answers).toEqual([]);
+      expect(unrelated.output).toMatch(/answer HAS_RETRANSMIT_SEGS\.c with neither yes nor no/);
+      expect(unrelated.output).toMatch(/HAS_RETRANSMIT_SEGS\.c.*tcp_retransmit_skb.* undeclared/);
     });
   });
 });
