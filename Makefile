@@ -11,7 +11,7 @@ NODE := $(BIN)/node
 BIOME := node_modules/@biomejs/cli-linux-x64/biome
 SOURCES := $(shell find src kmodule -type f)
 
-.PHONY: help run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs test-dependencies
+.PHONY: help package run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs test-dependencies
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ bin/ktc: node_modules/.package-lock.json scripts/build.ts $(SOURCES)
 
 build: bin/ktc ## Bundle the agent into bin/ktc
 
+package: node_modules/.package-lock.json ## Build the tarball, the RPM and the Debian package into dist/
+	@packaging/install-build-dependencies.sh
+	@$(NODE) --no-warnings packaging/package.ts
+
 run: bin/ktc ## Trace this host's TCP: live table here, NDJSON in ktc-events.ndjson
 	@bin/ktc run --local
 
@@ -36,7 +40,7 @@ test-dependencies: node_modules/.package-lock.json
 lint: node_modules/.package-lock.json ## Type check, biome, shellcheck
 	$(BIN)/tsc
 	$(BIOME) check --error-on-warnings
-	@if command -v shellcheck >/dev/null; then git grep -lE "^#!.*(bash|/sh)" | xargs --no-run-if-empty shellcheck; fi
+	@if command -v shellcheck >/dev/null; then git grep -lE "^#!.*(bash|/sh)" | xargs --no-run-if-empty shellcheck --external-sources; fi
 
 format: node_modules/.package-lock.json ## Let biome write the format
 	$(BIOME) check --write

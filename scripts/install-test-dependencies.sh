@@ -4,6 +4,7 @@
 # Does nothing, quickly, when all of it is there.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+source scripts/debian-packages.sh
 
 packages=(
   libatomic1                           # the lock file's Node.js
@@ -13,38 +14,9 @@ packages=(
   qemu-system-x86 busybox-static xz-utils  # guests with other kernels
   gcc libc6-dev make libelf1 sparse kmod linux-perf  # traffic programs; the module for those kernels, and its stress
   default-jre-headless maven           # the Kafka broker
+  qemu-user-static                     # the packaged Node.js on an old CPU
   shellcheck
 )
-
-missing_packages() {
-  local package
-  for package in "${packages[@]}"; do
-    # Another Java than Debian's default is as good.
-    [[ $package == default-jre-headless ]] && command -v java >/dev/null && continue
-    [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
-      echo "$package"
-  done
-}
-
-install_packages() {
-  local -a missing
-  mapfile -t missing < <(missing_packages)
-  ((${#missing[@]})) || return 0
-  if ! command -v apt-get >/dev/null; then
-    echo "missing, install them with this system's package manager: ${missing[*]}" >&2
-    return 69
-  fi
-  if ((EUID != 0)); then
-    echo "missing packages, run as root: apt-get install --no-install-recommends ${missing[*]}" >&2
-    return 69
-  fi
-  echo "installing ${missing[*]}"
-  local -a install=(apt-get install --yes --no-install-recommends -qq "${missing[@]}")
-  export DEBIAN_FRONTEND=noninteractive
-  # Lists that are missing or out of date are cured by an update, which is slow and rarely needed. No service
-  # of these packages is to start on the tester's machine.
-  RUNLEVEL=1 "${install[@]}" >/dev/null || { apt-get update -qq && RUNLEVEL=1 "${install[@]}" >/dev/null; }
-}
 
 install_kafka() {
   local pom=test/support/kafka/pom.xml libraries=.cache/kafka/libs
@@ -72,6 +44,7 @@ build_collector() {
   echo "$stamp" >"$target/stamp"
 }
 
-install_packages
+install_packages "${packages[@]}"
+packaging/install-build-dependencies.sh
 install_kafka
 build_collector

@@ -1,6 +1,6 @@
 /** Loads tcp_trace.ko into the kernel and unloads it. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 import { ftraceProblem } from '../ftrace/disturbances.ts';
@@ -90,17 +90,36 @@ function checkUsable(module: ModuleStatus): Result<ModuleStatus> {
   return spoken.ok ? success(module) : spoken;
 }
 
-/** Loads the module if it is not loaded: with modprobe if `path` is empty, else from that file. */
+/** The module that was built elsewhere for exactly this kernel: found also where nobody has run depmod. */
+function findPrebuilt(): string {
+  const path = `/lib/modules/${release()}/extra/${MODULE_NAME}.ko`;
+  return existsSync(path) ? path : '';
+}
+
+/**
+ * Loads the module if it is not loaded: from that file; where `path` is empty from the file in extra/ of this kernel's
+ * modules, or else with modprobe.
+ */
 export function loadModule(path: string): Opened<ModuleStatus> {
   const loaded = readModule();
   if (loaded !== null) return checkUsable(loaded);
   if (process.getuid?.() !== 0) return { ...refusal(NOT_ROOT), permission: true };
-  const ended = path === '' ? run('modprobe', [MODULE_NAME]) : run('insmod', [path]);
+  const file = path || findPrebuilt();
+  const ended = file === '' ? run('modprobe', [MODULE_NAME]) : run('insmod', [file]);
   const module = readModule();
   if (module !== null) return checkUsable(module);
   return refusal(
-    ended.ok ? `${MODULE_NAME}.ko was loaded and is not there` : explainLoadFault(ended.problem, path),
+    ended.ok ? `${MODULE_NAME}.ko was loaded and is not there` : explainLoadFault(ended.problem, file),
   );
+}
+
+/**
+ * Unloads a module of another version of the agent, which this agent cannot read, where nobody uses it. The agent of
+ * that version has ended: an upgrade, or its undoing, is under way.
+ */
+export function unloadForeignModule(): void {
+  const loaded = readModule();
+  if (loaded !== null && loaded.api !== MODULE_API) unloadModule();
 }
 
 /** Unloads the module. One that is not loaded counts as unloaded. */
