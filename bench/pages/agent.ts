@@ -63,6 +63,7 @@ await serveReader(async (records) => {
     faults: rateLimited(log, { intervalMs: 60_000 }),
     processWatch: watchProcess(),
     onDelivered() {},
+    onStopping() {},
   });
   await agent.run();
   return reading.result();

@@ -22,6 +22,8 @@ export interface AgentOptions extends DeliveriesOptions {
   readonly version: string;
   readonly source: Source;
   readonly processWatch: ProcessWatch;
+  /** Called once, when the agent begins to stop. */
+  readonly onStopping: () => void;
 }
 
 export interface Agent {
@@ -41,7 +43,11 @@ export function createAgent(options: AgentOptions): Agent {
   const { config, source, faults, ledger, version, processWatch } = options;
   const startedAt = process.hrtime.bigint();
   const settings = settingsOf(config);
-  const stopping = createStopping(source, config.shutdown.timeout_s * 1000);
+  const stopping = createStopping({
+    source,
+    timeoutMs: config.shutdown.timeout_s * 1000,
+    onStopping: options.onStopping,
+  });
   const deliveries = createDeliveries(options);
   const progress = createProgress({
     source,

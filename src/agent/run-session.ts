@@ -19,7 +19,9 @@ import { openSource, type SourceNews } from './assembly/source.ts';
 import { openSpool } from './assembly/spool.ts';
 import { accountToBecome, becomeUser, narrowUmask } from './privileges.ts';
 import { catchSignals, type RunSignals } from './run-signals.ts';
+import { findServiceManager } from './service-manager.ts';
 import { failure, type SessionEnd, sourceFailure } from './session-end.ts';
+import { supervise } from './supervision.ts';
 
 export interface SessionOptions {
   readonly loaded: LoadedConfig;
@@ -140,6 +142,12 @@ async function runAgent(options: SessionOptions, opened: Opened): Promise<Result
     faults,
     processWatch,
     onDelivered: metrics.recordDeliveryLatency,
+    onStopping: () => supervision.stopping(),
+  });
+  const supervision = supervise({
+    manager: findServiceManager(process.env, process.pid),
+    snapshot: agent.snapshot,
+    log,
   });
   const server = await openEndpoint(config, agent, metrics, log);
   signals.direct(agent);
@@ -148,8 +156,11 @@ async function runAgent(options: SessionOptions, opened: Opened): Promise<Result
     if (signal.aborted) agent.stop();
   }
 
-  const ran = await agent.run();
+  const running = agent.run();
+  supervision.ready();
+  const ran = await running;
 
+  supervision.close();
   signals.forget();
   await server?.close();
   endLog(agent, faults, log);

@@ -17,8 +17,15 @@ export interface Stopping {
   result(): Result;
 }
 
-/** @param timeoutMs for reading what the kernel holds and for delivering it, both together */
-export function createStopping(source: Pick<Source, 'stop'>, timeoutMs: number): Stopping {
+export interface StoppingOptions {
+  readonly source: Pick<Source, 'stop'>;
+  /** For reading what the kernel holds and for delivering it, both together, ms. */
+  readonly timeoutMs: number;
+  /** Called once, before the source is stopped. */
+  readonly onStopping: () => void;
+}
+
+export function createStopping({ source, timeoutMs, onStopping }: StoppingOptions): Stopping {
   let isRunning = false;
   let isWanted = false;
   let stopping: Promise<void> | null = null;
@@ -28,6 +35,7 @@ export function createStopping(source: Pick<Source, 'stop'>, timeoutMs: number):
 
   function stopSource(): Promise<void> {
     if (stopping === null) {
+      onStopping();
       deadlineMs = performance.now() + timeoutMs;
       stopping = source.stop(result.ok ? timeoutMs : 0);
     }

@@ -93,6 +93,7 @@ function startAgent(source: Source, flags: Readonly<Record<string, string>> = {}
     faults,
     processWatch,
     onDelivered() {},
+    onStopping() {},
   });
   const end = agent.run().finally(() => {
     faults.close();

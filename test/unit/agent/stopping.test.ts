@@ -2,15 +2,13 @@ import { expect, test } from 'vitest';
 import { createStopping } from '../../../src/agent/stopping.ts';
 
 function setUp(timeoutMs = 10_000) {
-  const calls: (number | undefined)[] = [];
-  const stopping = createStopping(
-    {
-      async stop(patienceMs) {
-        calls.push(patienceMs);
-      },
+  const calls: (number | undefined | 'told')[] = [];
+  const source = {
+    async stop(patienceMs?: number) {
+      calls.push(patienceMs);
     },
-    timeoutMs,
-  );
+  };
+  const stopping = createStopping({ source, timeoutMs, onStopping: () => calls.push('told') });
   return { calls, stopping };
 }
 
@@ -19,7 +17,7 @@ test('a stop before the source runs waits until it runs', () => {
   stopping.stop();
   expect(calls).toEqual([]);
   stopping.begin();
-  expect(calls).toEqual([10_000]);
+  expect(calls).toEqual(['told', 10_000]);
 });
 
 test('the source is stopped once, however often it is asked for', async () => {
@@ -30,7 +28,7 @@ test('the source is stopped once, however often it is asked for', async () => {
   stopping.stop();
   stopping.giveUp('no such topic');
   await stopping.stopped();
-  expect(calls).toEqual([10_000]);
+  expect(calls).toEqual(['told', 10_000]);
 });
 
 test('a problem of the operator stops the source without patience; the first one is the result', () => {
@@ -39,7 +37,7 @@ test('a problem of the operator stops the source without patience; the first one
   expect(stopping.result()).toEqual({ ok: true });
   stopping.giveUp('no such topic');
   stopping.giveUp('no such topic either');
-  expect(calls).toEqual([0]);
+  expect(calls).toEqual(['told', 0]);
   expect(stopping.result()).toEqual({ ok: false, problem: 'no such topic' });
 });
 
