@@ -119,7 +119,7 @@ export function loadModule(path: string): Opened<ModuleStatus> {
  */
 export function unloadForeignModule(): void {
   const loaded = readModule();
-  if (loaded !== null && loaded.api !== MODULE_API) unloadModule();
+  if (loaded !== null && !checkApi(loaded).ok) unloadModule();
 }
 
 /** Unloads the module. One that is not loaded counts as unloaded. */

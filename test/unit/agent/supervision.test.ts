@@ -27,6 +27,7 @@ function look({
       probes: [],
       module: null,
       paused,
+      disturbances: [],
     },
   };
 }
