@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { NODE_FLAGS } from '../scripts/bundle.ts';
 import { KTC } from '../test/support/agent.ts';
 import { type Collector, startCollector } from '../test/support/collector.ts';
 import { type AgentRun, measuredSeconds, runAgent } from './agent.ts';
@@ -56,15 +57,7 @@ async function measureShippers(rounds: number, copies: number): Promise<{ sink: 
     for (let round = 0; round < rounds; round++) {
       for (const way of ['sink', 'sdk'] as const) {
         await withCollector(async ({ httpEndpoint }) => {
-          const node = [
-            '--no-warnings',
-            '--single-threaded-gc',
-            '--max-semi-space-size=4',
-            SHIPPER,
-            way,
-            file,
-            httpEndpoint,
-          ];
+          const node = ['--no-warnings', ...NODE_FLAGS, SHIPPER, way, file, httpEndpoint];
           const report = JSON.parse((await run(process.execPath, node)).stdout) as ShipperReport;
           found[way].push(perEvent(report.cpuSeconds, report.events));
         });

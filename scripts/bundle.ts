@@ -28,20 +28,28 @@ export async function bundle({ output, version }: BundleOptions): Promise<string
 }
 
 /**
+ * How the agent wants V8, for its launcher and for the benches.
+ *
+ * V8's helper threads cost more CPU in waking and stealing than they save: without them an event took 13.5 µs at 10,000
+ * events/s instead of 17.3 (bench/kafka.ts), and was delivered no later. Semi-spaces of 1 MiB, because nothing of an event
+ * lives long, and because V8 counts the buffers of batches against the old generation until the next scavenge frees them.
+ * With 4 MiB, that came so late that 15 s at 10,000 events/s had 26 to 32 full collections of 20 to 30 ms each, and an event
+ * cost 5.1 to 5.4 µs; with 1 MiB they are 6 to 8, and an event costs 4.3 µs (gzip, Node.js 26).
+ */
+export const NODE_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=1'];
+
+/**
  * A shell script that becomes the agent. `preparation` are its lines that set `home`, the directory of the bundle, from
  * `$here`, the directory of the script; `command` are the shell words that run Node.js.
  */
 export function launcher(preparation: string, command: string): string {
-  // V8's helper threads cost more CPU in waking and stealing than they save: without them an event took 13.5 µs at 10,000
-  // events/s instead of 17.3 (bench/kafka.ts), and was delivered no later. A young generation of 4 MiB instead of 16:
-  // nothing of an event lives long, and resident memory was 108 MiB instead of 132 at 10,000 events/s to Kafka with the
-  // spool on, for the same CPU. One arena for malloc instead of one a thread: 10 MB less again, for the same CPU.
+  // One arena for malloc instead of one per thread: 10 MB less, for the same CPU.
   return `#!/bin/sh
 # The agent holds passwords: no core files of it, unless somebody asks for them (prlimit), and no debugger that SIGUSR1
 # would open to everybody on the host. A limit of 1 byte (LimitCORE=1), shown as 0 blocks, keeps away more than 0 does.
 [ "$(ulimit -S -c)" = 0 ] || ulimit -S -c 0
 here=$(dirname "$(readlink -f "$0")")
 ${preparation}export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-1}"
-exec ${command} --disable-sigusr1 --single-threaded-gc --max-semi-space-size=4 "$home/ktc.cjs" "$@"
+exec ${command} --disable-sigusr1 ${NODE_FLAGS.join(' ')} "$home/ktc.cjs" "$@"
 `;
 }

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../../scripts/bundle.ts';
 
 export interface Cost {
   /** Kernel records read. */
@@ -29,8 +30,7 @@ export interface Reader {
 /** Starts `program`, which makes the ftrace instance `instance`. Resolves when the kernel records into it. */
 export async function startReader(program: string, instance: string, bufferKb: number): Promise<Reader> {
   const child = fork(join(import.meta.dirname, program), [instance, String(bufferKb)], {
-    // As bin/ktc runs.
-    execArgv: ['--no-warnings', '--single-threaded-gc', '--max-semi-space-size=4'],
+    execArgv: ['--no-warnings', ...NODE_FLAGS],
   });
   const answer = async (): Promise<unknown> => {
     const ended = once(child, 'exit').then(([code]) => {
