@@ -21,7 +21,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --engine-strict=false --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
-bin/ktc: node_modules/.package-lock.json scripts/build.ts $(SOURCES)
+bin/ktc: node_modules/.package-lock.json scripts/build.ts scripts/bundle.ts $(SOURCES)
 	@scripts/check-node.sh $(NODE)
 	@$(NODE) --no-warnings scripts/build.ts
 
