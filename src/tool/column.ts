@@ -169,10 +169,9 @@ const DEFINED = {
   socket: {
     title: 'SKADDR',
     width: 16,
-    meaning: 'Address of the socket in the kernel: the same on all lines of one connection.',
-    // The source gives the lower 48 bits; the upper 16 bits of a kernel pointer are ones
-    // (Documentation/arch/x86/x86_64/mm.rst).
-    cell: ({ connection }) => `ffff${connection.key.toString(16).padStart(12, '0')}`,
+    meaning:
+      'In place of the address of the socket in the kernel: connection_id of the events, the same on all lines of one connection.',
+    cell: ({ connection }) => connection.id,
   },
   oldState: {
     title: 'OLDSTATE',

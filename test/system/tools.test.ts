@@ -223,7 +223,7 @@ describe.skipIf(missing).each(KERNELS)(
       );
       expect(walks.size).toBe(CONNECTIONS * 2);
       for (const [socket, walk] of walks) {
-        expect(socket).toMatch(/^ffff[0-9a-f]{12} /);
+        expect(socket).toMatch(/^[0-9a-f]{8}-[0-9a-z]+ /);
         const states = [walk[0]?.['OLDSTATE'], ...walk.map((row) => row['NEWSTATE'])];
         for (const [index, row] of walk.entries()) expect(row['OLDSTATE']).toBe(states[index]);
         expect(states.at(-1)).toBe('CLOSE');

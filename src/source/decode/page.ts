@@ -18,7 +18,7 @@
 import type { Epoch } from '../clock.ts';
 import type { PageFormat } from './format.ts';
 
-const TYPE_PADDING = 29;
+export const TYPE_PADDING = 29;
 const TYPE_TIME_EXTEND = 30;
 const TYPE_TIME_STAMP = 31;
 const DELTA_SPAN = 2 ** 27;

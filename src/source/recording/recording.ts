@@ -7,7 +7,7 @@
  *     frame = type (1 byte) | 0 (1 byte) | cpu (u16) | length (u32) | payload        little-endian
  *
  * The first frame is the header. A `give` of everything marks the end of a whole recording. Pages are as the kernel gave
- * them.
+ * them, but for addresses of the kernel, which are hidden (kernel-addresses.ts).
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -19,6 +19,7 @@ import type { ExistingConnection } from '../host/sockets.ts';
 import type { Task } from '../host/tasks.ts';
 import type { ProbeName } from '../probes.ts';
 import type { SourceLoss } from '../source.ts';
+import { createAddressHider } from './kernel-addresses.ts';
 
 export const RECORDING_VERSION = 1;
 
@@ -114,6 +115,7 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
   let bytes = 0;
   let lastClock = '';
   let problem: string | null = null;
+  let hideAddresses = (_page: Buffer): void => {};
 
   function flush(): void {
     if (pending === 0) return;
@@ -150,6 +152,10 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
 
   return {
     begin(header) {
+      hideAddresses = createAddressHider(
+        header.pageFormat,
+        header.events.map(({ format }) => format),
+      );
       writeJson(FRAME.header, { version: RECORDING_VERSION, ...header });
     },
     existing(existing) {
@@ -158,7 +164,9 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
     page(cpu, page) {
       pages++;
       // A copy, because the ring uses its pages again. Zeros at the end of a page compress to nothing.
-      write(FRAME.page, cpu, Buffer.from(page));
+      const copy = Buffer.from(page);
+      hideAddresses(copy);
+      write(FRAME.page, cpu, copy);
     },
     clock({ wallSeconds, wallNanoseconds }) {
       const frame = { wallSeconds, wallNanoseconds };

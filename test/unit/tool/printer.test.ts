@@ -35,7 +35,7 @@ describe('the default columns', () => {
     [
       'tcpstates',
       { oldState: 1, newState: 4, durationUs: 1234 },
-      'ffff8881f90a1bc0 4242 postgres 10.17.4.9 5432 10.17.9.201 41822 ESTABLISHED -> FIN_WAIT1 1.234',
+      's-1 4242 postgres 10.17.4.9 5432 10.17.9.201 41822 ESTABLISHED -> FIN_WAIT1 1.234',
     ],
     ['tcpconnect', {}, '4242 postgres 10.17.4.9 5432 10.17.9.201 41822'],
     ['tcpaccept', {}, '4242 postgres 10.17.9.201 41822 10.17.4.9 5432'],
