@@ -15,8 +15,11 @@ export interface TraceClock {
   wallNanoseconds: number;
   /** The current trace time, nanoseconds since the epoch. In a replay, the time up to which records were given. */
   now(): number;
-  /** Adapts to the wall clock. Cheap enough for every read. */
-  follow(): void;
+  /**
+   * Adapts to the wall clock, and to a trace clock that drifts from it. Cheap enough for every read. Gives the current
+   * trace time as the trace clock itself shows it: the kernel gives no earlier time to a record that it makes later.
+   */
+  follow(): number;
 }
 
 /** The wall time of a trace time, in milliseconds since 1970. */
@@ -74,26 +77,65 @@ function wallClockEdge(host: HostClocks): Edge {
   return best ?? { milliseconds, monotonic: before, uncertainty: 0n };
 }
 
-/**
- * Creates the clock of a live source.
- *
- * `readTraceClock` reads the trace clock in nanoseconds, if that is not CLOCK_MONOTONIC (`global` on EL7). It is null if
- * it is: `mono` is ktime_get_mono_fast_ns, the clock of process.hrtime.
- */
-export function createLiveClock(
-  readTraceClock: (() => bigint) | null,
-  host: HostClocks = HOST_CLOCKS,
-): TraceClock {
-  const traceMinusMonotonic = (): bigint => {
-    if (readTraceClock === null) return 0n;
-    const before = host.monotonicNanoseconds();
-    const trace = readTraceClock();
-    return trace - (before + host.monotonicNanoseconds()) / 2n;
-  };
+/** A reading of the trace clock between two of CLOCK_MONOTONIC, no further apart than this, is good enough. */
+const NARROW_NS = 50_000n;
+const MAX_SAMPLES = 5;
 
-  let offset = traceMinusMonotonic();
-  const start = host.monotonicNanoseconds() + offset;
+interface TraceSample {
+  /** Trace clock less CLOCK_MONOTONIC. */
+  readonly offset: bigint;
+  /** The last reading of the trace clock. */
+  readonly trace: bigint;
+}
+
+/**
+ * Reads the trace clock and CLOCK_MONOTONIC at one moment: of a few readings the narrowest, in which the scheduler ran no
+ * other task. Null if the trace clock cannot be read.
+ */
+function sampleTraceClock(read: () => bigint | null, host: HostClocks): TraceSample | null {
+  let best: { width: bigint; offset: bigint } | null = null;
+  let last = 0n;
+  for (let count = 0; count < MAX_SAMPLES; count++) {
+    const before = host.monotonicNanoseconds();
+    const trace = read();
+    const after = host.monotonicNanoseconds();
+    if (trace === null) continue;
+    last = trace;
+    const width = after - before;
+    if (best === null || width < best.width) best = { width, offset: trace - (before + after) / 2n };
+    if (width < NARROW_NS) break;
+  }
+  return best === null ? null : { offset: best.offset, trace: last };
+}
+
+/**
+ * Creates the clock of a live source; null if the trace clock cannot be read.
+ *
+ * `readTraceClock` reads the trace clock in nanoseconds, if that is not CLOCK_MONOTONIC: `global` on EL7, which has no
+ * `mono`. NTP slews CLOCK_MONOTONIC and CLOCK_REALTIME, by up to 500 ppm, and never that one: the two drift apart by 5 ms
+ * in 10 s, so it is read at every `follow`. It is null if it is CLOCK_MONOTONIC: `mono` is ktime_get_mono_fast_ns, the
+ * clock of process.hrtime.
+ */
+export function createLiveClock(readTraceClock: null, host?: HostClocks): TraceClock;
+export function createLiveClock(
+  readTraceClock: (() => bigint | null) | null,
+  host?: HostClocks,
+): TraceClock | null;
+export function createLiveClock(
+  readTraceClock: (() => bigint | null) | null,
+  host: HostClocks = HOST_CLOCKS,
+): TraceClock | null {
+  const sample = (): TraceSample | null => {
+    if (readTraceClock !== null) return sampleTraceClock(readTraceClock, host);
+    return { offset: 0n, trace: host.monotonicNanoseconds() };
+  };
+  const first = sample();
+  if (first === null) return null;
+  const start = first.trace;
+  let offset = first.offset;
   let offsetFromEpoch = Number(offset - start);
+  /** Changes only when the wall clock is stepped. */
+  let wallMinusMonotonic = 0n;
   let calibratedAt = 0;
 
   const clock: TraceClock = {
@@ -104,19 +146,27 @@ export function createLiveClock(
       return Number(host.monotonicNanoseconds()) + offsetFromEpoch;
     },
     follow() {
+      const shown = readTraceClock === null ? null : sample();
+      if (shown !== null) setOffset(shown.offset);
       const now = clock.now();
       const stepped = Math.abs(host.wallMilliseconds() - toWallMilliseconds(clock, now)) > STEP_MS;
       if (stepped || now - calibratedAt > CALIBRATION_INTERVAL_NS) calibrate();
+      return shown === null ? now : Number(shown.trace - start);
     },
   };
 
-  function calibrate(): void {
-    offset = traceMinusMonotonic();
+  function setOffset(traceMinusMonotonic: bigint): void {
+    offset = traceMinusMonotonic;
     offsetFromEpoch = Number(offset - start);
-    const { milliseconds, monotonic } = wallClockEdge(host);
-    const wallAtEpoch = BigInt(milliseconds) * 1_000_000n - (monotonic + offset - start);
+    const wallAtEpoch = wallMinusMonotonic - offset + start;
     clock.wallSeconds = Number(wallAtEpoch / BigInt(SECOND_NS));
     clock.wallNanoseconds = Number(wallAtEpoch % BigInt(SECOND_NS));
+  }
+
+  function calibrate(): void {
+    const { milliseconds, monotonic } = wallClockEdge(host);
+    wallMinusMonotonic = BigInt(milliseconds) * 1_000_000n - monotonic;
+    setOffset(offset);
     calibratedAt = clock.now();
   }
 

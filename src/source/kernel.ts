@@ -1,7 +1,7 @@
 /** The live source: trace events of the kernel, native or of tcp_trace.ko, in the agent's own ftrace instance. */
 import { randomBytes } from 'node:crypto';
 import { type Opened, type Result, refusal, success } from '../shared/result.ts';
-import { createLiveClock } from './clock.ts';
+import { createLiveClock, type TraceClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
 import { watchDisturbances } from './ftrace/disturbances.ts';
@@ -17,7 +17,7 @@ import {
 import { startInstanceRemover } from './ftrace/instance-remover.ts';
 import { guardSettings, type Setting } from './ftrace/settings.ts';
 import { areFiltersShared } from './ftrace/shared-filters.ts';
-import { openStats } from './ftrace/stats.ts';
+import { openStats, type StatsFiles } from './ftrace/stats.ts';
 import { openTracefs } from './ftrace/tracefs.ts';
 import { readIdentity } from './host/identity.ts';
 import { createTaskLookup } from './host/tasks.ts';
@@ -62,6 +62,9 @@ export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
 /** How an instance records. */
 interface Trace {
   readonly clockName: string;
+  readonly clock: TraceClock;
+  readonly cpus: number;
+  readonly stats: StatsFiles;
   /** The text of events/header_page, and what it says. */
   readonly pageText: string;
   readonly pageFormat: PageFormat;
@@ -80,21 +83,26 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
   if (!shared.ok) return shared;
   const probes = enableProbes(instance, { ...options, sharesFilters: shared.value });
   if (!probes.ok) return probes;
-  return success({ clockName: prepared.value, pageText, pageFormat, probes: probes.value });
+  const clockName = prepared.value;
+  const cpus = bufferCpus(instance);
+  const stats = openStats(instance, cpus);
+  const clock = createLiveClock(clockName === 'mono' ? null : () => stats.read(0)?.now ?? null);
+  if (clock === null) {
+    stats.close();
+    return refusal(`cannot read the clock ${clockName} from ${instance.path}/per_cpu/cpu0/stats`);
+  }
+  return success({ clockName, clock, cpus, stats, pageText, pageFormat, probes: probes.value });
 }
 
 function createSource(
   tracefs: string,
   instance: Instance,
   options: KernelSourceOptions,
-  { clockName, pageText, pageFormat, probes }: Trace,
+  { clockName, clock, cpus, stats, pageText, pageFormat, probes }: Trace,
 ): Source {
   const { recording } = options;
-  const cpus = bufferCpus(instance);
-  const stats = openStats(instance, cpus);
   const settings = guardSettings(instance, settingsOf(clockName, probes));
   const saved = keepFile(`${tracefs}/saved_cmdlines`, 'read');
-  const clock = createLiveClock(clockName === 'mono' ? null : () => stats.read(0)?.now ?? 0n);
   const kernel = readIdentity(options.hostName);
   const session = randomBytes(4).toString('hex');
   const events = probes.flatMap(({ status, event }): RecordedEvent[] =>

@@ -94,8 +94,7 @@ export function openSlices(options: SliceOptions): Slices {
 
   return {
     read(handler) {
-      clock.follow();
-      const watermark = clock.now() - SETTLE_NS;
+      const watermark = clock.follow() - SETTLE_NS;
       let more = false;
       for (let cpu = 0; cpu < cpus; cpu++) {
         const isUnfinished = ring.read(cpu, pagesPerCpu);

@@ -12,8 +12,8 @@ export interface BufferStats {
   readonly dropped: number;
   /** Records that were read, by any process. */
   readonly read: number;
-  /** Time of the trace clock in nanoseconds. */
-  readonly now: bigint;
+  /** Time of the trace clock in nanoseconds, exact to a microsecond; null if the kernel does not tell. */
+  readonly now: bigint | null;
 }
 
 export interface StatsFiles {
@@ -44,13 +44,13 @@ export function openStats(instance: Instance, cpus: number): StatsFiles {
 
 function parseStats(text: string): BufferStats {
   const value = (name: string) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(text)?.[1] ?? 0);
-  const [, seconds = '0', fraction = '0'] = /^now ts: *(\d+)\.(\d+)/m.exec(text) ?? [];
+  const [, seconds, fraction = ''] = /^now ts: *(\d+)\.(\d+)/m.exec(text) ?? [];
   return {
     entries: value('entries'),
     bytes: value('bytes'),
     overrun: value('overrun') + value('commit overrun'),
     dropped: value('dropped events'),
     read: value('read events'),
-    now: BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
+    now: seconds === undefined ? null : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
   };
 }

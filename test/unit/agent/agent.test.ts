@@ -37,7 +37,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
       wallSeconds: 1_800_000_000,
       wallNanoseconds: 0,
       now: () => 0,
-      follow() {},
+      follow: () => 0,
     },
     tasks: (thread) => ({ pid: thread, comm: `task${thread}` }),
     kernel: { hostName: 'host', hostId: '', bootId: 'boot', release: '6.1' },

@@ -164,7 +164,13 @@ function draftOf(kind: EventKind): EventDraft {
 
 function eventOf(kind: EventKind): Record<string, unknown> {
   const kernel = { hostName: 'h', hostId: '', bootId: 'b', release: '6.1' };
-  const clock = { epoch: { high: 0, low: 0 }, wallSeconds: 1, wallNanoseconds: 0, now: () => 0, follow() {} };
+  const clock = {
+    epoch: { high: 0, low: 0 },
+    wallSeconds: 1,
+    wallNanoseconds: 0,
+    now: () => 0,
+    follow: () => 0,
+  };
   return { ...describeEvent(draftOf(kind), { kernel, session: 'cafe0123', labels: {} }, clock) };
 }
 

@@ -21,7 +21,7 @@ const clock = {
   wallSeconds: 1_800_000_000,
   wallNanoseconds: 0,
   now: () => 0,
-  follow() {},
+  follow: () => 0,
 };
 const facts = {
   kernel: { hostName: 'host', hostId: '', bootId: 'boot', release: '6.1' },

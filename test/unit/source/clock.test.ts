@@ -52,6 +52,12 @@ const errorOf = (clock: TraceClock, host: MadeUpHost): number =>
 
 const epochOf = ({ epoch }: TraceClock): bigint => (BigInt(epoch.high) << 32n) + BigInt(epoch.low);
 
+function onTraceClock(read: () => bigint | null, host: HostClocks): TraceClock {
+  const clock = createLiveClock(read, host);
+  if (clock === null) throw new Error('the trace clock cannot be read');
+  return clock;
+}
+
 describe('a clock on CLOCK_MONOTONIC', () => {
   it('has the wall time of its host, though that is told in whole milliseconds', () => {
     const host = makeHost();
@@ -112,7 +118,7 @@ describe.each([5n * HOUR_NS, -5n * HOUR_NS])('a clock on a trace clock that is %
     const host = makeHost();
     const readTraceClock = () => host.monotonicNanoseconds() + ahead;
     const earliest = readTraceClock();
-    const clock = createLiveClock(readTraceClock, host);
+    const clock = onTraceClock(readTraceClock, host);
     expect(epochOf(clock)).toBeGreaterThan(earliest);
     expect(epochOf(clock)).toBeLessThan(readTraceClock());
     // Between the looks of both, a look passes.
@@ -120,20 +126,92 @@ describe.each([5n * HOUR_NS, -5n * HOUR_NS])('a clock on a trace clock that is %
     expect(errorOf(clock, host)).toBeLessThan(ERROR_MS);
   });
 
-  it('follows one that drifts away, at its next calibration', () => {
+  it('follows one that drifts away at once', () => {
     const host = makeHost();
     let drift = 0n;
     const readTraceClock = () => host.monotonicNanoseconds() + ahead + drift;
-    const clock = createLiveClock(readTraceClock, host);
+    const clock = onTraceClock(readTraceClock, host);
     const errorNs = () => Number(readTraceClock() - epochOf(clock)) - clock.now() + Number(LOOK_NS);
     drift = SECOND_NS;
-    host.pass(9n * SECOND_NS);
-    clock.follow();
+    host.pass(30n * MILLISECOND_NS);
     expect(errorNs()).toBe(1e9);
-    host.pass(2n * SECOND_NS);
     clock.follow();
     expect(errorNs()).toBe(0);
     expect(errorOf(clock, host)).toBeLessThan(ERROR_MS);
+  });
+
+  it('takes the narrowest of a few readings, and is not there if the clock cannot be read', () => {
+    // The CPU is taken away between the readings of the two clocks, but for each third time.
+    let reads = 0;
+    const host = makeHost();
+    const readTraceClock = () => {
+      if (reads++ % 3 !== 2) host.pass(3n * MILLISECOND_NS);
+      const read = host.monotonicNanoseconds() + ahead;
+      if (reads % 3 === 2) host.pass(5n * MILLISECOND_NS);
+      return read;
+    };
+    const clock = onTraceClock(readTraceClock, host);
+    expect(errorOf(clock, host)).toBeLessThan(ERROR_MS);
+    let isGone = false;
+    expect(createLiveClock(() => null, host)).toBeNull();
+    const failing = onTraceClock(() => (isGone ? null : readTraceClock()), host);
+    isGone = true;
+    host.pass(SECOND_NS);
+    const before = failing.now();
+    expect(failing.follow()).toBeGreaterThanOrEqual(before);
+    expect(failing.follow() - before).toBeLessThan(10e6);
+    expect(errorOf(failing, host)).toBeLessThan(ERROR_MS);
+  });
+});
+
+describe.each([500n, -500n])('a host whose clocks NTP slews by %d ppm from the trace clock', (ppm) => {
+  const ROUNDS = 5_000;
+  const ROUND_NS = 60n * MILLISECOND_NS;
+
+  it('gives no record too early, and the wall time of each within 2 ms', () => {
+    /** What the trace clock counts. */
+    let time = 77n * HOUR_NS;
+    const slewed = () => 40n * HOUR_NS + (time * (1_000_000n + ppm)) / 1_000_000n;
+    let looks = 0;
+    const look = (): void => {
+      // The CPU is taken away for 3 ms, once in a while.
+      time += looks++ % 997 === 0 ? 3n * MILLISECOND_NS : LOOK_NS;
+    };
+    const host: HostClocks = {
+      wallMilliseconds() {
+        look();
+        return Number((slewed() + BOOTED_NS) / MILLISECOND_NS);
+      },
+      monotonicNanoseconds() {
+        look();
+        return slewed();
+      },
+    };
+    const clock = onTraceClock(() => {
+      look();
+      // As per_cpu/cpuN/stats tells it.
+      return (time / MICROSECOND_NS) * MICROSECOND_NS;
+    }, host);
+    const trueMilliseconds = () => Number(slewed() + BOOTED_NS) / 1e6;
+    const worst = { early: Number.NEGATIVE_INFINITY, late: 0, errorMs: 0 };
+    for (let round = 0; round < ROUNDS; round++) {
+      time += ROUND_NS / 2n;
+      const record = { time: Number(time - epochOf(clock)), wall: trueMilliseconds() };
+      time += ROUND_NS / 2n;
+      const before = Number(time - epochOf(clock));
+      const watermark = clock.follow();
+      // A record that is made from now on has this time or a later one, and may not be behind the watermark.
+      worst.early = Math.max(worst.early, watermark - Number(time - epochOf(clock)));
+      worst.late = Math.max(worst.late, before - watermark);
+      worst.errorMs = Math.max(
+        worst.errorMs,
+        Math.abs(toWallMilliseconds(clock, record.time) - record.wall),
+        Math.abs(toWallMilliseconds(clock, clock.now()) - trueMilliseconds()),
+      );
+    }
+    expect(worst.early).toBeLessThanOrEqual(0);
+    expect(worst.late).toBeLessThanOrEqual(1_000);
+    expect(worst.errorMs).toBeLessThan(2);
   });
 });
 

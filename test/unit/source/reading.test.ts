@@ -35,7 +35,7 @@ function openReading(isReady: () => boolean = () => true) {
       wallSeconds: 0,
       wallNanoseconds: 0,
       now: () => 0,
-      follow() {},
+      follow: () => 0,
     },
     stats: { read: () => null, total: (counter) => kernel[counter], close() {} },
     settings: {

@@ -15,7 +15,7 @@ const FACTS: Facts = {
     wallSeconds: START_SECONDS,
     wallNanoseconds: 0,
     now: () => 0,
-    follow() {},
+    follow: () => 0,
   },
   kernel: { hostName: 'h', hostId: 'i', bootId: 'b', release: 'r' },
   session: 's',

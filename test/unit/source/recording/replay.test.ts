@@ -134,7 +134,13 @@ function makeRecording(name: string, filtered: Partial<RecordedEvent> = {}): str
   const recording = created.value;
   const page = (time: bigint, ...records: RecordSpec[]) =>
     recording.page(Number(time % 2n), buildPage({ timestamp: EPOCH + time, records }));
-  const clock = { epoch: epochAt(EPOCH), wallSeconds: 100, wallNanoseconds: 5, now: () => 0, follow() {} };
+  const clock = {
+    epoch: epochAt(EPOCH),
+    wallSeconds: 100,
+    wallNanoseconds: 5,
+    now: () => 0,
+    follow: () => 0,
+  };
   recording.begin({
     kernel: { hostName: 'h', hostId: 'i', bootId: 'b', release: '6.18' },
     session: 'cafe',
