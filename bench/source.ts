@@ -45,6 +45,7 @@ function listen(filter: string): Listener {
     existing() {},
     record: ({ time }) => void latencies.push((source.clock.now() - time) / 1e6),
     filteredRecord() {},
+    host() {},
     malformedRecord() {},
     malformedPage() {},
     lost() {},

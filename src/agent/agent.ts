@@ -12,6 +12,7 @@ import type { ProcessWatch } from '../telemetry/process.ts';
 import type { TelemetrySnapshot } from '../telemetry/snapshot.ts';
 import { createDeliveries, type DeliveriesOptions } from './deliveries.ts';
 import { createHandler } from './handler.ts';
+import { createHostStatusEmitter } from './host-status.ts';
 import { watchSuppression } from './overload.ts';
 import { createProgress } from './progress.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -34,8 +35,10 @@ export interface Agent {
   run(): Promise<Result>;
   /** Begins to stop; `run` resolves when that is done. */
   stop(): void;
-  /** Takes over what may change while running: exclusions, chosen events, limits, summaries, batch limits. */
+  /** Takes over what may change while running: exclusions, chosen events, limits, summaries, intervals, batch limits. */
   reload(config: AgentConfig): void;
+  /** Emits a `host_status`, within a second, and gives its `event_id`. */
+  emitHostStatus(): Promise<Result<string>>;
   snapshot(): TelemetrySnapshot;
 }
 
@@ -63,12 +66,21 @@ export function createAgent(options: AgentOptions): Agent {
   );
   const limits = createLimits(settings.limits);
   const normalizer = openNormalizer(options, settings, { limits, batcher, ownSockets: deliveries.sockets });
+  const hostStatus = createHostStatusEmitter({
+    source,
+    normalizer,
+    ledger,
+    version,
+    settings: settings.hostStatus,
+    isFull: () => deliveries.full,
+  });
   const reportSuppressed = watchSuppression(ledger, faults);
   const handler = createHandler({
     normalizer,
     ledger,
     faults,
     ready: () => !deliveries.full,
+    onHost: hostStatus.replay,
     onAdvance() {
       reportSuppressed();
       if (config.spool.enabled) progress.update(batcher);
@@ -81,10 +93,12 @@ export function createAgent(options: AgentOptions): Agent {
       void deliveries.open(stopping.giveUp);
       const reading = source.run(handler);
       stopping.begin();
+      hostStatus.start();
       await reading;
       await stopping.stopped();
       // No record comes any more that could complete a held event.
       normalizer.advance(Number.POSITIVE_INFINITY);
+      hostStatus.finish();
       batcher.flush();
       await deliveries.drain(stopping.timeLeftMs());
       return stopping.result();
@@ -97,9 +111,11 @@ export function createAgent(options: AgentOptions): Agent {
       normalizer.summarize(changed.summaries);
       deliveries.setTakeLimits(changed.batches);
       batcher.setLimits(changed.batches);
+      hostStatus.set(changed.hostStatus);
     },
+    emitHostStatus: hostStatus.request,
     snapshot: () =>
-      takeSnapshot({ version, source, normalizer, ledger, deliveries, processWatch, startedAt }),
+      takeSnapshot({ version, source, normalizer, ledger, deliveries, hostStatus, processWatch, startedAt }),
   };
 }
 

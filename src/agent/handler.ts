@@ -7,6 +7,8 @@ import type { RecordHandler } from '../source/source.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 
 export interface HandlerOptions {
+  /** Takes what a replay says of its host. */
+  readonly onHost: RecordHandler['host'];
   readonly normalizer: Normalizer;
   readonly ledger: Ledger;
   readonly faults: FaultLog;
@@ -21,6 +23,7 @@ export function createHandler({
   ledger,
   faults,
   ready,
+  onHost,
   onAdvance,
 }: HandlerOptions): RecordHandler {
   return {
@@ -31,6 +34,7 @@ export function createHandler({
       countRecord(ledger);
       filter(ledger, 'probe_filter');
     },
+    host: onHost,
     malformedRecord() {
       countMalformedRecord(ledger);
     },

@@ -49,15 +49,30 @@ export async function recordSession({ config, path, seconds }: RecordOptions): P
   const timer = Number.isFinite(seconds) ? setTimeout(stop, seconds * 1000) : null;
   const counts = { records: 0, lost: 0 };
   const reading = readInto(source, counts);
+  const stopHost = recordHost(source, config.host_status.interval_s);
   if (stopped) stop();
   await reading;
   await source.stop();
+  stopHost();
   if (timer !== null) clearTimeout(timer);
   forgetSignals();
   const { pages, bytes, problem } = recording.close();
   if (problem !== null) return failure('io', `${path} ends after ${bytes} bytes: ${problem}`);
   if (ended !== null) return failure('unavailable', ended);
   return success({ ...counts, pages, bytes });
+}
+
+/** Records what the host says of itself: now, in intervals, and when the function that it returns is called. */
+function recordHost(source: Source, intervalSeconds: number): () => void {
+  if (intervalSeconds === 0) return () => {};
+  // The source writes what it reads.
+  const read = () => void source.readHost();
+  read();
+  const timer = setInterval(read, intervalSeconds * 1000);
+  return () => {
+    clearInterval(timer);
+    read();
+  };
 }
 
 /** Reads everything that the source gives, which records it, and counts it. */
@@ -77,6 +92,7 @@ function readInto(source: Source, counts: { records: number; lost: number }): Pr
     lost(_, count) {
       counts.lost += count;
     },
+    host() {},
     advance() {},
   });
 }

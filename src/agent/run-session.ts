@@ -69,6 +69,7 @@ function sourceNews(log: Logger, onEnd: (end: SessionEnd) => void): SourceNews {
     damaged: (problem) => onEnd(failure('damaged', problem)),
     ended: (problem) => onEnd(failure('unavailable', problem)),
     left: (problem) => log.warn({}, problem),
+    unreadable: (problem) => log.warn({}, problem),
     withoutModule: (reason) => log.info({ reason }, 'tcp_trace.ko is not used, the native tracepoints are'),
   };
 }
@@ -184,6 +185,7 @@ async function openEndpoint(
     port: http.port,
     snapshot: agent.snapshot,
     prometheus: () => metrics.prometheus(agent.snapshot),
+    emitHostStatus: agent.emitHostStatus,
   });
   if (!server.ok) {
     log.error({}, server.problem);

@@ -11,8 +11,8 @@ export interface RunSignals {
 }
 
 /**
- * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGUSR2 toggles
- * debug logging. Listens from the call on, so that a signal during the start leaves nothing behind.
+ * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGURG emits a
+ * `host_status`: nothing else sends it, and where nobody listens it does no harm. SIGUSR2 toggles debug logging. Listens from the call on, so that a signal during the start leaves nothing behind.
  */
 export function catchSignals(options: ReloadOptions, logging: Logging): RunSignals {
   let agent: Agent | null = null;
@@ -26,6 +26,7 @@ export function catchSignals(options: ReloadOptions, logging: Logging): RunSigna
   const forgetReload = onSignals(['SIGHUP'], () => {
     if (reload.reread()) agent?.reload(reload.config);
   });
+  const forgetEmit = onSignals(['SIGURG'], () => void emitHostStatus(agent, logging));
   const forgetDebug = toggleDebugOnSignal(logging);
   return {
     direct(started) {
@@ -36,7 +37,16 @@ export function catchSignals(options: ReloadOptions, logging: Logging): RunSigna
     forget() {
       forgetStop();
       forgetReload();
+      forgetEmit();
       forgetDebug();
     },
   };
+}
+
+/** A signal has no answer, so the log has it. Before the agent runs, the one of its start will do. */
+async function emitHostStatus(agent: Agent | null, { log }: Logging): Promise<void> {
+  if (agent === null) return;
+  const emitted = await agent.emitHostStatus();
+  if (emitted.ok) log.info({ event_id: emitted.value }, 'emitted a host_status');
+  else log.warn({}, `no host_status was emitted: ${emitted.problem}`);
 }

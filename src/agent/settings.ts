@@ -1,4 +1,5 @@
 /** What a reload can change, as the stages take it. */
+import { configHash } from '../config/hash.ts';
 import type { AgentConfig } from '../config/schema.ts';
 import { parseRange } from '../event/address.ts';
 import type { Exclusions } from '../event/exclusions.ts';
@@ -6,6 +7,7 @@ import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/kinds.ts';
 import type { LimitSettings } from '../event/limits.ts';
 import type { SummarySettings } from '../event/retransmit-summaries.ts';
 import type { BatchLimits } from '../pipeline/batcher.ts';
+import type { HostStatusSettings } from './host-status.ts';
 
 const NS_PER_SECOND = 1_000_000_000;
 
@@ -15,6 +17,7 @@ export interface Settings {
   readonly limits: LimitSettings;
   readonly summaries: SummarySettings;
   readonly batches: BatchLimits;
+  readonly hostStatus: HostStatusSettings;
 }
 
 export function settingsOf(config: AgentConfig): Settings {
@@ -29,6 +32,7 @@ export function settingsOf(config: AgentConfig): Settings {
     limits: { perSecond: limits.events_per_second, burstSeconds: limits.burst_s },
     summaries: { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers },
     batches: batchLimits(config),
+    hostStatus: { intervalSeconds: config.host_status.interval_s, configHash: configHash(config) },
   };
 }
 

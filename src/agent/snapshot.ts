@@ -5,6 +5,7 @@ import type { Source } from '../source/source.ts';
 import type { ProcessWatch } from '../telemetry/process.ts';
 import type { SourceStatus, TelemetrySnapshot } from '../telemetry/snapshot.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { HostStatusEmitter } from './host-status.ts';
 
 export interface SnapshotParts {
   readonly version: string;
@@ -12,17 +13,19 @@ export interface SnapshotParts {
   readonly normalizer: Normalizer;
   readonly ledger: Ledger;
   readonly deliveries: Deliveries;
+  readonly hostStatus: HostStatusEmitter;
   readonly processWatch: ProcessWatch;
   /** By `process.hrtime`, ns. */
   readonly startedAt: bigint;
 }
 
 export function takeSnapshot(parts: SnapshotParts): TelemetrySnapshot {
-  const { version, source, normalizer, ledger, deliveries, processWatch, startedAt } = parts;
+  const { version, source, normalizer, ledger, deliveries, hostStatus, processWatch, startedAt } = parts;
   return {
     version,
     host: source.kernel.hostName,
     uptime_s: Number(process.hrtime.bigint() - startedAt) / 1e9,
+    host_status: hostStatus.state(),
     ledger,
     imbalances: imbalances(ledger),
     source: sourceStatus(source),

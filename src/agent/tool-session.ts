@@ -209,6 +209,7 @@ function handlerOf(normalizer: Normalizer, { flush, say, ready }: HandlerParts):
       if (detail !== undefined) return say(`lost records: ${LOSS_WORDS[reason]} (${detail})`);
       say(`lost ${records} record${records === 1 ? '' : 's'}: ${LOSS_WORDS[reason]}`);
     },
+    host() {},
     advance(time) {
       normalizer.advance(time);
       flush();

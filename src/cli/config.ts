@@ -9,7 +9,7 @@ const HELP = `usage: ktc config show [--json] [options]   every value and the la
        ktc config check [options]           ok, or every mistake and exit code ${EXIT.configuration}
        ktc config reference                 all keys, as Markdown
 
-${configOptionsHelp}      --json            for programs: {config, origins, secrets}; config is a file for --config
+${configOptionsHelp}      --json            for programs: {config, config_hash, origins, secrets}; config is a file for --config
 
 examples:
   ktc config check --config new.json

@@ -7,7 +7,7 @@ import { runAgent } from './session.ts';
 const HELP = `Usage: ktc run [options]
 
 Reads kernel TCP events and delivers them to the configured sinks until SIGTERM or SIGINT.
-SIGHUP reloads the configuration, SIGUSR2 toggles debug logging.
+SIGHUP reloads the configuration, SIGURG emits a host_status, SIGUSR2 toggles debug logging.
 
 Options:
       --local           no configuration needed: a live table here, NDJSON in ktc-events.ndjson

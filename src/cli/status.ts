@@ -13,19 +13,21 @@ const ANSWER_WITHIN_MS = 5_000;
 /** Far more than any agent answers. */
 const ANSWER_MAX_BYTES = 8 * 1024 * 1024;
 
-const HELP = `Usage: ktc status [--address HOST:PORT] [--json]
+const HELP = `Usage: ktc status [--address HOST:PORT] [--json | --emit]
 
 Shows what the running agent reads, delivers and loses.
 
   --address HOST:PORT  the agent's telemetry endpoint (${DEFAULT_ADDRESS})
   --json               the raw answer of /status
+  --emit               let the agent emit a host_status now, and print its event_id
 
-Exit code: 0 ready and every equation holds, 1 not so, ${EXIT.usage} wrong usage, ${EXIT.unavailable} no agent answers.
+Exit code: 0 ready and every equation holds, or emitted; 1 not so; ${EXIT.usage} wrong usage, ${EXIT.unavailable} no agent answers.
 
 Examples:
   ktc status
   ktc status --address 127.0.0.1:9475
   ktc status --json | jq .ledger.lost
+  ktc status --emit
 `;
 
 /** This command reports its problems in its own name. */
@@ -40,11 +42,14 @@ export const statusCommand = createCommand({
   options: {
     address: { type: 'string', default: DEFAULT_ADDRESS },
     json: { type: 'boolean', default: false },
+    emit: { type: 'boolean', default: false },
   },
   refuse: (problem) => refuse(EXIT.usage, `${problem}; ktc status --help lists the options`),
-  async run({ address, json }) {
+  async run({ address, json, emit }) {
     const endpoint = parseAddress(address);
     if (!endpoint.ok) return refuse(EXIT.usage, endpoint.problem);
+    if (emit && json) return refuse(EXIT.usage, '--emit and --json exclude each other');
+    if (emit) return emitHostStatus(endpoint.value);
     const answer = await ask(endpoint.value);
     if (!answer.ok) return refuse(EXIT.unavailable, answer.problem);
 
@@ -75,21 +80,30 @@ interface Answer {
 }
 
 async function ask(endpoint: Endpoint): Promise<Result<Answer>> {
-  const { host, port } = endpoint;
-  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  const answer = await get(endpoint, '/status');
-  if (!answer.ok) {
-    return refusal(
-      answer.isRefused
-        ? `no agent answers at ${where}: start it (systemctl start ktc, or ktc run), or name its --address`
-        : `no answer from ${where}: ${answer.problem}`,
-    );
-  }
+  const answer = await get(endpoint, 'GET', '/status');
+  if (!answer.ok) return answer;
   const { status, body } = answer.value;
   const snapshot = status === 200 ? snapshotOf(body) : null;
-  return snapshot === null
-    ? refusal(`what answers at ${where} is not a ktc agent of this version (HTTP ${status})`)
-    : success({ snapshot, body });
+  return snapshot === null ? refusal(notAnAgent(endpoint, status)) : success({ snapshot, body });
+}
+
+/** Prints the `event_id` of what was emitted. */
+async function emitHostStatus(endpoint: Endpoint): Promise<ExitCode> {
+  const answer = await get(endpoint, 'POST', '/host_status');
+  if (!answer.ok) return refuse(EXIT.unavailable, answer.problem);
+  const { status, body } = answer.value;
+  const emitted = emittedOf(body);
+  if (emitted === null) return refuse(EXIT.unavailable, notAnAgent(endpoint, status));
+  const { event_id, problem } = emitted;
+  return event_id === null ? refuse(EXIT.failed, `nothing emitted: ${problem}`) : print(`${event_id}\n`);
+}
+
+function notAnAgent(endpoint: Endpoint, status: number): string {
+  return `what answers at ${nameOf(endpoint)} is not a ktc agent of this version (HTTP ${status})`;
+}
+
+function nameOf({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 interface Page {
@@ -97,12 +111,13 @@ interface Page {
   readonly body: string;
 }
 
-/** A refusal tells whether the connection was refused, which means that nothing listens there. */
-async function get({ host, port }: Endpoint, path: string): Promise<Result<Page, { isRefused: boolean }>> {
+async function get(endpoint: Endpoint, method: 'GET' | 'POST', path: string): Promise<Result<Page>> {
+  const { host, port } = endpoint;
+  const unusable = (problem: string) => refusal(`no answer from ${nameOf(endpoint)}: ${problem}`);
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      request({ host, port, path, signal, agent: false }, resolve).on('error', reject).end();
+      request({ host, port, method, path, signal, agent: false }, resolve).on('error', reject).end();
     });
     const parts: Buffer[] = [];
     let size = 0;
@@ -115,17 +130,27 @@ async function get({ host, port }: Endpoint, path: string): Promise<Result<Page,
   } catch (error) {
     if (signal.aborted) return unusable(`nothing within ${ANSWER_WITHIN_MS / 1000} s`);
     if (!(error instanceof Error)) throw error;
-    return { ok: false, problem: error.message, isRefused: hasErrorCode(error, 'ECONNREFUSED') };
+    if (!hasErrorCode(error, 'ECONNREFUSED')) return unusable(error.message);
+    return refusal(
+      `no agent answers at ${nameOf(endpoint)}: start it (systemctl start ktc, or ktc run), or name its --address`,
+    );
   }
 }
 
-function unusable(problem: string): Result<never, { isRefused: boolean }> {
-  return { ok: false, problem, isRefused: false };
+/** Null when no agent of this version has written it. */
+function emittedOf(body: string): { event_id: string | null; problem?: string } | null {
+  try {
+    const value = JSON.parse(body) as { event_id?: unknown; problem?: unknown } | null;
+    if (typeof value?.event_id === 'string') return { event_id: value.event_id };
+    return value?.event_id === null ? { event_id: null, problem: String(value.problem) } : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Null when no agent of this version has written it. A snapshot that has all its parts is trusted to be whole. */
 function snapshotOf(body: string): TelemetrySnapshot | null {
-  const parts = ['ledger', 'imbalances', 'source', 'tracking', 'sinks', 'process'];
+  const parts = ['ledger', 'imbalances', 'source', 'host_status', 'tracking', 'sinks', 'process'];
   try {
     const value = JSON.parse(body) as Record<string, unknown> | null;
     const complete = parts.every((part) => typeof value?.[part] === 'object' && value[part] !== null);

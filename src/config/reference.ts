@@ -8,6 +8,7 @@ const TITLES: Readonly<Record<keyof typeof schema, string>> = {
   exclude: 'Exclusions',
   limits: 'Limits',
   summary: 'Summaries',
+  host_status: 'Host status',
   tracking: 'Connection tracking',
   batch: 'Batches',
   queue: 'Queue',

@@ -140,6 +140,13 @@ export const schema = {
       doc: 'How many peers can have their own summary in one interval; all others share one without addresses.',
     }),
   },
+  host_status: {
+    interval_s: key(integer(0, 3600), {
+      default: 60,
+      reloadable: true,
+      doc: 'How often the agent emits a `host_status`, in seconds. It is also emitted right after the start, at the stop and on demand. No limit suppresses it. 0 emits none.',
+    }),
+  },
   tracking: {
     max_connections: key(integer(1024, 4_194_304), {
       default: 65_536,

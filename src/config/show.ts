@@ -2,6 +2,7 @@
 import { isObject } from '../setting/key.ts';
 import { isSecret } from '../setting/secret.ts';
 import { SINK_NAMES } from '../sink/registry.ts';
+import { configHash } from './hash.ts';
 import type { LoadedConfig } from './load.ts';
 import { keys, valueAt } from './schema.ts';
 import { sinks } from './sinks.ts';
@@ -24,7 +25,7 @@ function secretRows(loaded: LoadedConfig): string[][] {
   });
 }
 
-/** A table of every key, its value as JSON, and the layer that set it; each label has a row of its own. */
+/** A table of every key, its value as JSON, and the layer that set it; each label has a row of its own. Then the hash. */
 export function formatConfigTable(loaded: LoadedConfig): string {
   const { config, origins } = loaded;
   const rows = [...keys].flatMap(([path, key]) => {
@@ -39,12 +40,13 @@ export function formatConfigTable(loaded: LoadedConfig): string {
   const table = [['KEY', 'VALUE', 'SET BY'], ...rows, ...secretRows(loaded)];
   const widths = [0, 1].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n\nconfig_hash ${configHash(config)}\n`;
 }
 
 /** The same facts as JSON. Its member `config` is a document for `--config` that gives the same configuration. */
 export function formatConfigJson(loaded: LoadedConfig): string {
   const { config, origins } = loaded;
   const secrets = Object.fromEntries(shownSecrets(loaded).map(({ path, content }) => [path, content]));
-  return `${JSON.stringify({ config, origins: Object.fromEntries(origins), secrets }, null, 2)}\n`;
+  const shown = { config, config_hash: configHash(config), origins: Object.fromEntries(origins), secrets };
+  return `${JSON.stringify(shown, null, 2)}\n`;
 }

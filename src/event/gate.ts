@@ -13,6 +13,9 @@ import { type Exclusions, flowExclusion } from './exclusions.ts';
 import type { EventKind, SingleEventKind } from './kinds.ts';
 import type { Limits } from './limits.ts';
 
+/** Whose ordinals a `host_status` takes part in: every host has this CPU. */
+export const STATUS_CPU = 0;
+
 export interface OwnSocket {
   readonly localPort: number;
   readonly remotePort: number;
@@ -48,6 +51,8 @@ export interface Gate {
   pass(kind: SingleEventKind, connection: Connection, time: number, cpu: number, onCpu: Task): boolean;
   /** Emits the draft as it is. */
   emit(kind: EventKind, time: number, cpu: number): void;
+  /** By CPU: how many events it has emitted so far; CPU 0 always, another one if it has any. */
+  emitted(): Record<string, number>;
   /** Replaces what is wanted, for all later events. */
   choose(events: ReadonlySet<SingleEventKind>, exclusions: Exclusions): void;
 }
@@ -115,6 +120,13 @@ export function createGate(draft: EventDraft, options: GateOptions): Gate {
       return true;
     },
     emit: emitDraft,
+    emitted() {
+      const counts: Record<string, number> = { [STATUS_CPU]: 0 };
+      ordinals.forEach((count, cpu) => {
+        counts[cpu] = count;
+      });
+      return counts;
+    },
     choose(wanted, unwanted) {
       events = wanted;
       exclusions = unwanted;

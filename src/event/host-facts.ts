@@ -7,3 +7,8 @@ export interface HostFacts {
   readonly session: string;
   readonly labels: Readonly<Record<string, string>>;
 }
+
+/** What all event ids of one run begin with; the CPU and the ordinal follow, with a dash between them. */
+export function eventIdStart({ kernel, session }: Pick<HostFacts, 'kernel' | 'session'>): string {
+  return `${kernel.bootId}-${session}-`;
+}

@@ -1,4 +1,5 @@
 /** What a `host_status` tells: the agent, its account, and what the host's kernel has counted itself. */
+import type { FlatAccount } from '../ledger/flat-account.ts';
 import type { HostReport } from '../source/host/report.ts';
 import type { SourceKind } from './kinds.ts';
 
@@ -10,12 +11,16 @@ export interface AgentFacts {
   readonly configHash: string;
 }
 
-export interface HostStatus {
+/** What a `host_status` is made of. */
+export interface StatusParts {
   readonly agent: AgentFacts;
-  readonly uptimeSeconds: number;
   readonly report: HostReport;
-  /** `flatAccount` of src/ledger/flat-account.ts, before this event is booked. */
-  readonly ledger: Readonly<Record<string, number>>;
+  /** Before this event is booked. */
+  readonly ledger: FlatAccount;
+}
+
+export interface HostStatus extends StatusParts {
+  readonly uptimeSeconds: number;
   /** By CPU: how many events this trace session has emitted before this one. */
   readonly ordinals: Readonly<Record<string, number>>;
   /** Its members as JSON, made once. */
@@ -26,7 +31,7 @@ export interface HostStatus {
 export const NO_STATUS: HostStatus = {
   agent: { version: '', sourceKind: 'replay', configHash: '' },
   uptimeSeconds: 0,
-  report: { netns: null, addresses: [], counters: {}, interfaces: {} },
+  report: { time: 0, netns: null, addresses: [], counters: {}, interfaces: {} },
   ledger: {},
   ordinals: {},
   json: null,

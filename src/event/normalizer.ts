@@ -7,12 +7,15 @@ import { createExistingConnections } from './connection/existing.ts';
 import { createTracker } from './connection/tracker.ts';
 import { createDraft } from './draft.ts';
 import type { Exclusions } from './exclusions.ts';
-import { createGate, type GateOptions } from './gate.ts';
+import { createGate, type GateOptions, STATUS_CPU } from './gate.ts';
+import { NO_STATUS, type StatusParts } from './host-status.ts';
 import { type SingleEventKind, STATE } from './kinds.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { createRetransmitSummaries, type SummarySettings } from './retransmit-summaries.ts';
 import { createRetransmits } from './retransmits.ts';
 import { createStateChanges } from './state-changes.ts';
+
+const NS_PER_SECOND = 1_000_000_000;
 
 export interface NormalizerOptions extends GateOptions {
   readonly tasks: TaskLookup;
@@ -40,6 +43,8 @@ export interface Normalizer {
   choose(events: ReadonlySet<SingleEventKind>, exclusions: Exclusions): void;
   /** Ends the interval of the summaries and goes on with new settings. */
   summarize(settings: SummarySettings): void;
+  /** Emits a `host_status`, whatever is wanted, and gives its ordinal. */
+  status(parts: StatusParts): number;
   readonly connections: number;
   readonly evicted: number;
 }
@@ -136,6 +141,20 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     },
     choose: gate.choose,
     summarize: summaries.set,
+    status(parts) {
+      const { time } = parts.report;
+      draft.status = {
+        ...parts,
+        uptimeSeconds: Math.max(0, Math.floor(time / NS_PER_SECOND)),
+        ordinals: gate.emitted(),
+        json: null,
+      };
+      derive(ledger);
+      gate.emit('host_status', time, STATUS_CPU);
+      draft.status = NO_STATUS;
+      onSettled();
+      return draft.ordinal;
+    },
     get connections() {
       return tracker.connections;
     },

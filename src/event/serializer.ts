@@ -10,7 +10,7 @@ import type { PeerSummary } from './connection/peer-summary.ts';
 import type { EventDraft } from './draft.ts';
 import { fieldsFrom, memberStart } from './field.ts';
 import { FIELDS, type FieldName, ownFieldsOf } from './fields.ts';
-import type { HostFacts } from './host-facts.ts';
+import { eventIdStart, type HostFacts } from './host-facts.ts';
 import type { HostStatus } from './host-status.ts';
 import { ascii, utf8, writeBytes, writeNineDigits, writeNumber, writePlain } from './json-bytes.ts';
 import { EVENT_KINDS, type EventKind, type PidOrigin, SCHEMA_VERSION } from './kinds.ts';
@@ -149,10 +149,9 @@ function secondJson(kind: EventKind, second: number): Uint8Array {
 
 /** Everything that stays the same is made into bytes here, once. */
 export function createSerializer(facts: HostFacts, clock: TraceClock): Serializer {
-  const { kernel, session } = facts;
   const idStart = utf8(
     `{${startOf('schema_version').slice(1)}${SCHEMA_VERSION}${startOf('event_id')}` +
-      JSON.stringify(`${kernel.bootId}-${session}-`).slice(0, -1),
+      JSON.stringify(eventIdStart(facts)).slice(0, -1),
   );
   const host = hostJson(facts);
   const taskJson = createTaskJson(host);

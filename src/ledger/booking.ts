@@ -29,7 +29,7 @@ export function lose(ledger: Ledger, reason: LossReason, amount = 1): void {
   add(ledger.lost, reason, amount);
 }
 
-/** One more event follows from a record beside the record's own. */
+/** One more event is made beside those of the records. */
 export function derive(ledger: Ledger): void {
   const open: Open<Ledger> = ledger;
   open.derived++;

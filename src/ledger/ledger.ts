@@ -6,7 +6,7 @@
  *     emitted + recovered = delivered + rejected + dropped + queued + spooled + in_flight   (events, for each sink)
  *
  * A decoded record makes one event of its own kind; connection tracking derives more from it (connect, accept, latency,
- * life, summaries). `held` events wait in connection tracking for the record that completes them. What the kernel itself
+ * life, summaries), and a `host_status` is derived from no record at all. `held` events wait in connection tracking for the record that completes them. What the kernel itself
  * could not keep is counted beside the equations, in `lost`.
  *
  * Everybody may read the numbers; only the verbs of booking.ts change them, and each keeps the equations.

@@ -20,6 +20,7 @@ import { areFiltersShared } from './ftrace/shared-filters.ts';
 import { openStats, type StatsFiles } from './ftrace/stats.ts';
 import { openTracefs } from './ftrace/tracefs.ts';
 import { readIdentity } from './host/identity.ts';
+import { createHostReporter } from './host/report.ts';
 import { createTaskLookup } from './host/tasks.ts';
 import { keepFile } from './kept-open-file.ts';
 import { createLiveReader } from './live.ts';
@@ -43,7 +44,7 @@ export interface KernelSourceOptions {
   readonly news?: LiveNews;
 }
 
-const NO_NEWS: LiveNews = { ended() {}, left() {} };
+const NO_NEWS: LiveNews = { ended() {}, left() {}, unreadable() {} };
 
 /** Opens the instance and enables the chosen probes. */
 export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
@@ -100,7 +101,7 @@ function createSource(
   options: KernelSourceOptions,
   { clockName, clock, cpus, stats, pageText, pageFormat, probes }: Trace,
 ): Source {
-  const { recording } = options;
+  const { recording, news = NO_NEWS } = options;
   const settings = guardSettings(instance, settingsOf(clockName, probes));
   const saved = keepFile(`${tracefs}/saved_cmdlines`, 'read');
   const kernel = readIdentity(options.hostName);
@@ -130,6 +131,7 @@ function createSource(
     ),
     needsFtrace: isModule,
   });
+  const reporter = createHostReporter(news.unreadable);
   const remover = options.losesRoot === true ? startInstanceRemover(instance) : null;
   const live = createLiveReader({
     instance,
@@ -148,7 +150,7 @@ function createSource(
       kprobes?.close();
       return remover === null ? removeInstance(instance) : remover.remove();
     },
-    news: options.news ?? NO_NEWS,
+    news,
   });
   return {
     clock,
@@ -168,6 +170,11 @@ function createSource(
       disturbances: disturbances.look(),
     }),
     position: () => ({ instance: identity, records: live.records() }),
+    readHost() {
+      const report = reporter.read(clock.now());
+      recording?.host(report);
+      return report;
+    },
   };
 }
 

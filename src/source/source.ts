@@ -3,6 +3,7 @@ import type { LossReason } from '../ledger/reasons.ts';
 import type { TraceClock } from './clock.ts';
 import type { TcpRecord } from './decode/record.ts';
 import type { KernelIdentity } from './host/identity.ts';
+import type { HostReport } from './host/report.ts';
 import type { ExistingConnection } from './host/sockets.ts';
 import type { TaskLookup } from './host/tasks.ts';
 import type { ModuleStatus } from './module/status.ts';
@@ -23,6 +24,8 @@ export interface RecordHandler {
   malformedPage(): void;
   /** Records that the kernel could not keep, and the reason. `detail` adds words for the log. */
   lost(reason: SourceLoss, records: number, detail?: string): void;
+  /** Of a replay only: what the host said of itself when this was recorded. */
+  host(report: HostReport): void;
   /** Every record up to this trace time was given. */
   advance(time: number): void;
 }
@@ -81,6 +84,8 @@ export interface Source {
   status(): SourceStatus;
   /** Null for a replay, which can be repeated. */
   position(): SourcePosition | null;
+  /** What the host says of itself now, also when the source has stopped. Null for a replay, which gives it by itself. */
+  readHost(): HostReport | null;
 }
 
 /** Takes what a live source reports beside its records, in one line each. */
@@ -89,4 +94,6 @@ export interface LiveNews {
   ended(problem: string): void;
   /** The instance could not be removed. */
   left(problem: string): void;
+  /** A part of what the host says of itself cannot be read: once for each part. */
+  unreadable(problem: string): void;
 }

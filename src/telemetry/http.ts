@@ -1,4 +1,4 @@
-/** The agent's local HTTP endpoint: /healthz, /readyz, /status, /metrics. */
+/** The agent's local HTTP endpoint: /healthz, /readyz, /status, /metrics, and POST /host_status. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isSystemError } from '../shared/errors.ts';
@@ -32,6 +32,13 @@ export interface TelemetryEndpoint {
   readonly snapshot: () => TelemetrySnapshot;
   /** The text for /metrics. */
   readonly prometheus: () => Promise<string>;
+  /** Emits a `host_status` and gives its `event_id`. Whoever reaches the endpoint may ask: one a second is all it gives. */
+  readonly emitHostStatus: () => Promise<Result<string>>;
+}
+
+interface Route {
+  readonly methods: readonly string[];
+  readonly answer: () => Answer | Promise<Answer>;
 }
 
 interface Answer {
@@ -62,34 +69,46 @@ export function serveTelemetry(endpoint: TelemetryEndpoint): Promise<Result<Tele
   });
 }
 
-function routesOf({ snapshot, prometheus }: TelemetryEndpoint): Map<string, () => Answer | Promise<Answer>> {
-  return new Map<string, () => Answer | Promise<Answer>>([
-    [
-      '/healthz',
-      () => {
-        const standstill = snapshot().process.event_loop_delay_max_s;
-        const alive = standstill <= STANDSTILL_MAX_S;
-        return json(alive ? 200 : 503, { alive, event_loop_delay_max_s: standstill });
-      },
-    ],
-    [
-      '/readyz',
-      () => {
-        const reasons = unreadiness(snapshot());
-        const ready = reasons.length === 0;
-        return json(ready ? 200 : 503, { ready, reasons });
-      },
-    ],
-    ['/status', () => json(200, snapshot())],
+const READ = ['GET', 'HEAD'];
+
+function routesOf({ snapshot, prometheus, emitHostStatus }: TelemetryEndpoint): ReadonlyMap<string, Route> {
+  const page = (answer: Route['answer']): Route => ({ methods: READ, answer });
+  return new Map<string, Route>([
+    ['/healthz', page(() => health(snapshot()))],
+    ['/readyz', page(() => readiness(snapshot()))],
+    ['/status', page(() => json(200, snapshot()))],
     [
       '/metrics',
-      async () => ({
+      page(async () => ({
         status: 200,
         type: 'text/plain; version=0.0.4; charset=utf-8',
         body: await prometheus(),
-      }),
+      })),
+    ],
+    [
+      '/host_status',
+      {
+        methods: ['POST'],
+        async answer() {
+          const emitted = await emitHostStatus();
+          return emitted.ok
+            ? json(200, { event_id: emitted.value })
+            : json(503, { event_id: null, problem: emitted.problem });
+        },
+      },
     ],
   ]);
+}
+
+function health({ process: { event_loop_delay_max_s } }: TelemetrySnapshot): Answer {
+  const alive = event_loop_delay_max_s <= STANDSTILL_MAX_S;
+  return json(alive ? 200 : 503, { alive, event_loop_delay_max_s });
+}
+
+function readiness(snapshot: TelemetrySnapshot): Answer {
+  const reasons = unreadiness(snapshot);
+  const ready = reasons.length === 0;
+  return json(ready ? 200 : 503, { ready, reasons });
 }
 
 async function respond(
@@ -102,13 +121,13 @@ async function respond(
   let answer: Answer;
   if (route === undefined) {
     answer = text(404, `no such page: there are ${[...routes.keys()].join(', ')}`);
-  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    answer = text(405, 'only GET and HEAD');
+  } else if (!route.methods.includes(request.method ?? '')) {
+    response.setHeader('Allow', route.methods.join(', '));
+    answer = text(405, `only ${route.methods.join(' and ')}`);
   } else {
     // A bug in a page must not end the delivery of events: the caller sees it, and can ask again.
     answer = await Promise.resolve()
-      .then(route)
+      .then(route.answer)
       .catch((error: unknown) => text(500, `this page failed, please report it: ${String(error)}`));
   }
   // One request per connection: callers come every few seconds, so that an open connection would not help them.

@@ -65,6 +65,15 @@ export interface SpoolStatus {
   readonly problem: string | null;
 }
 
+export interface HostStatusState {
+  /** Of the configuration in effect, as `ktc config show` prints it. */
+  readonly config_hash: string;
+  /** 0 where none is emitted. */
+  readonly interval_s: number;
+  /** Null before the first. */
+  readonly last_event_id: string | null;
+}
+
 export interface ProcessStatus {
   readonly rss_bytes: number;
   /** User and system time since the start. */
@@ -79,6 +88,7 @@ export interface TelemetrySnapshot {
   readonly version: string;
   readonly host: string;
   readonly uptime_s: number;
+  readonly host_status: HostStatusState;
   readonly ledger: Ledger;
   /** The ledger's equations that do not hold, each as one line (`imbalances` of src/ledger/ledger.ts). */
   readonly imbalances: readonly string[];

@@ -3,6 +3,7 @@ import { accountLines, labelled } from '../ledger/account-lines.ts';
 import { bytes, duration, escapeControls, grouped } from '../shared/text.ts';
 import { missedCalls } from '../source/module/status.ts';
 import {
+  type HostStatusState,
   type SinkStatus,
   type SourceStatus,
   type SpoolStatus,
@@ -21,6 +22,7 @@ export function statusLines(snapshot: TelemetrySnapshot): string[] {
     ...reasons.map((reason) => labelled('', reason)),
     '',
     ...sourceLines(snapshot.source),
+    ...hostStatusLines(snapshot.host_status),
     labelled('tracking', `${grouped(connections)} connections, ${grouped(evicted)} evicted`),
     labelled(
       'process',
@@ -33,6 +35,11 @@ export function statusLines(snapshot: TelemetrySnapshot): string[] {
     ...spoolLines(snapshot.spool),
     ...Object.entries(snapshot.sinks).flatMap(([name, sink]) => sinkLines(name, sink)),
   ].map((line) => escapeControls(line));
+}
+
+function hostStatusLines({ config_hash, interval_s, last_event_id }: HostStatusState): string[] {
+  const how = interval_s === 0 ? 'off' : `every ${interval_s} s, the last is ${last_event_id ?? 'to come'}`;
+  return [labelled('config', `hash ${config_hash}`), labelled('status', `host_status ${how}`)];
 }
 
 function sourceLines({ kind, instance, clock, cpus, probes, module, paused }: SourceStatus): string[] {

@@ -79,6 +79,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const { source } = config as { source?: object };
     const complete = {
       spool: { enabled: false },
+      // Tests count the events of their own traffic.
+      host_status: { interval_s: 0 },
       telemetry: { http: { port } },
       ...config,
       source: { instance, ...source },

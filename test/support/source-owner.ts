@@ -27,6 +27,7 @@ const done = opened.value.run({
   existing() {},
   record: () => records++,
   filteredRecord() {},
+  host() {},
   malformedRecord() {},
   malformedPage() {},
   lost(_, count) {

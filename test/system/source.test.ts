@@ -75,6 +75,7 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
       listener.last = time;
     },
     filteredRecord() {},
+    host() {},
     malformedRecord: () => listener.malformed++,
     malformedPage: () => listener.malformed++,
     lost: (reason, records) => listener.lost.set(reason, (listener.lost.get(reason) ?? 0) + records),
@@ -195,6 +196,7 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
       task() {},
       give() {},
       lost() {},
+      host() {},
       close: () => ({ pages: 0, bytes: 0, problem: null }),
     };
     const slow = listen(optionsFor(portFilter, { bufferKb: SMALL_KB, recording }), false);

@@ -16,9 +16,12 @@ export function sinkNames({ sink }: AgentConfig): SinkName[] {
   return SINK_NAMES.filter((name) => sink[name].enabled);
 }
 
-function emittedKinds({ events, summary }: AgentConfig): EventKind[] {
-  const kinds: EventKind[] = SINGLE_EVENT_KINDS.filter((kind) => events[kind]);
-  return summary.interval_s > 0 ? [...kinds, 'tcp_retransmit_summary'] : kinds;
+function emittedKinds({ events, summary, host_status }: AgentConfig): EventKind[] {
+  return [
+    ...SINGLE_EVENT_KINDS.filter((kind) => events[kind]),
+    ...(summary.interval_s > 0 ? (['tcp_retransmit_summary'] as const) : []),
+    ...(host_status.interval_s > 0 ? (['host_status'] as const) : []),
+  ];
 }
 
 function createSink(name: SinkName, config: AgentConfig, surroundings: SinkSurroundings): Sink {

@@ -17,7 +17,13 @@ export interface SourceNews extends LiveNews {
   withoutModule(reason: string): void;
 }
 
-export const NO_NEWS: SourceNews = { damaged() {}, withoutModule() {}, ended() {}, left() {} };
+export const NO_NEWS: SourceNews = {
+  damaged() {},
+  withoutModule() {},
+  ended() {},
+  left() {},
+  unreadable() {},
+};
 
 interface Choice {
   readonly catalog: Catalog;

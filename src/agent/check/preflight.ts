@@ -4,6 +4,7 @@ import { freemem, release } from 'node:os';
 import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
 import { checkSpoolDirectory } from '../../pipeline/spool/open.ts';
+import { refusal } from '../../shared/result.ts';
 import { readIdentity } from '../../source/host/identity.ts';
 import { unloadModule } from '../../source/module/load.ts';
 import { isModuleLoaded, type ModuleStatus, missedCalls } from '../../source/module/status.ts';
@@ -118,6 +119,7 @@ async function checkEndpoint({ config }: LoadedConfig): Promise<Finding[]> {
       throw new Error('nothing is served during a check');
     },
     prometheus: () => Promise.reject(new Error('nothing is served during a check')),
+    emitHostStatus: () => Promise.resolve(refusal('nothing is served during a check')),
   });
   if (!server.ok) return [warning('telemetry', server.problem)];
   const { address, close } = server.value;

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
+import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
 import type { Task } from '../host/tasks.ts';
 import type { SourceLoss } from '../source.ts';
@@ -27,6 +28,7 @@ export type Frame =
   | { readonly kind: 'give'; readonly watermark: number }
   | { readonly kind: 'lost'; readonly reason: SourceLoss; readonly records: number }
   | { readonly kind: 'existing'; readonly connections: readonly ExistingConnection[] }
+  | { readonly kind: 'host'; readonly report: HostReport }
   /** A later version may add types. */
   | { readonly kind: 'unknown' };
 
@@ -48,6 +50,7 @@ const DECODERS: Readonly<Record<number, (json: object) => Result<Frame>>> = {
   [FRAME.give]: decodeGive,
   [FRAME.lost]: decodeLost,
   [FRAME.existing]: decodeExisting,
+  [FRAME.host]: decodeHost,
 };
 
 /** The frames of a file, in order. After a refusal, which is the last, nothing more can be read. */
@@ -159,6 +162,14 @@ function decodeLost({ reason, records }: Partial<LostFrame>): Result<Frame> {
 function decodeExisting({ existing }: Partial<ExistingFrame>): Result<Frame> {
   if (!Array.isArray(existing)) return lacksFields('existing');
   return success({ kind: 'existing', connections: existing });
+}
+
+function decodeHost(json: Partial<HostReport>): Result<Frame> {
+  const { time, netns = null, addresses, counters, interfaces } = json;
+  if (typeof time !== 'number' || !Array.isArray(addresses) || !counters || !interfaces) {
+    return lacksFields('host');
+  }
+  return success({ kind: 'host', report: { time, netns, addresses, counters, interfaces } });
 }
 
 function lacksFields(kind: Frame['kind']) {

@@ -15,6 +15,7 @@ import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 import type { Epoch, TraceClock } from '../clock.ts';
 import type { KernelIdentity } from '../host/identity.ts';
+import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
 import type { Task } from '../host/tasks.ts';
 import type { ProbeName } from '../probes.ts';
@@ -23,7 +24,16 @@ import { createAddressHider } from './kernel-addresses.ts';
 
 export const RECORDING_VERSION = 1;
 
-export const FRAME = { header: 1, page: 2, clock: 3, task: 4, give: 5, lost: 6, existing: 7 } as const;
+export const FRAME = {
+  header: 1,
+  page: 2,
+  clock: 3,
+  task: 4,
+  give: 5,
+  lost: 6,
+  existing: 7,
+  host: 8,
+} as const;
 export const FRAME_HEAD_BYTES = 8;
 
 export interface RecordedEvent {
@@ -79,6 +89,7 @@ export interface RecordingWriter {
   task(thread: number, task: Task): void;
   give(watermark: number): void;
   lost(reason: SourceLoss, records: number): void;
+  host(report: HostReport): void;
   /** Writes the rest and closes the file. */
   close(): RecordingResult;
 }
@@ -145,7 +156,7 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
 
   function writeJson(
     type: number,
-    value: RecordingHeader | ExistingFrame | ClockFrame | TaskFrame | GiveFrame | LostFrame,
+    value: RecordingHeader | ExistingFrame | ClockFrame | TaskFrame | GiveFrame | LostFrame | HostReport,
   ): void {
     write(type, 0, Buffer.from(JSON.stringify(value)));
   }
@@ -182,6 +193,9 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
     },
     lost(reason, records) {
       writeJson(FRAME.lost, { reason, records });
+    },
+    host(report) {
+      writeJson(FRAME.host, report);
     },
     close() {
       flush();

@@ -88,6 +88,7 @@ export async function openReplay(
       stopped = true;
     },
     position: () => null,
+    readHost: () => null,
     status: () => ({
       kind: 'replay',
       instance: path,
@@ -176,6 +177,8 @@ function replayFrame(frame: Frame, { streams, clock, tasks, handler }: ReplaySta
       return handler.existing(frame.connections);
     case 'lost':
       return handler.lost(frame.reason, frame.records);
+    case 'host':
+      return handler.host(frame.report);
     case 'give':
       if (Number.isFinite(frame.watermark)) clock.given = frame.watermark;
       streams.give(frame.watermark, handler);

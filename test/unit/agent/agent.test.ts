@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '../../../src/agent/agent.ts';
-import type { TcpEvent } from '../../../src/event/tcp-event.ts';
+import { configHash } from '../../../src/config/hash.ts';
+import type { KtcEvent, TcpEvent } from '../../../src/event/tcp-event.ts';
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import { systemFiles } from '../../../src/pipeline/spool/disk/files.ts';
 import { openMemorySpool } from '../../../src/pipeline/spool/open.ts';
 import { createFileSink } from '../../../src/sink/file/file.ts';
+import type { HostReport } from '../../../src/source/host/report.ts';
 import { PROBES, TRACEPOINTS } from '../../../src/source/probes.ts';
 import type { RecordHandler, Source } from '../../../src/source/source.ts';
 import { rateLimited } from '../../../src/telemetry/fault-log.ts';
@@ -22,6 +24,8 @@ interface ScriptedSource extends Source {
   readonly handler: Promise<RecordHandler>;
   /** What `stop` still has to give. */
   onStop: () => void;
+  /** What the host says of itself. */
+  report: HostReport | null;
 }
 
 function createScriptedSource(filter = ''): ScriptedSource {
@@ -32,6 +36,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
       started = resolve;
     }),
     onStop() {},
+    report: null,
     clock: {
       epoch: { high: 0, low: 0 },
       wallSeconds: 1_800_000_000,
@@ -53,6 +58,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
       ended();
     },
     position: () => null,
+    readHost: () => source.report,
     status: () => ({
       kind: 'tracepoints',
       module: null,
@@ -162,6 +168,42 @@ describe('the agent', () => {
       written.map((_, index) => `boot-cafe0123-0-${index}`),
     );
     expect(written.at(-1)).toMatchObject({ event: 'tcp_connect', local_port: null, community_id: null });
+  });
+
+  test('ends with a host_status that tells of all events before it, and of the configuration in effect', async () => {
+    const source = createScriptedSource();
+    source.report = {
+      time: 7 * SECOND,
+      netns: 4_026_531_840,
+      addresses: ['10.1.2.3', '2001:db8::3'],
+      counters: { 'Tcp.OutSegs': 7 },
+      interfaces: { eth0: { rx_errors: 0 } },
+    };
+    const { agent, end, events } = startAgent(source, { 'exclude.addresses': '10.9.0.0/16' });
+    giveConnection(await source.handler);
+    const changed = configOf({ 'sink.stdout.enabled': 'true', 'exclude.ports': '443' }).config;
+    agent.reload(changed);
+    agent.stop();
+    await end;
+    const written = events() as readonly KtcEvent[];
+    expect(written.flatMap(validate)).toEqual([]);
+    expect(written.at(-1)).toMatchObject({
+      event_id: 'boot-cafe0123-0-6',
+      event: 'host_status',
+      timestamp: '2027-01-15T08:00:07.000000000Z',
+      uptime_s: 7,
+      source_kind: 'tracepoints',
+      config_hash: configHash(changed),
+      ordinals: { 0: 6 },
+      ledger: { decoded: 3, derived: 3, emitted: 6, 'sink.file.in_flight': 0 },
+    });
+    expect(agent.snapshot().imbalances).toEqual([]);
+    expect(agent.snapshot().ledger).toMatchObject({ emitted: 7, sinks: { file: { delivered: 7 } } });
+    expect(agent.snapshot().host_status).toEqual({
+      config_hash: configHash(changed),
+      interval_s: 60,
+      last_event_id: 'boot-cafe0123-0-6',
+    });
   });
 
   test('counts the retransmits of a life only when it sees all of them', async () => {

@@ -2,12 +2,14 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { SINGLE_EVENT_KINDS } from '../../../src/event/kinds.ts';
-import type { StateEvent, TcpEvent } from '../../../src/event/tcp-event.ts';
+import type { KtcEvent, StateEvent, TcpEvent } from '../../../src/event/tcp-event.ts';
 import { imbalances, type Ledger } from '../../../src/ledger/ledger.ts';
 import { createEventValidator } from '../../support/schema.ts';
 import { walkProblem } from '../../support/tcp-walk.ts';
+import { putTogether, takeApart } from '../source/recorded.ts';
 import { makeDirectory, RECORDING } from './files.ts';
 
 const KTC = join(import.meta.dirname, '../../../bin/ktc');
@@ -32,6 +34,66 @@ function eventsOf(text: string): TcpEvent[] {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as TcpEvent);
 }
+
+describe('a recording with host reports', () => {
+  const TEXT = { time: 5e8, netns: 4_026_531_840, addresses: ['10.1.2.3'] };
+  const reportOf = (outSegs: number) => ({
+    ...TEXT,
+    counters: { 'Tcp.OutSegs': outSegs },
+    interfaces: { eth0: { rx_errors: 0 } },
+  });
+  /** The recording, with a report before its first page and one behind its end. */
+  function withReports(): string {
+    const frames = takeApart(readFileSync(RECORDING));
+    const frameOf = (outSegs: number) => ({
+      type: 8,
+      cpu: 0,
+      payload: Buffer.from(JSON.stringify(reportOf(outSegs))),
+    });
+    const page = frames.findIndex(({ type }) => type === 2);
+    const path = join(makeDirectory(), 'host.ktcrec');
+    const all = [...frames.slice(0, page), frameOf(7), ...frames.slice(page), frameOf(9)];
+    writeFileSync(path, gzipSync(putTogether(all)));
+    return path;
+  }
+
+  test('gives a host_status for each, the same bytes again, and all other events as without', async () => {
+    const path = withReports();
+    const [given, again, before] = await Promise.all([
+      ktc('replay', '--json', path),
+      ktc('replay', '--json', path),
+      ktc('replay', '--json', RECORDING),
+    ]);
+    expect(given).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout === given.stdout).toBe(true);
+    const all = given.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as KtcEvent);
+    expect(all.flatMap(createEventValidator())).toEqual([]);
+    const statuses = all.filter((event) => event.event === 'host_status');
+    expect(statuses.map(({ counters }) => counters['Tcp.OutSegs'])).toEqual([7, 9]);
+    const [first, last] = statuses;
+    expect(first).toMatchObject({ source_kind: 'replay', ordinals: { 0: 0 }, netns: 4_026_531_840 });
+    expect(all.at(-1)).toBe(last);
+    expect(last?.ledger['emitted']).toBe(all.length - 1);
+    // Without the place on CPU 0, which the status takes.
+    const others = (text: string) =>
+      eventsOf(text)
+        .filter(({ event }) => (event as string) !== 'host_status')
+        .map(({ event_id: _, ...event }) => JSON.stringify(event));
+    expect(others(given.stdout)).toEqual(others(before.stdout));
+  });
+
+  test('gives none where host_status is off, and then the bytes of one that has none', async () => {
+    const off = ['--set', 'host_status.interval_s=0'];
+    const [given, before] = await Promise.all([
+      ktc('replay', '--json', ...off, withReports()),
+      ktc('replay', '--json', RECORDING),
+    ]);
+    expect(given.stdout === before.stdout).toBe(true);
+  });
+});
 
 describe('ktc replay --json', () => {
   let first: Result;

@@ -34,6 +34,7 @@ describe('the schema', () => {
       ...Array(7).fill('limits.events_per_second'),
       'limits',
       ...Array(2).fill('summary'),
+      'host_status',
       ...Array(3).fill('batch'),
       'log',
     ]);

@@ -27,7 +27,9 @@ describe('ktc config show', () => {
     const args = ['show', '-c', file, '--set', 'batch.linger_ms=50'];
     const { code, stdout, stderr } = await runConfig(args, { KTC_LOG_LEVEL: 'debug' });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const [header = '', ...rows] = stdout.trimEnd().split('\n');
+    const [shownTable = '', hash, ...more] = stdout.split('\n\n');
+    expect([hash, more]).toEqual([expect.stringMatching(/^config_hash [0-9a-f]{16}\n$/), []]);
+    const [header = '', ...rows] = shownTable.split('\n');
     const columns = [header.indexOf('VALUE'), header.indexOf('SET BY')];
     const cells = rows.map((row) => [row.slice(0, columns[0]), row.slice(...columns), row.slice(columns[1])]);
     const table = new Map(

@@ -142,6 +142,7 @@ function draftOf(kind: EventKind): EventDraft {
       agent: { version: '1.2.3', sourceKind: 'module', configHash: '9f86d081884c7d65' },
       uptimeSeconds: 60,
       report: {
+        time: 1,
         netns: 1,
         addresses: ['10.0.0.1', '2001:db8::1'],
         counters: { 'Tcp.OutSegs': 7 },

@@ -109,6 +109,7 @@ const status: fc.Arbitrary<HostStatus> = fc.record({
   }),
   uptimeSeconds: natural,
   report: fc.record({
+    time: fc.constant(0),
     netns: fc.option(natural),
     addresses: fc.uniqueArray(fc.oneof(fc.ipV4(), fc.ipV6()), { maxLength: 4 }),
     counters: counts(fc.constantFrom('Tcp.OutSegs', 'TcpExt.TCPLossProbes')),

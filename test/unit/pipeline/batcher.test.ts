@@ -65,6 +65,7 @@ function largestStatus(): HostStatus {
   return {
     ...NO_STATUS,
     report: {
+      time: 0,
       netns: 4_026_531_840,
       addresses: Array.from({ length: 512 }, (_, i) => `2001:db8:1111:2222:3333:4444:5555:${i.toString(16)}`),
       counters: byIndex(40, (i) => [`TcpExt.TCPSomeLongCounter${i}`, large]),

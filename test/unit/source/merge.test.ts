@@ -50,6 +50,7 @@ function createFixture(cpus: number, filters = new Map<number, RecordFilter>()):
     handler: {
       ready: () => true,
       existing() {},
+      host() {},
       record: ({ cpu, time, thread }) => seen.push({ cpu, time, number: thread }),
       filteredRecord: () => fixture.filteredRecords++,
       malformedRecord: () => fixture.malformedRecords++,

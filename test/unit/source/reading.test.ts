@@ -24,6 +24,7 @@ function openReading(isReady: () => boolean = () => true) {
     existing() {},
     record() {},
     filteredRecord() {},
+    host() {},
     malformedRecord() {},
     malformedPage() {},
     lost: (reason, records, detail) => heard.push([reason, records, detail ?? ''].join(' ').trim()),

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type RequestOptions, request } from
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
-import { serveTelemetry, type TelemetryServer } from '../../../src/telemetry/http.ts';
+import { refusal, success } from '../../../src/shared/result.ts';
+import { serveTelemetry, type TelemetryEndpoint, type TelemetryServer } from '../../../src/telemetry/http.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
 import { readPrometheusText } from './prometheus-text.ts';
@@ -16,7 +17,7 @@ afterEach(async () => {
 
 async function serve(
   snapshot: () => TelemetrySnapshot = healthySnapshot,
-  endpoint: { address?: string; prometheus?: () => Promise<string> } = {},
+  endpoint: Partial<Pick<TelemetryEndpoint, 'address' | 'prometheus' | 'emitHostStatus'>> = {},
 ): Promise<TelemetryServer> {
   const metrics = createMetrics();
   const server = await serveTelemetry({
@@ -24,6 +25,7 @@ async function serve(
     port: 0,
     snapshot,
     prometheus: () => metrics.prometheus(snapshot),
+    emitHostStatus: () => Promise.resolve(success('boot-cafe0123-0-513')),
     ...endpoint,
   });
   if (!server.ok) throw new Error(server.problem);
@@ -124,10 +126,39 @@ test('another path is 404 and lists those there are, another method is 405', asy
   const unknown = await ask(server, '/');
   expect([unknown.status, unknown.body]).toEqual([
     404,
-    'no such page: there are /healthz, /readyz, /status, /metrics\n',
+    'no such page: there are /healthz, /readyz, /status, /metrics, /host_status\n',
   ]);
   const posted = await ask(server, '/status', { method: 'POST' });
   expect([posted.status, posted.headers.allow]).toEqual([405, 'GET, HEAD']);
+});
+
+test('POST /host_status has one emitted, and answers with its event_id or with the reason against it', async () => {
+  const post = { method: 'POST' };
+  const emitted = await ask(await serve(), '/host_status', post);
+  expect([emitted.status, JSON.parse(emitted.body)]).toEqual([200, { event_id: 'boot-cafe0123-0-513' }]);
+  const stopping = await serve(healthySnapshot, {
+    emitHostStatus: () => Promise.resolve(refusal('the agent is stopping')),
+  });
+  const refused = await ask(stopping, '/host_status', post);
+  expect([refused.status, JSON.parse(refused.body)]).toEqual([
+    503,
+    { event_id: null, problem: 'the agent is stopping' },
+  ]);
+});
+
+test('nothing that only reads has a host_status emitted: a link or a crawler may follow it', async () => {
+  let asked = 0;
+  const server = await serve(healthySnapshot, {
+    emitHostStatus() {
+      asked++;
+      return Promise.resolve(success(''));
+    },
+  });
+  for (const method of ['GET', 'HEAD']) {
+    const { status, headers } = await ask(server, '/host_status', { method });
+    expect([status, headers.allow]).toEqual([405, 'POST']);
+  }
+  expect(asked).toBe(0);
 });
 
 test('a page that fails is 500 and the endpoint goes on', async () => {
@@ -181,6 +212,7 @@ test('a port in use is told in one line that says what to do', async () => {
     port,
     snapshot: healthySnapshot,
     prometheus: () => Promise.resolve(''),
+    emitHostStatus: () => Promise.resolve(success('')),
   });
   expect(answer).toEqual({
     ok: false,
@@ -197,6 +229,7 @@ test('an address that is not of this host is told in one line', async () => {
     port: 0,
     snapshot: healthySnapshot,
     prometheus: () => Promise.resolve(''),
+    emitHostStatus: () => Promise.resolve(success('')),
   });
   expect(answer).toEqual({
     ok: false,

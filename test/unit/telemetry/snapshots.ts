@@ -38,6 +38,7 @@ export function healthySnapshot(): TelemetrySnapshot {
     version: '0.1.0',
     host: 'web-17',
     uptime_s: 7_830.5,
+    host_status: { config_hash: '9f86d081884c7d65', interval_s: 60, last_event_id: 'boot-cafe0123-0-512' },
     ledger,
     imbalances: [],
     source: {

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { statusCommand } from '../../../src/cli/status.ts';
 import { accountLines } from '../../../src/ledger/account-lines.ts';
 import { imbalances } from '../../../src/ledger/ledger.ts';
+import { type Result, refusal, success } from '../../../src/shared/result.ts';
 import { serveTelemetry } from '../../../src/telemetry/http.ts';
 import type { TelemetrySnapshot } from '../../../src/telemetry/snapshot.ts';
 import { statusLines } from '../../../src/telemetry/status-page.ts';
@@ -20,6 +21,8 @@ source    tracepoints, instance ktc, clock mono, 2 CPUs
 probe     sock:inet_sock_set_state  on   if dport == 443
 probe     tcp:tcp_retransmit_skb    on
 probe     tcp:tcp_send_reset        off  this kernel has no such event
+config    hash 9f86d081884c7d65
+status    host_status every 60 s, the last is boot-cafe0123-0-512
 tracking  1,024 connections, 31 evicted
 process   70 MiB resident, 12.3 s CPU, event loop delay p99 4.2 ms
 
@@ -45,11 +48,16 @@ afterEach(async () => {
 
 /** Runs `ktc status` against an endpoint that says the snapshot. */
 async function statusOf(snapshot: TelemetrySnapshot, ...words: string[]) {
+  return askAgent(snapshot, () => success('boot-cafe0123-0-513'), ...words);
+}
+
+async function askAgent(snapshot: TelemetrySnapshot, emit: () => Result<string>, ...words: string[]) {
   const server = await serveTelemetry({
     address: '127.0.0.1',
     port: 0,
     snapshot: () => snapshot,
     prometheus: () => Promise.resolve(''),
+    emitHostStatus: () => Promise.resolve(emit()),
   });
   if (!server.ok) throw new Error(server.problem);
   cleanups.push(server.value.close);
@@ -83,6 +91,35 @@ test('--json prints the raw answer', async () => {
   const { code, out, error } = await statusOf(healthySnapshot(), '--json');
   expect({ code, error }).toEqual({ code: 0, error: '' });
   expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(healthySnapshot())));
+});
+
+test('--emit prints the event_id of the host_status that it has made the agent emit', async () => {
+  expect(await statusOf(healthySnapshot(), '--emit')).toEqual({
+    code: 0,
+    out: 'boot-cafe0123-0-513\n',
+    error: '',
+  });
+});
+
+test('--emit exits with 1 and the reason where the agent emits none, and with 64 beside --json', async () => {
+  const refuse = () => refusal('host_status.interval_s is 0: there is none');
+  expect(await askAgent(healthySnapshot(), refuse, '--emit')).toEqual({
+    code: 1,
+    out: '',
+    error: 'ktc status: nothing emitted: host_status.interval_s is 0: there is none\n',
+  });
+  expect((await askAgent(healthySnapshot(), refuse, '--emit', '--json')).code).toBe(64);
+});
+
+test('the page says that no host_status is emitted, or none yet', () => {
+  const healthy = healthySnapshot();
+  const lineOf = (host_status: TelemetrySnapshot['host_status']) =>
+    statusLines({ ...healthy, host_status }).find((line) => line.startsWith('status'));
+  const { config_hash } = healthy.host_status;
+  expect(lineOf({ config_hash, interval_s: 0, last_event_id: null })).toBe('status    host_status off');
+  expect(lineOf({ config_hash, interval_s: 7, last_event_id: null })).toBe(
+    'status    host_status every 7 s, the last is to come',
+  );
 });
 
 test('an equation that does not hold is marked with its difference and exits with 1', async () => {

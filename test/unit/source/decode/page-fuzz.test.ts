@@ -212,6 +212,7 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
       if (!inside || !ports || oldState > 12) throw new Error(`a record outside its page, up to ${end}`);
     },
     filteredRecord() {},
+    host() {},
     malformedRecord: () => malformedRecords++,
     malformedPage: () => malformedPages++,
     lost() {},

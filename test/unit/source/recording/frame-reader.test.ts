@@ -30,6 +30,13 @@ function read(...frames: readonly (readonly [type: number, payload: string])[]):
   return readAll(path);
 }
 
+const HOST = {
+  time: 1500,
+  netns: null,
+  addresses: ['10.1.2.3'],
+  counters: { 'Tcp.OutSegs': 7 },
+  interfaces: { eth0: { rx_errors: 0 } },
+};
 const GIVE: readonly [number, string] = [5, '{"watermark":1500}'];
 
 describe('the frames of a recording', () => {
@@ -43,6 +50,7 @@ describe('the frames of a recording', () => {
         GIVE,
         [6, '{"reason":"kernel_overrun","records":7}'],
         [7, '{"existing":[]}'],
+        [8, JSON.stringify(HOST)],
         [5, '{"watermark":null}'],
       ),
     ).toEqual({
@@ -54,6 +62,7 @@ describe('the frames of a recording', () => {
         { kind: 'give', watermark: 1500 },
         { kind: 'lost', reason: 'kernel_overrun', records: 7 },
         { kind: 'existing', connections: [] },
+        { kind: 'host', report: HOST },
         { kind: 'give', watermark: Number.POSITIVE_INFINITY },
       ],
       problem: null,
@@ -73,6 +82,12 @@ describe('the frames of a recording', () => {
     ['an absent watermark', 5, '{}', 'a frame of kind give lacks fields'],
     ['a loss without a number', 6, '{"reason":"kernel_overrun"}', 'a frame of kind lost lacks fields'],
     ['connections that are no list', 7, '{"existing":1}', 'a frame of kind existing lacks fields'],
+    [
+      'a host without addresses',
+      8,
+      '{"time":1,"counters":{},"interfaces":{}}',
+      'a frame of kind host lacks fields',
+    ],
     ['null', 3, 'null', 'a frame holds no object'],
     ['text', 3, 'clock', 'JSON'],
   ])('are refused from the first one on that holds something else: %s', async (_, type, json, expected) => {

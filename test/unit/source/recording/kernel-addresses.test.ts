@@ -33,6 +33,8 @@ async function replay(path: string): Promise<Seen> {
       seen.addresses.push(socket, request);
       seen.rest.push(JSON.stringify(others));
     },
+    filteredRecord() {},
+    host() {},
     malformedRecord: () => expect.unreachable(),
     malformedPage: () => expect.unreachable(),
     lost() {},

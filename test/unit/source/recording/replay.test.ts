@@ -60,6 +60,7 @@ async function replay(path: string, ready: () => boolean = () => true): Promise<
       heard.records.push([probe, time, wall, cpu, thread, pid, comm, local, localPort, remotePort].join(' '));
     },
     filteredRecord: () => heard.filtered++,
+    host() {},
     malformedRecord: () => heard.malformed++,
     malformedPage: () => heard.malformed++,
     lost: (reason, count) => heard.lost.push(`${reason} ${count}`),
@@ -201,6 +202,7 @@ describe('a recording that was just written', () => {
         void opened.value.stop();
       },
       filteredRecord() {},
+      host() {},
       malformedRecord() {},
       malformedPage() {},
       lost() {},
