@@ -2,7 +2,7 @@
 import { type Logging, toggleDebugOnSignal } from '../telemetry/logger.ts';
 import type { Agent } from './agent.ts';
 import { createReload, type ReloadOptions } from './reload.ts';
-import { onSignals } from './signals.ts';
+import { createStopWishes, onSignals } from './signals.ts';
 
 export interface RunSignals {
   /** Gives the agent the signals that have come so far, and from now on each at once. */
@@ -12,17 +12,22 @@ export interface RunSignals {
 
 /**
  * SIGTERM and SIGINT stop the agent, a second one of them at once; SIGHUP reloads the configuration; SIGURG emits a
- * `host_status`: nothing else sends it, and where nobody listens it does no harm. SIGUSR2 toggles debug logging. Listens from the call on, so that a signal during the start leaves nothing behind.
+ * `host_status`: nothing else sends it, and where nobody listens it does no harm. SIGUSR2 toggles debug logging. Listens
+ * from the call on, so that a signal during the start leaves nothing behind.
  */
 export function catchSignals(options: ReloadOptions, logging: Logging): RunSignals {
   let agent: Agent | null = null;
-  let stops = 0;
+  let isStopping = false;
   const reload = createReload(options, logging);
-  const forgetStop = onSignals(['SIGTERM', 'SIGINT'], (signal) => {
-    if (++stops > 1) process.kill(process.pid, 'SIGKILL');
-    logging.log.info({ signal }, 'stopping: delivering what was read; a second signal stops at once');
-    agent?.stop();
+  const wishes = createStopWishes({
+    first(signal) {
+      isStopping = true;
+      logging.log.info({ signal }, 'stopping: delivering what was read; a second signal stops at once');
+      agent?.stop();
+    },
+    again: () => process.kill(process.pid, 'SIGKILL'),
   });
+  const forgetStop = onSignals(['SIGTERM', 'SIGINT'], wishes);
   const forgetReload = onSignals(['SIGHUP'], () => {
     if (reload.reread()) agent?.reload(reload.config);
   });
@@ -32,7 +37,7 @@ export function catchSignals(options: ReloadOptions, logging: Logging): RunSigna
     direct(started) {
       agent = started;
       if (reload.config !== options.loaded.config) started.reload(reload.config);
-      if (stops > 0) started.stop();
+      if (isStopping) started.stop();
     },
     forget() {
       forgetStop();

@@ -16,7 +16,36 @@ export function onSignals(signals: readonly NodeJS.Signals[], listener: SignalLi
 }
 
 /**
- * Aborts at the first SIGTERM or SIGINT. A second one of the same ends the process at once, as without a listener.
+ * A second signal within this time is the same wish: timeout(1) sends its signal to the process and then to the group of
+ * the process (coreutils, src/timeout.c, `cleanup`), and an impatient key gives several.
+ */
+export const SAME_WISH_MS = 1000;
+
+export interface StopListener {
+  /** Somebody wishes the session to stop. */
+  readonly first: SignalListener;
+  /** And wishes it again, `SAME_WISH_MS` after that or later. */
+  readonly again: SignalListener;
+}
+
+/** Tells the first wish to stop from a second one. `now` gives milliseconds. */
+export function createStopWishes(
+  { first, again }: StopListener,
+  now: () => number = () => performance.now(),
+): SignalListener {
+  let firstAt: number | null = null;
+  return (signal) => {
+    if (firstAt === null) {
+      firstAt = now();
+      first(signal);
+    } else if (now() - firstAt >= SAME_WISH_MS) {
+      again(signal);
+    }
+  };
+}
+
+/**
+ * Aborts at the first SIGTERM or SIGINT. A second one ends the process at once, as without a listener.
  *
  * @returns the signal to wait for, and what ends the listening
  */
@@ -27,12 +56,13 @@ export function abortOnSignal(): {
 } {
   const stopping = new AbortController();
   const abort = () => stopping.abort();
-  process.once('SIGTERM', abort).once('SIGINT', abort);
-  return {
-    signal: stopping.signal,
-    abort,
-    forget() {
-      process.off('SIGTERM', abort).off('SIGINT', abort);
+  const wishes = createStopWishes({
+    first: abort,
+    again(signal) {
+      forget();
+      process.kill(process.pid, signal);
     },
-  };
+  });
+  const forget = onSignals(['SIGTERM', 'SIGINT'], wishes);
+  return { signal: stopping.signal, abort, forget };
 }

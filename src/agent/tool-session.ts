@@ -13,7 +13,7 @@ import type { RecordHandler, Source, SourceLoss } from '../source/source.ts';
 import type { Facts, View } from '../tool/view.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
 import { failure, type SessionEnd, sourceFailure } from './session-end.ts';
-import { onSignals } from './signals.ts';
+import { createStopWishes, onSignals, type SignalListener } from './signals.ts';
 import { openOutput, type ToolOutput, type ToolStream } from './tool-output.ts';
 
 export interface ToolSessionOptions {
@@ -91,7 +91,7 @@ interface ToolStopping {
   /** Stops the source, now or as soon as it runs. */
   stop(): void;
   /** Stops by the first signal; a second one interrupts. */
-  onSignal(signal: NodeJS.Signals): void;
+  readonly onSignal: SignalListener;
   /** Resolves at the second signal. */
   readonly interruption: Promise<NodeJS.Signals>;
   /** The source runs: `stop` takes effect. */
@@ -101,7 +101,6 @@ interface ToolStopping {
 function createStopping(): ToolStopping {
   let source: Source | null = null;
   let isStopped = false;
-  let isSignalled = false;
   const interruption = Promise.withResolvers<NodeJS.Signals>();
 
   function stop(): void {
@@ -114,11 +113,7 @@ function createStopping(): ToolStopping {
       return isStopped;
     },
     stop,
-    onSignal(signal) {
-      if (isSignalled) interruption.resolve(signal);
-      isSignalled = true;
-      stop();
-    },
+    onSignal: createStopWishes({ first: stop, again: interruption.resolve }),
     interruption: interruption.promise,
     begin(running) {
       source = running;
