@@ -57,9 +57,9 @@ test-system: test-dependencies build ## Real Kafka, real kernel events
 test-stress: test-dependencies build ## The kernel module under stress, some 5 minutes
 	KTC_STRESS=1 $(NODE) $(BIN)/vitest run
 
-test-faults: test-dependencies build ## The whole fault matrix, up to 75 minutes; writes docs/reliability.md
+test-faults: test-dependencies build ## The whole fault matrix, up to 90 minutes; writes docs/reliability.md
 	rm -f .cache/faults/rows.ndjson
-	KTC_FAULTS=1 $(NODE) $(BIN)/vitest run test/system/faults
+	KTC_FAULTS=1 $(NODE) $(BIN)/vitest run test/system/faults test/system/host-status.test.ts
 	$(NODE) --no-warnings scripts/write-reliability.ts
 
 test-mutation: build ## Plant faults in the parts where a silent error costs most, up to an hour; PARTS="clock ledger" for some

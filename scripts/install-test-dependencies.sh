@@ -10,7 +10,7 @@ packages=(
   libatomic1                           # the lock file's Node.js
   nftables iproute2 ethtool procps     # lossy links between network namespaces
   openssl                              # certificates
-  kcat rsyslog rsyslog-kafka bpftrace  # independent consumer, and the others to measure against
+  kcat jq rsyslog rsyslog-kafka bpftrace  # independent consumers, and the others to measure against
   qemu-system-x86 busybox-static xz-utils  # guests with other kernels
   gcc libc6-dev make libelf1 sparse kmod linux-perf  # traffic programs; the module for those kernels, and its stress
   default-jre-headless maven           # the Kafka broker

@@ -13,6 +13,8 @@ export interface Place {
   cut(): Promise<void>;
   /** Drops what comes from the host faster than that: TCP finds out how much goes through. */
   slow(kilobytesPerSecond: number): Promise<void>;
+  /** Drops this share of what comes from the host, 0 to 100, at random, one segment a packet. */
+  lose(percent: number): Promise<void>;
   /** Drops nothing any more. */
   heal(): Promise<void>;
   /** Kills what runs in it and removes it; happens by itself when this process ends. */
@@ -77,6 +79,12 @@ table inet ktc {
     cut: () => filter('drop', 'drop'),
     slow: (kilobytesPerSecond) =>
       filter(`limit rate over ${kilobytesPerSecond} kbytes/second burst 64 kbytes drop`, 'accept'),
+    async lose(percent) {
+      // Where a packet has many segments, one retransmit event stands for all of them, and the kernel counts each.
+      await ip('link', 'set', hostDevice, 'gso_max_segs', '1');
+      // Where it comes in: a sender sees a drop on its own way out as an error.
+      await filter(`numgen random mod 100 < ${percent} drop`, 'accept');
+    },
     heal: () => filter('accept', 'accept'),
     close,
   };
