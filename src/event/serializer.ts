@@ -19,9 +19,9 @@ import { compileOwnFields, type OwnFields, writeOwnFields } from './own-fields.t
 export interface Serializer {
   /** Bytes that `write` may need at most for any event that follows from a record; known when the host's facts are. */
   readonly maxBytes: number;
-  /** The same for this event, a host_status among them: that is as large as its host. */
-  maxBytesOf(draft: EventDraft): number;
-  /** Writes the event at `at` and gives the offset behind it. `out` must have `maxBytesOf` the draft from there. */
+  /** The same for this host_status, which is as large as its host. */
+  statusBytes(status: HostStatus): number;
+  /** Writes the event at `at` and gives the offset behind it. `out` must have as many bytes from there. */
   write(out: Buffer, at: number, draft: EventDraft): number;
 }
 
@@ -200,8 +200,7 @@ export function createSerializer(facts: HostFacts, clock: TraceClock): Serialize
 
   return {
     maxBytes,
-    maxBytesOf({ kind, status }) {
-      if (kind !== 'host_status') return maxBytes;
+    statusBytes(status) {
       status.json ??= statusJson(status);
       return headBytes + status.json.length + 1;
     },

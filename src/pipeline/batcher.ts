@@ -42,6 +42,8 @@ const EVENTS_PER_RECORD = 4;
 /** A batcher with no batch open. The batches it closes go to `onBatch`. */
 export function createBatcher(options: BatcherOptions): Batcher {
   const { serializer, toWallMs, onBatch } = options;
+  /** Of an event that follows from a record, and its newline. */
+  const maxRoom = serializer.maxBytes + 1;
   let limits = options.limits;
   let scratch = allocateBytes(limits);
   let ends = allocateEnds(limits);
@@ -51,7 +53,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   /** The events of one record always fit, whatever the limits say. */
   function allocateBytes({ maxBytes }: BatchLimits): Buffer {
-    return Buffer.allocUnsafeSlow(Math.max(maxBytes, EVENTS_PER_RECORD * (serializer.maxBytes + 1)));
+    return Buffer.allocUnsafeSlow(Math.max(maxBytes, EVENTS_PER_RECORD * maxRoom));
   }
 
   function allocateEnds({ maxEvents }: BatchLimits): EventEnds {
@@ -84,8 +86,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   return {
     add(draft) {
-      const room = serializer.maxBytesOf(draft) + 1;
-      if (room > scratch.length) return addAlone(draft, room);
+      let room = maxRoom;
+      if (draft.kind === 'host_status') {
+        room = serializer.statusBytes(draft.status) + 1;
+        if (room > scratch.length) return addAlone(draft, room);
+      }
       if (end + room > scratch.length || ends.count === ends.offsets.length - 1) flush();
       if (ends.count === 0) {
         oldestTime = draft.time;
@@ -100,7 +105,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     settle() {
       const hasRoom =
         ends.count + EVENTS_PER_RECORD <= limits.maxEvents &&
-        end + EVENTS_PER_RECORD * (serializer.maxBytes + 1) <= scratch.length;
+        end + EVENTS_PER_RECORD * maxRoom <= scratch.length;
       if (!hasRoom) flush();
     },
     flush,
