@@ -10,7 +10,7 @@ import { VERSION } from './version.ts';
 const HELP = `Usage: ktc check [options]
 
 Tries what the agent would open: kernel events as root, then, as process.user, sinks and the telemetry
-port. Changes nothing.
+port. Changes nothing, and loads no kernel module.
 
 Options:
       --json            for programs: a list of {name, verdict, detail}

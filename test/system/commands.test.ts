@@ -1,16 +1,26 @@
 /** The commands as a person types them: the built bin/ktc on this kernel. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { asNobody, KTC, startAgent, whyNoAgent } from '../support/agent.ts';
 import { createEventValidator } from '../support/schema.ts';
-import { INSTANCES } from '../support/tracefs.ts';
+import { INSTANCES, TRACING } from '../support/tracefs.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
@@ -231,6 +241,27 @@ describe.skipIf(missing)('ktc', () => {
     expect(bad.code).toBe(1);
     expect(bad.stdout).toMatch(/^sink kafka +FAILED +Kafka at 127\.0\.0\.1:1: .*ECONNREFUSED/m);
     expect(readdirSync(INSTANCES)).not.toContain('ktc');
+  });
+
+  it('check leaves the records of a killed agent to the next one, and warns of what makes waiting dear', async () => {
+    const instance = `ktc-left-${process.pid}`;
+    const path = `${INSTANCES}/${instance}`;
+    mkdirSync(path);
+    onTestFinished(() => {
+      writeFileSync(`${TRACING}/trace_options`, 'noblock');
+      rmdirSync(path);
+    });
+    writeFileSync(`${path}/trace_marker`, 'a record');
+    writeFileSync(`${TRACING}/trace_options`, 'block');
+    const { code, stdout } = await ktc(
+      ...['check', '--set', 'sink.stdout.enabled=true', '--set', 'telemetry.http.port=0'],
+      ...['--set', 'spool.enabled=false', '--set', `source.instance=${instance}`],
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^instance +ok +${path} was left by a killed agent: `, 'm'));
+    expect(stdout).toMatch(/^tracing +WARNING +trace_options has block, .*: echo noblock > \S+$/m);
+    expect(readFileSync(`${path}/trace`, 'utf8')).toContain('a record');
+    expect(readdirSync(INSTANCES).filter((name) => name.startsWith('ktc-check-'))).toEqual([]);
   });
 
   it('explains a wrong in-kernel filter', async () => {

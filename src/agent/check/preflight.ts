@@ -1,17 +1,15 @@
 /** Can this host run the agent as configured? Each finding is one line; the check leaves nothing changed. */
 import { statfs } from 'node:fs/promises';
-import { freemem, release } from 'node:os';
+import { release } from 'node:os';
 import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
 import { checkSpoolDirectory } from '../../pipeline/spool/open.ts';
 import { refusal } from '../../shared/result.ts';
 import { readIdentity } from '../../source/host/identity.ts';
-import { unloadModule } from '../../source/module/load.ts';
-import { isModuleLoaded, type ModuleStatus, missedCalls } from '../../source/module/status.ts';
 import { serveTelemetry } from '../../telemetry/http.ts';
 import { checkSinks } from '../assembly/sinks.ts';
-import { NO_NEWS, openSource } from '../assembly/source.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
+import { checkSource } from './source.ts';
 import { checkUser } from './user.ts';
 
 const MIB = 1 << 20;
@@ -34,59 +32,6 @@ export async function preflight(
     ...(await findSinkProblems(loaded, version)),
     ...(await checkEndpoint(loaded)),
   ];
-}
-
-async function checkSource({ config }: LoadedConfig): Promise<Finding[]> {
-  const wasLoaded = isModuleLoaded();
-  let withoutModule: string | null = null;
-  // A check builds nothing.
-  const { source } = config;
-  const tried = { ...config, source: { ...source, module: { ...source.module, build: false } } };
-  const opened = await openSource(tried, {
-    ...NO_NEWS,
-    withoutModule(reason) {
-      withoutModule = reason;
-    },
-  });
-  if (!opened.ok) return [failed('source', opened.problem)];
-  const { kind, clock, cpus, probes, module, disturbances } = opened.value.status();
-  await opened.value.stop();
-  if (!wasLoaded) unloadModule();
-  const buffers = (config.source.buffer_kb * cpus.length) / 1024;
-  const free = freemem() / MIB;
-  return [
-    ok('source', `${kind}, clock ${clock}, ${cpus.length} CPUs`),
-    ...disturbances.map((line) => warning('tracing', line)),
-    ...moduleFindings(module, withoutModule),
-    ...probes.map(({ name, event, enabled, problem, filter, filteredBy }) => {
-      if (problem !== null) return warning(`probe ${name}`, problem);
-      if (event === null) return ok(`probe ${name}`, 'only tcp_trace.ko has it');
-      return ok(
-        `probe ${name}`,
-        enabled
-          ? `on${filter === '' ? '' : `, if ${filter} (decided by the ${filteredBy === 'kernel' ? 'kernel' : 'agent'})`}`
-          : 'off by configuration',
-      );
-    }),
-    buffers < free / 4
-      ? ok('buffers', `${buffers} MiB of kernel memory`)
-      : warning(
-          'buffers',
-          `${buffers} MiB of kernel memory with ${Math.round(free)} MiB free: lower source.buffer_kb`,
-        ),
-  ];
-}
-
-function moduleFindings(module: ModuleStatus | null, withoutModule: string | null): Finding[] {
-  if (withoutModule !== null) return [ok('module', `not used: ${withoutModule}`)];
-  if (module === null) return [];
-  const on = module.hooks.filter(({ state }) => state === 'on');
-  const slow = on.filter(({ way }) => way === 'breakpoint').map((hook) => hook.function);
-  const missed = missedCalls(module);
-  const said = `tcp_trace.ko ${module.version}, ${on.length} functions hooked, ${missed} calls missed`;
-  return slow.length === 0
-    ? [ok('module', said)]
-    : [warning('module', `${said}; by breakpoint instead of ftrace: ${slow.join(', ')}`)];
 }
 
 async function checkSpool({ config: { spool, queue } }: LoadedConfig): Promise<Finding> {

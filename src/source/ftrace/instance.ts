@@ -20,7 +20,7 @@ export interface Instance {
 }
 
 /** The process that has files of an instance open, such as `ktc (pid 7)`; null if there is none. */
-function findOwner(path: string): string | null {
+export function findOwner(path: string): string | null {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     try {

@@ -97,6 +97,24 @@ function findPrebuilt(): string {
 }
 
 /**
+ * The file from which `loadModule` would load the module into this kernel, without loading it. The kernel may refuse it
+ * all the same, by Secure Boot.
+ */
+export function findLoadable(path: string): Result<string> {
+  const problem = ftraceProblem();
+  if (problem !== null) return refusal(problem);
+  const given = path || findPrebuilt();
+  const file = fileToLoad(given);
+  if (file === null || !existsSync(file)) return refusal(explainLoadFault('module not found', given));
+  if (builtFor(given) !== release()) return refusal(explainLoadFault('invalid module format', given));
+  const spoken = checkApi({
+    version: readModuleInfo(file, 'version') ?? 'of an unknown version',
+    api: Number(readModuleInfo(file, 'ktc_api')),
+  });
+  return spoken.ok ? success(file) : spoken;
+}
+
+/**
  * Loads the module if it is not loaded: from that file; where `path` is empty from the file in extra/ of this kernel's
  * modules, or else with modprobe.
  */
