@@ -53,7 +53,13 @@ export function enableProbes(instance: Instance, options: EnableOptions): Result
   }
   if (probes.some(({ event }) => event !== null)) return success(probes);
   const problem = probes.find(({ status }) => status.problem !== null)?.status.problem;
-  return refusal(problem ?? 'no probe is enabled: enable one below source.probes');
+  if (problem === undefined || problem === null) {
+    return refusal('no probe is enabled: enable one below source.probes');
+  }
+  // In the words of source.kind, which chose these events.
+  const remedy =
+    options.catalog.kind === 'tracepoints' ? ': tcp_trace.ko has its own (source.kind module)' : '';
+  return refusal(`${problem}${remedy}`);
 }
 
 /** Disables the events of the other catalog: an earlier agent may have used them in a taken-over instance. */

@@ -117,7 +117,11 @@ describe('on a kernel where a filter is that of all tracers', () => {
 describe('no probe is enabled', () => {
   test.each<[string, Partial<Record<ProbeName, ProbeChoice>>, string]>([
     ['none is chosen', {}, 'no probe is enabled: enable one below source.probes'],
-    ['the kernel has none', { tcp_send_reset: ALL }, 'this kernel has no event tcp:tcp_send_reset'],
+    [
+      'the kernel has none',
+      { tcp_send_reset: ALL },
+      'this kernel has no event tcp:tcp_send_reset: tcp_trace.ko has its own (source.kind module)',
+    ],
     [
       'a filter is wrong',
       { tcp_set_state: ALL, tcp_retransmit_skb: { enabled: true, filter: 'dport = 1' } },
