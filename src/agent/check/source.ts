@@ -6,7 +6,7 @@ import type { AgentConfig } from '../../config/schema.ts';
 import { findOwner, removeStaleInstances } from '../../source/ftrace/instance.ts';
 import { openTracefs } from '../../source/ftrace/tracefs.ts';
 import { checkApi, findLoadable } from '../../source/module/load.ts';
-import { type ModuleStatus, missedCalls, readModule } from '../../source/module/status.ts';
+import { isModuleLoaded, type ModuleStatus, missedCalls, readModule } from '../../source/module/status.ts';
 import type { ProbeStatus } from '../../source/probes.ts';
 import { NO_NEWS, openSource } from '../assembly/source.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
@@ -86,7 +86,10 @@ function instanceFindings(path: string): Finding[] {
 }
 
 function moduleFindings(module: ModuleStatus | null, withoutModule: string | null): Finding[] {
-  if (withoutModule !== null) return [ok('module', `not used: ${withoutModule}`)];
+  if (withoutModule !== null) {
+    // One that is loaded was meant to be used.
+    return [(isModuleLoaded() ? warning : ok)('module', `not used: ${withoutModule}`)];
+  }
   if (module === null) return [];
   const on = module.hooks.filter(({ state }) => state === 'on');
   const slow = on.filter(({ way }) => way === 'breakpoint').map((hook) => hook.function);
