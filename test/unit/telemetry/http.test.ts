@@ -99,6 +99,17 @@ test('/readyz is 503 when not one probe is enabled, unless a recording is replay
   expect((await ask(server, '/readyz')).status).toBe(200);
 });
 
+test('an agent whose records somebody keeps from being made is not ready, and says how to end that', async () => {
+  const healthy = healthySnapshot();
+  const disturbances = ['ftrace is off: set it to 1'];
+  const server = await serve(() => ({ ...healthy, source: { ...healthy.source, disturbances } }));
+  const unready = await ask(server, '/readyz');
+  expect([unready.status, JSON.parse(unready.body)]).toEqual([
+    503,
+    { ready: false, reasons: ['source tracepoints is disturbed: ftrace is off: set it to 1'] },
+  ]);
+});
+
 test('/healthz is 200 while the event loop turns and 503 after a standstill', async () => {
   const healthy = healthySnapshot();
   let standstill = 5;
