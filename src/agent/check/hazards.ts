@@ -34,8 +34,8 @@ export function patchedFunctions(enabledFunctions: string, functions: readonly s
 }
 
 /**
- * The functions that a kprobe holds, from the kernel's list of all kprobes (kernel/kprobes.c, `report_probe`). A
- * kretprobe, `r`, on a function of `ours` is that of tcp_trace.ko.
+ * The functions that a kprobe holds, from the kernel's list of all kprobes (kernel/kprobes.c, `report_probe`): `k`, or
+ * `j` for a jprobe, which EL7 still has. A kretprobe, `r`, on a function of `ours` is that of tcp_trace.ko.
  */
 export function probedFunctions(
   kprobes: string,
@@ -43,7 +43,7 @@ export function probedFunctions(
   ours: readonly string[],
 ): string[] {
   return kprobes.split('\n').flatMap((line) => {
-    const [, type = '', name = ''] = /^\S+\s+([kr])\s+(\w+)\+0x/.exec(line) ?? [];
+    const [, type = '', name = ''] = /^\S+\s+([jkr])\s+(\w+)\+0x/.exec(line) ?? [];
     return functions.includes(name) && !(type === 'r' && ours.includes(name)) ? [name] : [];
   });
 }
@@ -55,9 +55,12 @@ export function findHazards(tracefs: string, module: ModuleStatus | null): Findi
   const ours = hooks.filter(({ state }) => state === 'on').map((hook) => hook.function);
   const read = (path: string) => (functions.length === 0 ? '' : (readText(path) ?? ''));
   const split = splitFunctions(read('/proc/kallsyms'), functions);
-  const probed = probedFunctions(read('/sys/kernel/debug/kprobes/list'), functions, ours);
+  const kprobes = read('/sys/kernel/debug/kprobes/list');
+  const probed = probedFunctions(kprobes, functions, ours);
+  // On EL7 a kprobe looks like a live patch, also our own.
+  const byAnyKprobe = probedFunctions(kprobes, functions, []);
   const patched = patchedFunctions(read(`${tracefs}/enabled_functions`), functions).filter(
-    (name) => !probed.includes(name) && !ours.includes(name),
+    (name) => !byAnyKprobe.includes(name),
   );
   const findings = [
     [split, 'are parts or copies that the compiler has made: calls of them alone are not seen'],

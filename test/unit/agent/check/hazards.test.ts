@@ -35,7 +35,7 @@ test('hooked functions that another kprobe holds', () => {
   const kprobes = `ffffffff817f1a30  k  tcp_set_state+0x0    [FTRACE]
 ffffffff817f1b30  r  inet_csk_accept+0x0    [FTRACE]
 ffffffff817f1c30  k  tcp_sendmsg+0x0    [OPTIMIZED]
-ffffffff817f1d30  k  tcp_reset+0x12
+ffffffff817f1d30  j  tcp_reset+0x0    
 `;
   expect(probedFunctions(kprobes, FUNCTIONS, ['inet_csk_accept'])).toEqual(['tcp_set_state', 'tcp_reset']);
   expect(probedFunctions(kprobes, FUNCTIONS, [])).toEqual(['tcp_set_state', 'inet_csk_accept', 'tcp_reset']);
