@@ -9,8 +9,8 @@ export interface Account {
 }
 
 /**
- * The fields of one entry; null when there is none, and refused where nobody can tell. getent also asks directories (sssd, LDAP) where the host has
- * them.
+ * The fields of one entry; null when there is none, and refused where nobody can tell. getent also asks directories
+ * (sssd, LDAP) where the host has them.
  */
 function lookUp(database: 'passwd' | 'group', key: string): Result<string[] | null> {
   const { error, status, stdout } = spawnSync('getent', [database, key], { encoding: 'utf8' });
