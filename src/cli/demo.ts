@@ -11,7 +11,7 @@ import { runAgent } from './session.ts';
 const HELP = `Usage: ktc demo [options]
 
 Makes two network namespaces joined by a link that loses packets, lets programs talk over it, and shows
-every TCP event of theirs. Needs root, ip and nft. Nothing of it is left behind, however it ends.
+every TCP event of theirs. Needs root, ip, and nft or tc. Nothing of it is left behind, however it ends.
 
 Options:
       --loss PERCENT    packets lost in each direction (5)

@@ -1,6 +1,7 @@
 /** A private network of two ends whose link loses TCP packets, for the demo, the tests and the benches. */
 import { existsSync } from 'node:fs';
 import { DONE, type Result, refusal, success } from '../shared/result.ts';
+import { type LossWay, type LossyEnd, losePackets } from './loss.ts';
 import { guardNamespaces, ownedName, removeStaleNamespaces } from './namespaces.ts';
 import { runProgram } from './program.ts';
 
@@ -36,10 +37,7 @@ export interface LossyLinkOptions {
 }
 
 const DEVICE = 'ktc0';
-const INSTALL = {
-  ip: 'install iproute2 (apt-get install iproute2, or yum install iproute)',
-  nft: 'install nftables (apt-get install nftables, or yum install nftables)',
-} as const;
+const INSTALL_IP = 'ip is not installed: install iproute2 (apt-get install iproute2, or yum install iproute)';
 
 let linksMade = 0;
 
@@ -58,11 +56,9 @@ function makeEnds(name: string): [LinkEnd, LinkEnd] {
   return [end('a', 1), end('b', 2)];
 }
 
-type Step = readonly [program: keyof typeof INSTALL, args: readonly string[], input?: string];
-
 /** Configures one end of the link; both devices exist already. */
-function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string, loss: number): Step[] {
-  const ip = (...args: string[]): Step => ['ip', ['-n', end.namespace, ...args]];
+function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string): string[][] {
+  const ip = (...args: string[]) => ['-n', end.namespace, ...args];
   const permanent = ['lladdr', otherMac, 'dev', DEVICE, 'nud', 'permanent'];
   const steps = [
     ip('link', 'set', 'lo', 'up'),
@@ -77,40 +73,27 @@ function endSteps(end: LinkEnd, mac: string, other: LinkEnd, otherMac: string, l
       ip('address', 'add', `${end.ipv6}/64`, 'dev', DEVICE, 'nodad'),
       ip('neighbour', 'replace', other.ipv6, ...permanent),
     );
-  // Drop at the receiver: the sender's TCP would see a drop in its own output path as an error.
-  const drop = `iifname "${DEVICE}" meta l4proto tcp numgen random mod 10000 <= ${loss - 1} counter name lost drop`;
-  const ruleset = `table inet ktc {
-  counter lost { }
-  chain receive {
-    type filter hook input priority 0;
-    ${loss > 0 ? drop : ''}
-  }
-}\n`;
-  return [...steps, ['ip', ['netns', 'exec', end.namespace, 'nft', '-f', '-'], ruleset]];
+  return steps;
 }
 
-function linkSteps(a: LinkEnd, b: LinkEnd, loss: number): Step[] {
+/** The arguments of `ip` that make the link, in their order. */
+function linkSteps(a: LinkEnd, b: LinkEnd): string[][] {
   const [macA, macB] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b'];
   return [
-    ['ip', ['netns', 'add', a.namespace]],
-    ['ip', ['netns', 'add', b.namespace]],
-    [
-      'ip',
-      // biome-ignore format: one command line
-      ['-n', a.namespace, 'link', 'add', DEVICE, 'type', 'veth', 'peer', 'name', DEVICE, 'netns', b.namespace],
-    ],
-    ...endSteps(a, macA, b, macB, loss),
-    ...endSteps(b, macB, a, macA, loss),
+    ['netns', 'add', a.namespace],
+    ['netns', 'add', b.namespace],
+    // biome-ignore format: one command line
+    ['-n', a.namespace, 'link', 'add', DEVICE, 'type', 'veth', 'peer', 'name', DEVICE, 'netns', b.namespace],
+    ...endSteps(a, macA, b, macB),
+    ...endSteps(b, macB, a, macA),
   ];
 }
 
-/** Runs a program that the link needs. `what` begins the problem of a run that fails. */
-async function run(what: string, [program, args, input]: Step): Promise<Result<string>> {
-  const result = await runProgram(program, args, input);
-  if (result.ok) return result;
-  return refusal(
-    result.isMissing ? `${program} is not installed: ${INSTALL[program]}` : `${what}: ${result.problem}`,
-  );
+/** Runs `ip`. `what` begins the problem of a run that fails. */
+async function runIp(what: string, args: readonly string[]): Promise<Result> {
+  const result = await runProgram('ip', args);
+  if (result.ok) return DONE;
+  return refusal(result.isMissing ? INSTALL_IP : `${what}: ${result.problem}`);
 }
 
 /** Whether this host can have such a link. */
@@ -119,11 +102,7 @@ async function checkRequirements(ipv6: boolean): Promise<Result> {
   if (!existsSync('/proc/self/ns/net'))
     return refusal('this kernel has no network namespaces (CONFIG_NET_NS)');
   if (ipv6 && !existsSync('/proc/net/if_inet6')) return refusal('this kernel has no IPv6: use IPv4');
-  for (const program of ['ip', 'nft'] as const) {
-    const version = await run(`${program} does not run`, [program, ['-V']]);
-    if (!version.ok) return version;
-  }
-  return DONE;
+  return runIp('ip does not run', ['-V']);
 }
 
 /**
@@ -131,24 +110,24 @@ async function checkRequirements(ipv6: boolean): Promise<Result> {
  * several segments, and one drop would lose them all.
  */
 async function sendSingleSegments(end: LinkEnd): Promise<void> {
-  // Kernels and iproute2 before 4.16 have no such option. The link works without it, but counts of segments differ.
-  await runProgram('ip', ['-n', end.namespace, 'link', 'set', DEVICE, 'gso_max_segs', '1']);
+  const limited = await runProgram('ip', ['-n', end.namespace, 'link', 'set', DEVICE, 'gso_max_segs', '1']);
+  if (limited.ok) return;
+  // Kernels and iproute2 before 4.16 have no such option, and make such packets only for a device that can send them.
+  // The link works without either program, but counts of segments differ.
+  const off = ['tso', 'off', 'gso', 'off', 'gro', 'off'];
+  await runProgram('ip', ['netns', 'exec', end.namespace, 'ethtool', '-K', DEVICE, ...off]);
 }
 
-async function countDropped(end: LinkEnd): Promise<number> {
-  const result = await runProgram('ip', ['netns', 'exec', end.namespace, 'nft', 'list', 'counters']);
-  return result.ok ? Number(/packets (\d+)/.exec(result.value)?.[1] ?? 0) : 0;
-}
+const lossyEnd = ({ namespace }: LinkEnd): LossyEnd => ({ namespace, device: DEVICE });
 
-async function build(a: LinkEnd, b: LinkEnd, loss: number): Promise<Result> {
-  for (const step of linkSteps(a, b, loss)) {
-    const [program, args] = step;
-    const result = await run(`${program} ${args.join(' ')}`, step);
+async function build(a: LinkEnd, b: LinkEnd, loss: number): Promise<Result<LossWay>> {
+  for (const args of linkSteps(a, b)) {
+    const result = await runIp(`ip ${args.join(' ')}`, args);
     if (!result.ok) return result;
   }
   await sendSingleSegments(a);
   await sendSingleSegments(b);
-  return DONE;
+  return losePackets([lossyEnd(a), lossyEnd(b)], loss);
 }
 
 /**
@@ -166,10 +145,11 @@ export async function createLossyLink(options: LossyLinkOptions): Promise<Result
     await remove();
     return built;
   }
+  const lossWay = built.value;
   return success({
     a,
     b,
-    droppedPackets: async () => (await countDropped(a)) + (await countDropped(b)),
+    droppedPackets: async () => (await lossWay.count(lossyEnd(a))) + (await lossWay.count(lossyEnd(b))),
     close: remove,
   });
 }
