@@ -129,6 +129,17 @@ static inline bool ktc_tracepoint_is_ambiguous(char *name)
 #endif
 
 /*
+ * How a connection is seen that accept(2) returns. security_sock_graft() is called for each of them, and there its
+ * entry tells all that the return of inet_csk_accept() does, also of tasks that wait in accept() already. Without
+ * CONFIG_SECURITY_NETWORK it is an empty inline function.
+ */
+#ifdef CONFIG_SECURITY_NETWORK
+#define KTC_ACCEPT(entry, at_return) entry
+#else
+#define KTC_ACCEPT(entry, at_return) at_return
+#endif
+
+/*
  * Waits until every CPU has left the code that it runs now without being preempted, and on a preemptible kernel every
  * task: a trampoline of ftrace calls its user with preemption on. Since 5.1 (HAS_SYNCHRONIZE_SCHED before) one grace
  * period is for both kinds of RCU readers.

@@ -96,8 +96,20 @@ static void on_loss_probe(const struct pt_regs *regs)
 		trace_tcp_send_loss_probe(sk, skb, new_data);
 }
 
+/*
+ * accept(2) gives the socket of the connection to its acceptor, whose task runs, in the order and with the locks
+ * that inet_accept() has taken. Sockets of every family come by here; a protocol's number means TCP in two of them.
+ */
+static void __maybe_unused on_graft(const struct pt_regs *regs)
+{
+	const struct sock *sk = ktc_arg1(regs);
+
+	if ((sk->sk_family == AF_INET || sk->sk_family == AF_INET6) && sk->sk_protocol == IPPROTO_TCP)
+		trace_inet_csk_accept(sk, NULL);
+}
+
 /* DCCP accepts by the same function. */
-static int on_accepted(struct kretprobe_instance *instance, struct pt_regs *regs)
+static int __maybe_unused on_accepted(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	const struct sock *sk = (const struct sock *)regs_return_value(regs);
 
@@ -131,7 +143,7 @@ static void on_retransmit_synack(const struct pt_regs *regs)
 }
 
 /*
- * Each task that waits in accept() holds one instance until it returns, so this bounds the tasks that may
+ * Of the kretprobe. Each task that waits in accept() holds one instance until it returns, so this bounds the tasks that may
  * wait at the same time without a missed event. An instance is 40 to 64 bytes and exists only while the
  * event is enabled; newer kernels add an array of this many pointers for each CPU.
  */
@@ -163,7 +175,8 @@ static struct ktc_hook ktc_hooks[] = {
 	KTC_ENTRY(tcp_set_state, tcp_set_state, on_set_state),
 	KTC_ENTRY(tcp_retransmit_skb, tcp_retransmit_skb, on_retransmit),
 	KTC_ENTRY(tcp_send_loss_probe, tcp_send_loss_probe, on_loss_probe),
-	KTC_RETURN(inet_csk_accept, inet_csk_accept, on_accepted, KTC_MAX_ACCEPTORS),
+	KTC_ACCEPT(KTC_ENTRY(inet_csk_accept, security_sock_graft, on_graft),
+		   KTC_RETURN(inet_csk_accept, inet_csk_accept, on_accepted, KTC_MAX_ACCEPTORS)),
 	KTC_ENTRY(tcp_send_reset, tcp_v4_send_reset, on_send_reset),
 	KTC_ENTRY(tcp_send_reset, tcp_v6_send_reset, on_send_reset),
 	KTC_ENTRY(tcp_send_reset, tcp_send_active_reset, on_send_active_reset),
@@ -217,6 +230,30 @@ static struct ftrace_ops ktc_ops = {
 /* Functions in the filter of ktc_ops, which is registered while there are any: no filter means every function. */
 static unsigned int ktc_filtered;
 
+/*
+ * ftrace dies, for good, when it finds code that it did not expect (ftrace_bug()), which may be the fault of any
+ * module. From then on it refuses to patch anything, so its calls stay in the hooked functions and lead here: this
+ * code and ktc_ops have to stay as well.
+ */
+static void ktc_pin(int err)
+{
+	static bool pinned;
+
+	if (pinned)
+		return;
+	pinned = true;
+	__module_get(THIS_MODULE);
+	pr_err("ftrace is dead and does not release its hooks (%d): this module stays until the host reboots\n", err);
+}
+
+static void ktc_unfilter(struct ktc_hook *hook)
+{
+	const int err = ftrace_set_filter_ip(&ktc_ops, hook->address, 1, 0);
+
+	if (err == -ENODEV)
+		ktc_pin(err);
+}
+
 static int ktc_entry_on(struct ktc_hook *hook)
 {
 	int err = ftrace_set_filter_ip(&ktc_ops, hook->address, 0, 0);
@@ -226,7 +263,7 @@ static int ktc_entry_on(struct ktc_hook *hook)
 	if (ktc_filtered == 0) {
 		err = register_ftrace_function(&ktc_ops);
 		if (err) {
-			ftrace_set_filter_ip(&ktc_ops, hook->address, 1, 0);
+			ktc_unfilter(hook);
 			return err;
 		}
 	}
@@ -234,13 +271,18 @@ static int ktc_entry_on(struct ktc_hook *hook)
 	return 0;
 }
 
-/* Removing the last one waits until no handler runs any more. */
+/* Removing the last one waits until no handler runs any more. Where ftrace refuses that, the filter stays as it is. */
 static void ktc_entry_off(struct ktc_hook *hook)
 {
+	int err = 0;
+
 	ktc_filtered--;
 	if (ktc_filtered == 0)
-		unregister_ftrace_function(&ktc_ops);
-	ftrace_set_filter_ip(&ktc_ops, hook->address, 1, 0);
+		err = unregister_ftrace_function(&ktc_ops);
+	if (err)
+		ktc_pin(err);
+	else
+		ktc_unfilter(hook);
 }
 
 /* Whether this kernel has the function and lets it be hooked. No symbol lookup is exported on all kernels. */
@@ -323,9 +365,11 @@ static void ktc_hook_off(struct ktc_hook *hook)
 	if (hook->entered) {
 		ktc_entry_off(hook);
 	} else {
-		/* Waits until no handler runs any more. */
+		/* Waits until no handler runs any more, and clears the address where the probe could not be removed. */
 		unregister_kretprobe(&hook->probe);
 		hook->missed = ktc_missed(hook);
+		if (!hook->probe.kp.addr)
+			ktc_pin(-ENODEV);
 	}
 	hook->on = false;
 }
@@ -494,7 +538,7 @@ static int __init ktc_init(void)
 	if (err)
 		return err;
 	if (length == 0) {
-		pr_err("none of the functions to probe exists in this kernel\n");
+		pr_err("none of the functions to probe can be hooked in this kernel\n");
 		return -ENOENT;
 	}
 	pr_info("api %d, events %s\n", KTC_API, names);

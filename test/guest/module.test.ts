@@ -61,7 +61,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
           '/link.sh': join(support, 'link.sh'),
           '/module-agent.sh': join(support, 'module-agent.sh'),
           '/tcp_trace.ko': module,
-          '/other-api.ko': buildGuestModule(kernel, 3),
+          '/other-api.ko': buildGuestModule(kernel, 'newer-api'),
           '/other-kernel.ko': buildGuestModule(kernel === '6.1' ? '6.12' : '6.1'),
           '/connections': await compile('connections'),
         },
@@ -281,7 +281,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
       expect(output('check-with')).toMatch(/^probe inet_csk_accept +ok +on$/m);
       expect(output('status')).toMatch(/^tcp_send_loss_probe +tcp_send_loss_probe +on +ftrace +0$/m);
       expect(output('metrics')).toMatch(
-        /^ktc_module_probe\{function="inet_csk_accept",state="on",way="ftrace"\} 1/m,
+        /^ktc_module_probe\{function="security_sock_graft",state="on",way="ftrace"\} 1/m,
       );
       expect(output('metrics')).toMatch(/^ktc_module_missed_calls_total\{function="tcp_set_state"\} 0/m);
     });

@@ -1,4 +1,5 @@
-/** tcp_trace.ko for a guest, built from kmodule/ as `ktc module build` does it. */
+/** Kernel modules for a guest: tcp_trace.ko, built from kmodule/ as `ktc module build` does it, and a helper of tests. */
+import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/source/module/build.ts';
@@ -6,29 +7,54 @@ import type { GuestKernel } from '../guest.ts';
 
 const repository = join(import.meta.dirname, '../../..');
 
-/**
- * Path of the module, built anew; as if from sources with another API version when `api` says so. The guest's kernel
- * must have been fetched (`guestUnavailable`).
- */
-export function buildGuestModule(kernel: GuestKernel, api?: number): string {
+/** Other modules of the same sources, by the change of a source file that makes them. */
+const VARIANTS = {
+  /** Of an API that this agent does not know. */
+  'newer-api': { file: 'tcp_trace.c', from: /^#define KTC_API .*$/m, to: '#define KTC_API 3' },
+  /** As for a kernel without CONFIG_SECURITY_NETWORK. */
+  kretprobe: { file: 'compat.h', from: /^#ifdef CONFIG_SECURITY_NETWORK$/m, to: '#ifdef KTC_NEVER' },
+} as const;
+
+/** Where a guest has the modules of its kernel; the kernel must have been fetched (`guestUnavailable`). */
+function modulesOf(kernel: GuestKernel): { release: string; headers: string } {
   const modules = join(repository, '.cache/guest', kernel, 'lib/modules');
   const [release = ''] = readdirSync(modules);
-  const directory = join(repository, '.cache/module', api === undefined ? kernel : `${kernel}-api-${api}`);
+  return { release, headers: join(modules, release, 'build') };
+}
+
+/** Path of the module, or of a variant, built anew. */
+export function buildGuestModule(kernel: GuestKernel, variant?: keyof typeof VARIANTS): string {
+  const { release, headers } = modulesOf(kernel);
+  const directory = join(
+    repository,
+    '.cache/module',
+    variant === undefined ? kernel : `${kernel}-${variant}`,
+  );
   const sources = join(directory, 'sources');
   cpSync(join(repository, 'kmodule'), sources, { recursive: true });
-  if (api !== undefined) {
-    const main = join(sources, 'tcp_trace.c');
-    writeFileSync(
-      main,
-      readFileSync(main, 'utf8').replace(/^#define KTC_API .*$/m, `#define KTC_API ${api}`),
-    );
+  if (variant !== undefined) {
+    const { file, from, to } = VARIANTS[variant];
+    const path = join(sources, file);
+    const text = readFileSync(path, 'utf8');
+    if (!from.test(text)) throw new Error(`${file} has nothing to change for ${variant}`);
+    writeFileSync(path, text.replace(from, to));
   }
-  const built = buildModule({
-    sources,
-    kernel: release,
-    headers: join(modules, release, 'build'),
-    output: join(directory, 'tcp_trace.ko'),
-  });
+  const built = buildModule({ sources, kernel: release, headers, output: join(directory, 'tcp_trace.ko') });
   if (!built.ok) throw new Error(built.problem);
   return built.value;
+}
+
+/** Path of a module that kills ftrace in the kernel that loads it. */
+export function buildKillFtrace(kernel: GuestKernel): string {
+  const directory = join(repository, '.cache/module', `${kernel}-kill-ftrace`);
+  cpSync(join(import.meta.dirname, 'kill-ftrace'), directory, { recursive: true });
+  const words = [
+    '-C',
+    modulesOf(kernel).headers,
+    `M=${directory}`,
+    'CONFIG_DEBUG_INFO_BTF_MODULES=',
+    'modules',
+  ];
+  execFileSync('make', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  return join(directory, 'kill_ftrace.ko');
 }
