@@ -29,6 +29,19 @@
 #error "tcp_trace needs a kernel with CONFIG_KRETPROBES, CONFIG_DYNAMIC_FTRACE_WITH_REGS and CONFIG_EVENT_TRACING"
 #endif
 
+/*
+ * Kernels that are known to be bad for this module, with the commit that mends them.
+ *
+ * d25e37d89dd2 ("tracepoint: Optimize using static_call()", 5.10) let a tracepoint's user be called with the data of
+ * another one while users come and go. Mended by 231264d6927f ("tracepoint: Fix static call function vs data state
+ * mismatch") in 5.14, and in 5.13.10 and 5.10.58.
+ */
+#define KTC_KERNEL_FROM_TO(from, before) (LINUX_VERSION_CODE >= (from) && LINUX_VERSION_CODE < (before))
+#if KTC_KERNEL_FROM_TO(KERNEL_VERSION(5, 10, 0), KERNEL_VERSION(5, 10, 58)) ||	\
+	KTC_KERNEL_FROM_TO(KERNEL_VERSION(5, 11, 0), KERNEL_VERSION(5, 13, 10))
+#error "tracepoints of this kernel may crash it (mended by commit 231264d6927f): use 5.10.58, 5.13.10 or newer"
+#endif
+
 /* What ftrace hands to its users: registers, since 5.11 wrapped (HAVE_DYNAMIC_FTRACE_WITH_ARGS). */
 #ifdef HAS_FTRACE_REGS
 typedef struct ftrace_regs ktc_ftrace_regs;

@@ -562,3 +562,5 @@ MODULE_AUTHOR("KTC agent contributors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("1.1.0");
 MODULE_INFO(ktc_api, __stringify(KTC_API));
+/* The sources that this was built from: see Kbuild. */
+MODULE_INFO(ktc_source, __stringify(KTC_SOURCE));

@@ -1,5 +1,6 @@
 /** kmodule/ compiles for every kernel whose headers this machine can have, without a word from compiler or sparse. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   cpSync,
@@ -67,6 +68,11 @@ describe.each(KERNELS)('for Linux %s, kmodule/', (kernel) => {
       expect(output).toMatch(/CHECK .*tcp_trace\.c/);
       expect(readModuleInfo(join(folder, 'tcp_trace.ko'), 'vermagic')?.split(' ')[0]).toBe(release());
       expect(readModuleInfo(join(folder, 'tcp_trace.ko'), 'ktc_api')).toBe('2');
+      const sources = createHash('sha256');
+      for (const name of ['compat.h', 'flow.h', 'tcp_trace_events.h', 'tcp_trace.c'])
+        sources.update(readFileSync(join(repository, 'kmodule', name)));
+      const hash = sources.digest('hex').slice(0, 16);
+      expect(readModuleInfo(join(folder, 'tcp_trace.ko'), 'ktc_source')).toBe(hash);
     });
 
     test('installs where no weak-updates link goes, and refuses another kernel', () => {
@@ -88,6 +94,20 @@ describe.each(KERNELS)('for Linux %s, kmodule/', (kernel) => {
       expect(complaints(check(faulty).output).join()).toMatch(/ktc_not_static.*static/);
     });
   });
+});
+
+test('compat.h refuses kernels that are known to be bad, and no other', () => {
+  const compat = readFileSync(join(repository, 'kmodule/compat.h'), 'utf8');
+  const [conditions = ''] = /#define KTC_KERNEL_FROM_TO[\s\S]*?#endif\n/.exec(compat) ?? [];
+  const refusal = (version: string) => {
+    const source = `#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n${conditions}`;
+    const words = ['-E', '-x', 'c', `-DLINUX_VERSION_CODE=KERNEL_VERSION(${version})`, '-'];
+    return spawnSync('gcc', words, { input: source, encoding: 'utf8' }).stderr;
+  };
+  for (const bad of ['5,10,0', '5,10,57', '5,11,0', '5,12,19', '5,13,9'])
+    expect(refusal(bad)).toContain('tracepoints of this kernel may crash it (mended by commit 231264d6927f)');
+  for (const good of ['3,10,0', '5,9,255', '5,10,58', '5,13,10', '5,14,0', '6,1,0', '6,12,117'])
+    expect(refusal(good)).toBe('');
 });
 
 describe('configure/ asks each question in both directions:', () => {
