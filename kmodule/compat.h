@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
+#include <linux/security.h>
 #include <linux/string.h>
 #include <linux/version.h>
 #include <net/net_namespace.h>
@@ -147,6 +148,8 @@ static inline bool ktc_tracepoint_is_ambiguous(char *name)
  * CONFIG_SECURITY_NETWORK it is an empty inline function.
  */
 #ifdef CONFIG_SECURITY_NETWORK
+/* Declared once more so that the build breaks where it has got other arguments than those that are read. */
+void security_sock_graft(struct sock *sk, struct socket *parent);
 #define KTC_ACCEPT(entry, at_return) entry
 #else
 #define KTC_ACCEPT(entry, at_return) at_return

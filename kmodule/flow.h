@@ -5,8 +5,8 @@
  * by being added here.
  *
  * Nothing here takes a lock or a reference. The callers of the probed functions hold a reference to the
- * socket, and all of them but accept and reset hold its lock. Where they do not, only members are read
- * that are set before the socket can be found, and sk_state, which is volatile.
+ * socket, and all of them but reset (and the kretprobe of accept) hold its lock. Where they do not, only
+ * members are read that are set before the socket can be found, and sk_state, which is volatile.
  */
 #ifndef KTC_FLOW_H
 #define KTC_FLOW_H

@@ -97,8 +97,8 @@ static void on_loss_probe(const struct pt_regs *regs)
 }
 
 /*
- * accept(2) gives the socket of the connection to its acceptor, whose task runs, in the order and with the locks
- * that inet_accept() has taken. Sockets of every family come by here; a protocol's number means TCP in two of them.
+ * Called for what accept(2) is about to return, in the acceptor's task, by inet_accept(), which holds the socket's
+ * lock. Sockets of every family come by here; the protocol's number means TCP in two of them.
  */
 static void __maybe_unused on_graft(const struct pt_regs *regs)
 {
@@ -143,9 +143,9 @@ static void on_retransmit_synack(const struct pt_regs *regs)
 }
 
 /*
- * Of the kretprobe. Each task that waits in accept() holds one instance until it returns, so this bounds the tasks that may
- * wait at the same time without a missed event. An instance is 40 to 64 bytes and exists only while the
- * event is enabled; newer kernels add an array of this many pointers for each CPU.
+ * Of the kretprobe. Each task that waits in accept() holds one instance until it returns, so this bounds the
+ * tasks that may wait at the same time without a missed event. An instance is 40 to 64 bytes and exists only
+ * while the event is enabled; newer kernels add an array of this many pointers for each CPU.
  */
 #define KTC_MAX_ACCEPTORS 1024
 
