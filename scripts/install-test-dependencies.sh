@@ -1,6 +1,6 @@
 #!/bin/bash
 # Brings what the system tests need beyond npm: Debian packages, the jars of a real Kafka broker, and a real
-# OpenTelemetry Collector.
+# OpenTelemetry Collector, Ansible, and the roots of the hosts that it manages.
 # Does nothing, quickly, when all of it is there.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -15,6 +15,7 @@ packages=(
   gcc libc6-dev make libelf1 sparse kmod linux-perf  # traffic programs; the module for those kernels, and its stress
   default-jre-headless maven           # the Kafka broker
   qemu-user-static                     # the packaged Node.js on an old CPU
+  debootstrap netcat-openbsd openssh-client python3-venv  # hosts, and Ansible to manage them
   shellcheck
 )
 
@@ -44,7 +45,27 @@ build_collector() {
   echo "$stamp" >"$target/stamp"
 }
 
+install_ansible() {
+  local requirements=test/support/host/requirements.txt target=.cache/ansible
+  cmp --silent "$requirements" "$target/requirements.txt" && return 0
+  echo "installing Ansible and its linters into $target"
+  rm -rf "$target"
+  mkdir -p "$target"
+  # Debian's Python: another one of the tester's may be removed. The copied list is the mark of success.
+  /usr/bin/python3 -m venv "$target/venv"
+  "$target/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+  cp "$requirements" "$target/requirements.txt"
+}
+
+make_host_roots() {
+  ((EUID == 0)) || { echo "not root, no roots of hosts: their tests will be skipped"; return 0; }
+  scripts/make-host-root.sh bullseye
+  scripts/make-host-root.sh bookworm
+}
+
 install_packages "${packages[@]}"
 packaging/install-build-dependencies.sh
 install_kafka
 build_collector
+install_ansible
+make_host_roots
