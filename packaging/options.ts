@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { PackagingFault, run } from './process.ts';
 
-export const FORMATS = ['tarball'] as const;
+export const FORMATS = ['tarball', 'rpm', 'deb'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface PackageOptions {
@@ -25,7 +25,7 @@ export const USAGE = `Usage: packaging/package.ts [options]
 Builds the packages. \`make package\` installs what that needs, and runs this.
 
 Options:
-      --format FORMAT     tarball; may be repeated (all)
+      --format FORMAT     tarball, rpm or deb; may be repeated (all three)
       --version VERSION   the version (of package.json)
       --output DIR        where the packages go (dist)
       --level 0..9        how hard they are compressed (6)
@@ -64,6 +64,9 @@ export function readOptions(words: readonly string[]): PackageOptions | null {
     signingKey: process.env['KTC_RPM_SIGNING_KEY'] || null,
   };
 }
+
+/** As RPM and dpkg order versions: what stands behind a tilde comes before the version without it. */
+export const packageVersion = ({ version }: PackageOptions): string => version.replaceAll('-', '~');
 
 function epochOfSources(): number {
   const given = process.env['SOURCE_DATE_EPOCH'];

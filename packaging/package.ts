@@ -1,14 +1,18 @@
 /** Builds the packages of the agent: see docs/packaging.md. */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { buildDeb } from './deb.ts';
 import { type Format, type PackageOptions, readOptions, USAGE } from './options.ts';
 import { PackagingFault } from './process.ts';
+import { buildRpm } from './rpm.ts';
 import { sha256Of } from './runtime.ts';
 import { buildTarball } from './tarball.ts';
 import { makeParts, type Parts } from './tree.ts';
 
 const BUILDERS: Readonly<Record<Format, (parts: Parts, options: PackageOptions) => string>> = {
   tarball: buildTarball,
+  rpm: buildRpm,
+  deb: buildDeb,
 };
 
 async function buildPackages(options: PackageOptions): Promise<void> {

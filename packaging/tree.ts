@@ -12,10 +12,11 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { bundle, launcher } from '../scripts/bundle.ts';
 import type { PackageOptions } from './options.ts';
 import { run } from './process.ts';
@@ -34,6 +35,7 @@ export interface Parts {
 }
 
 const WORK = '.cache/package';
+const UNITS = ['ktc-agent.service', 'ktc-module.service'];
 
 export async function makeParts({ version }: PackageOptions): Promise<Parts> {
   mkdirSync(WORK, { recursive: true });
@@ -93,6 +95,36 @@ export function stageTree(root: string, prefix: string, parts: Parts, options: P
       );
   writeSbom(at('share/ktc-agent/sbom.cdx.json'), parts, options);
   normalize(root, options.epoch);
+}
+
+export interface HostFiles {
+  /** Where the operator's switches are. */
+  readonly switchFile: string;
+  /** Which of the two sets of drop-ins. */
+  readonly dropIns: '219' | 'newer';
+}
+
+/** Writes what the RPM and the Debian package have besides the release: units, configuration, directories. */
+export function stageHostFiles(
+  root: string,
+  { switchFile, dropIns }: HostFiles,
+  { epoch }: PackageOptions,
+): void {
+  const at = (path: string) => join(root, path);
+  const units = at('usr/lib/systemd/system');
+  const directories = ['etc/ktc/conf.d', 'var/lib/ktc/spool', 'var/log/ktc', 'usr/src', dirname(switchFile)];
+  for (const directory of directories) mkdirSync(at(directory), { recursive: true });
+  cpSync(join('packaging/systemd', dropIns), join(units, 'ktc-agent.service.d'), { recursive: true });
+  for (const name of UNITS) copyFileSync(join('packaging/systemd', name), join(units, name));
+  copyFileSync('config/agent.json', at('etc/ktc/agent.json'));
+  copyFileSync('packaging/etc/ktc-agent', at(switchFile));
+  // Where DKMS looks for sources.
+  const dkms = readFileSync('kmodule/dkms.conf', 'utf8');
+  const [name = '', version = ''] = ['NAME', 'VERSION'].map(
+    (key) => new RegExp(`^PACKAGE_${key}="(.*)"`, 'm').exec(dkms)?.[1],
+  );
+  symlinkSync('../lib/ktc-agent/kmodule', at(`usr/src/${name}-${version}`));
+  normalize(root, epoch);
 }
 
 /** What a build of the module has left in a checkout is none of its sources. */

@@ -1,6 +1,6 @@
 /** Builds the packages for tests, quickly: lightly compressed, otherwise as `make package` builds them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,4 +42,17 @@ export function fileIn(directory: string, ending: string): string {
   const found = readdirSync(directory).filter((name) => name.endsWith(ending));
   if (found.length !== 1) throw new Error(`${directory} has ${found.length} files *${ending}`);
   return join(directory, found[0] ?? '');
+}
+
+/** An RPM that provides what the agent's requires of EL7, for a database of rpm on a host that is another. Gives its path. */
+export function buildEl7Base(directory: string): string {
+  const spec = join(directory, 'el7-base.spec');
+  const provides = ['/bin/sh', 'shadow-utils', 'systemd'].map((name) => `Provides: ${name}\n`).join('');
+  const fields =
+    'Name: el7-base\nVersion: 7.5\nRelease: 1\nSummary: What EL7 has\nLicense: MIT\nBuildArch: noarch\n';
+  writeFileSync(spec, `${fields}${provides}%description\nFor tests.\n%files\n`);
+  const define = (name: string, value: string) => ['--define', `${name} ${value}`];
+  const where = [...define('_topdir', directory), ...define('_rpmdir', directory)];
+  execFileSync('rpmbuild', [...where, '--target', 'noarch', '-bb', spec], { stdio: 'pipe' });
+  return join(directory, 'noarch/el7-base-7.5-1.noarch.rpm');
 }
