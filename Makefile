@@ -21,7 +21,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --engine-strict=false --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
-bin/ktc: node_modules/.package-lock.json scripts/build.ts scripts/bundle.ts $(SOURCES)
+bin/ktc: node_modules/.package-lock.json scripts/build.ts scripts/bundle.ts scripts/report-page.ts $(SOURCES)
 	@scripts/check-node.sh $(NODE)
 	@$(NODE) --no-warnings scripts/build.ts
 
@@ -39,6 +39,7 @@ test-dependencies: node_modules/.package-lock.json
 
 lint: node_modules/.package-lock.json ## Type check, biome, shellcheck
 	$(BIN)/tsc
+	$(BIN)/tsc --project src/report/page
 	$(BIOME) check --error-on-warnings
 	@if command -v shellcheck >/dev/null; then git grep -lE "^#!.*(bash|/sh)" | xargs --no-run-if-empty shellcheck --external-sources; fi
 

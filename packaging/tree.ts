@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { bundle, launcher } from '../scripts/bundle.ts';
+import { bundle, launcher, REPORT_PAGE } from '../scripts/bundle.ts';
 import type { PackageOptions } from './options.ts';
 import { run } from './process.ts';
 import { type Component, provideRuntime, type Runtime } from './runtime.ts';
@@ -73,6 +73,7 @@ export function stageTree(root: string, prefix: string, parts: Parts, options: P
     mkdirSync(at(directory), { recursive: true });
   stageRuntime(home, prefix, parts.runtime);
   copyFileSync(parts.program, join(home, 'ktc.cjs'));
+  copyFileSync(join(dirname(parts.program), REPORT_PAGE), join(home, REPORT_PAGE));
   copyFileSync(parts.notifyExec, join(home, 'notify-exec'));
   copyFileSync('test/recordings/linux-6.18.ktcrec', join(home, 'sample.ktcrec'));
   cpSync('kmodule', join(home, 'kmodule'), { recursive: true, filter: isSource });

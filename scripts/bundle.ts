@@ -1,12 +1,21 @@
 /** The agent as one JavaScript file, and the launcher that runs it: for a checkout's bin/ and for the packages. */
-import { build } from 'esbuild';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { makeReportPage } from './report-page.ts';
+
+/** The file beside the bundle; src/cli/report.ts looks for it there. */
+export const REPORT_PAGE = 'report.html';
 
 export interface BundleOptions {
   readonly output: string;
   readonly version: string;
 }
 
-/** Writes the bundle. Gives the files of node_modules whose code is in it, relative to the root of the repository. */
+/**
+ * Writes the bundle, and beside it the page that `ktc report` fills. Gives the files of node_modules whose code is in them,
+ * relative to the root of the repository.
+ */
 export async function bundle({ output, version }: BundleOptions): Promise<string[]> {
   const { metafile } = await build({
     entryPoints: ['src/cli/main.ts'],
@@ -21,7 +30,13 @@ export async function bundle({ output, version }: BundleOptions): Promise<string
     logLevel: 'warning',
     metafile: true,
   });
-  const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+  const page = await makeReportPage();
+  writeFileSync(join(dirname(output), REPORT_PAGE), page.html);
+  return [metafile, ...page.metafiles].flatMap(modulesOf);
+}
+
+function modulesOf({ outputs }: Metafile): string[] {
+  const used = Object.values(outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0),
   );
   return used.map(([path]) => path).filter((path) => path.startsWith('node_modules/'));

@@ -9,6 +9,7 @@ import { EXIT, fail, print } from './exit.ts';
 import { moduleCommand } from './module.ts';
 import { recordCommand } from './record.ts';
 import { replayCommand } from './replay.ts';
+import { reportCommand } from './report.ts';
 import { runCommand } from './run.ts';
 import { spoolCommand } from './spool.ts';
 import { statusCommand } from './status.ts';
@@ -32,6 +33,7 @@ Commands:
   module    build, load, unload or look at the kernel module tcp_trace.ko
   record    keep what the kernel says in a file
   replay    give a recording again, without root
+  report    one page of events: who causes the retransmits, where, since when
 
 What one types after logging in to a host:
 ${toolLines}
@@ -50,6 +52,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   module: moduleCommand,
   record: recordCommand,
   replay: replayCommand,
+  report: reportCommand,
   ...toolCommands,
   top: topCommand,
   'demo-traffic': demoTrafficCommand,

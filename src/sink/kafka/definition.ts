@@ -3,12 +3,23 @@ import type { Secret } from '../../setting/secret.ts';
 import type { SinkDefinition } from '../definition.ts';
 import { tlsFilesOf } from '../tls-settings.ts';
 import { createKafkaSink } from './kafka.ts';
-import type { KafkaSasl } from './kafkajs/cluster.ts';
+import type { ClusterOptions, KafkaSasl } from './kafkajs/cluster.ts';
 import { checks, type KafkaConfig, type KafkaPath, type KafkaValues, keys, password } from './settings.ts';
 
 function saslOf({ sasl }: KafkaValues, secret: Secret | null): KafkaSasl | null {
   if (sasl.mechanism === 'none' || secret === null) return null;
   return { mechanism: sasl.mechanism, username: sasl.username, password: secret.reveal() };
+}
+
+/** How to reach the cluster: for the sink, and for who reads what it wrote. */
+export function clusterOptionsOf(settings: KafkaValues, secret: Secret | null): ClusterOptions {
+  return {
+    brokers: settings.brokers,
+    clientId: settings.client_id,
+    requestTimeoutMs: settings.request_timeout_ms,
+    tls: settings.tls.enabled ? tlsFilesOf(settings.tls) : null,
+    sasl: saslOf(settings, secret),
+  };
 }
 
 export const kafka = {
@@ -18,10 +29,9 @@ export const kafka = {
   create({ sink }, secrets, { host, eventKinds, log }) {
     const settings = sink.kafka;
     return createKafkaSink({
-      brokers: settings.brokers,
+      ...clusterOptionsOf(settings, secrets.kafka),
       topic: settings.topic,
       kinds: eventKinds,
-      clientId: settings.client_id,
       key: settings.key,
       record: {
         maxEvents: settings.format === 'json' ? 1 : settings.max_message_events,
@@ -31,11 +41,8 @@ export const kafka = {
       compression: settings.compression,
       compressionLevel: settings.compression_level,
       idempotent: settings.idempotent,
-      requestTimeoutMs: settings.request_timeout_ms,
       deliveryTimeoutMs: settings.delivery_timeout_ms,
       maxRequestBytes: settings.max_request_bytes,
-      tls: settings.tls.enabled ? tlsFilesOf(settings.tls) : null,
-      sasl: saslOf(settings, secrets.kafka),
       log,
     });
   },

@@ -68,6 +68,23 @@ declare module 'kafkajs/src/cluster/index.js' {
       definitions: ProduceDefinitions,
     ): (content: { acks: number; timeout: number; topicData: [] }) => Exchange;
     initProducerId(options: object): Promise<{ producerId: { toString(): string }; producerEpoch: number }>;
+    /** Decompressed and decoded; resolves without messages when none came in time. */
+    fetch(options: {
+      /** 1: only what is committed. */
+      isolationLevel: 0 | 1;
+      maxBytes: number;
+      topics: readonly {
+        topic: string;
+        partitions: readonly { partition: number; fetchOffset: string; maxBytes: number }[];
+      }[];
+    }): Promise<{
+      responses: readonly {
+        partitions: readonly {
+          partition: number;
+          messages: readonly { offset: string; value: Buffer | null }[];
+        }[];
+      }[];
+    }>;
   }
 
   export default class Cluster {
@@ -96,5 +113,12 @@ declare module 'kafkajs/src/cluster/index.js' {
     /** Connected, and logged in. */
     findBroker(which: { nodeId: number }): Promise<Broker>;
     findControllerBroker(): Promise<Broker>;
+    /** Of a time (milliseconds since 1970): the first message that is as late; -1 where there is none. */
+    fetchTopicsOffset(
+      topics: readonly ({
+        topic: string;
+        partitions: readonly { partition: number }[];
+      } & ({ fromBeginning: boolean } | { fromTimestamp: number }))[],
+    ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>;
   }
 }

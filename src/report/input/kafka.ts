@@ -1,0 +1,181 @@
+/**
+ * Events of a Kafka topic in a range of time. Reads each partition from an offset to an offset, without a consumer group:
+ * nothing is committed, and the right Read on the topic is all it needs.
+ */
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import kafkajs from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster/index.js';
+import type { Secret } from '../../setting/secret.ts';
+import { clusterOptionsOf } from '../../sink/kafka/definition.ts';
+import { createCalls } from '../../sink/kafka/kafkajs/calls.ts';
+import { type ClusterOptions, createClusterLink } from '../../sink/kafka/kafkajs/cluster.ts';
+import { typeOf } from '../../sink/kafka/kafkajs/errors.ts';
+import { judge } from '../../sink/kafka/kafkajs/faults.ts';
+import { requireTopics } from '../../sink/kafka/kafkajs/topics.ts';
+import type { KafkaValues } from '../../sink/kafka/settings.ts';
+import { type Chunk, type Input, inputRefusal } from './input.ts';
+
+export interface KafkaInputOptions {
+  /** Of the configuration's sink: how to reach the brokers. */
+  readonly settings: KafkaValues;
+  readonly secret: Secret | null;
+  readonly topic: string;
+  /** Seconds since 1970; Infinity for none. */
+  readonly sinceS: number;
+  readonly untilS: number;
+}
+
+/**
+ * A message is at most so much younger than its events, unless an agent waited longer for its sink: then its events are
+ * read only without --until.
+ */
+const DELAY_S = 3600;
+
+/** From a partition; the end is left out. */
+interface Piece {
+  readonly partition: number;
+  readonly leader: number;
+  next: bigint;
+  readonly end: bigint;
+  /** Answers one after the other without a message. */
+  empty: number;
+}
+
+const CONNECT_MS = 30_000;
+const FETCH_MS = 60_000;
+const FETCH_BYTES = 1 << 20;
+const MAX_EMPTY = 5;
+const NEWLINE = Buffer.from('\n');
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+export function kafkaInput({ settings, secret, topic, sinceS, untilS }: KafkaInputOptions): Input {
+  const options = clusterOptionsOf(settings, secret);
+  const problems: string[] = [];
+  return {
+    name: `topic ${topic} of ${options.brokers.join(',')}`,
+    async *read() {
+      const { CompressionTypes, CompressionCodecs } = kafkajs;
+      CompressionCodecs[CompressionTypes.ZSTD] = zstdCodec;
+      const calls = createCalls(options.brokers, SILENT);
+      let link: ReturnType<typeof createClusterLink> | null = null;
+      try {
+        link = createClusterLink(options, { debug() {}, onComplaint: calls.complain });
+        const { cluster } = link;
+        const pieces = await calls.run('connecting', CONNECT_MS, async () => {
+          await cluster.connect();
+          await requireTopics(cluster, [topic]);
+          return piecesOf(cluster, topic, sinceS, untilS);
+        });
+        for (const [leader, ofLeader] of Map.groupBy(pieces, (piece) => piece.leader)) {
+          for (;;) {
+            const due = ofLeader.filter(({ next, end, empty }) => next < end && empty < MAX_EMPTY);
+            if (due.length === 0) break;
+            yield* await calls.run('reading', FETCH_MS, () => fetchPieces(cluster, topic, leader, due));
+          }
+        }
+        for (const { partition, next, end } of pieces)
+          if (next < end)
+            problems.push(
+              `topic ${topic}, partition ${partition}: offsets ${next} to ${end} hold no messages`,
+            );
+      } catch (error) {
+        yield refusalOf(error, options, topic);
+      } finally {
+        calls.retire();
+        link?.cut();
+      }
+    },
+    problems: () => problems,
+  };
+}
+
+/** Where each partition begins and ends for the range. */
+async function piecesOf(cluster: Cluster, topic: string, sinceS: number, untilS: number): Promise<Piece[]> {
+  const metadata = cluster.findTopicPartitionMetadata(topic);
+  const partitions = metadata.map(({ partitionId }) => ({ partition: partitionId }));
+  const offsetsAt = async (where: { fromBeginning: boolean } | { fromTimestamp: number }) => {
+    const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, ...where }]);
+    return new Map(found?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
+  };
+  const ends = await offsetsAt({ fromBeginning: false });
+  const starts = await offsetsAt(
+    Number.isFinite(sinceS) ? { fromTimestamp: sinceS * 1000 } : { fromBeginning: true },
+  );
+  const stops = Number.isFinite(untilS)
+    ? await offsetsAt({ fromTimestamp: (untilS + DELAY_S) * 1000 })
+    : null;
+  return metadata.map(({ partitionId, leader }) => {
+    const end = ends.get(partitionId) ?? 0n;
+    // -1: there is no message as late as that.
+    const orEnd = (offset: bigint | undefined) => (offset === undefined || offset < 0n ? end : offset);
+    const next = orEnd(starts.get(partitionId));
+    return {
+      partition: partitionId,
+      leader,
+      next,
+      end: stops === null ? end : orEnd(stops.get(partitionId)),
+      empty: 0,
+    };
+  });
+}
+
+async function fetchPieces(
+  cluster: Cluster,
+  topic: string,
+  leader: number,
+  due: readonly Piece[],
+): Promise<Chunk[]> {
+  const broker = await cluster.findBroker({ nodeId: leader });
+  const { responses } = await broker.fetch({
+    isolationLevel: 1,
+    maxBytes: 8 * FETCH_BYTES,
+    topics: [
+      {
+        topic,
+        partitions: due.map(({ partition, next }) => ({
+          partition,
+          fetchOffset: next.toString(),
+          maxBytes: FETCH_BYTES,
+        })),
+      },
+    ],
+  });
+  const chunks: Chunk[] = [];
+  for (const { partition, messages } of responses.flatMap(({ partitions }) => partitions)) {
+    const piece = due.find((each) => each.partition === partition);
+    if (piece === undefined) continue;
+    const before = piece.next;
+    for (const { offset, value } of messages) {
+      const number = BigInt(offset);
+      // The broker gives whole batches, which may begin before the offset that was asked for.
+      if (number < piece.next || number >= piece.end) continue;
+      piece.next = number + 1n;
+      if (value !== null) chunks.push({ ok: true, value: Buffer.concat([value, NEWLINE]) });
+    }
+    piece.empty = piece.next === before ? piece.empty + 1 : 0;
+  }
+  return chunks;
+}
+
+const decompress = promisify(zlib.zstdDecompress);
+
+function zstdCodec() {
+  return {
+    compress: () => Promise.reject(new Error('a report writes nothing')),
+    decompress: (bytes: Buffer) => decompress(bytes),
+  };
+}
+
+function refusalOf(error: unknown, { brokers, sasl }: ClusterOptions, topic: string): Chunk {
+  if (typeOf(error) === 'TOPIC_AUTHORIZATION_FAILED') {
+    const who = sasl === null ? 'this client' : `user "${sasl.username}"`;
+    return inputRefusal(
+      'not_permitted',
+      `topic ${topic} of ${brokers.join(',')}: ${who} may not read; grant it Read and Describe on the topic`,
+    );
+  }
+  const verdict = judge(error, { brokers, topics: [topic], sasl });
+  if (verdict.kind !== 'retry') throw error;
+  return inputRefusal('unavailable', verdict.reason);
+}

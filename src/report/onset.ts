@@ -1,0 +1,44 @@
+/** Finds since when, or from when to when, something happens more often. */
+
+/** Slices, the end left out. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Twice this is beyond what chance gives with 300 slices to choose both ends from (a chi-square of more than 30). */
+const LEAST_GAIN = 15;
+/** People call it a change when it is several times as often. */
+const LEAST_FACTOR = 3;
+
+/** Less than this part of the time is no time before. */
+const LEAST_OUTSIDE = 0.05;
+
+/**
+ * The span in which the counts are higher than outside of it, by the likelihood of two constant rates against one (a
+ * scan statistic for Poisson counts). Null when no span stands out: less than three times as often, or by chance.
+ */
+export function findSpan(counts: readonly number[]): Span | null {
+  const sums = [0];
+  for (const count of counts) sums.push((sums.at(-1) ?? 0) + count);
+  const total = sums.at(-1) ?? 0;
+  const slices = counts.length;
+  let best: Span | null = null;
+  let bestGain = LEAST_GAIN;
+  for (let from = 0; from < slices; from++) {
+    for (let to = from + 1; to <= slices && to - from < slices; to++) {
+      const length = to - from;
+      if (slices - length < LEAST_OUTSIDE * slices) continue;
+      const inside = (sums[to] ?? 0) - (sums[from] ?? 0);
+      const outside = total - inside;
+      if (inside / length < (LEAST_FACTOR * outside) / (slices - length)) continue;
+      const gain = term(inside, length, total, slices) + term(outside, slices - length, total, slices);
+      if (gain > bestGain) [best, bestGain] = [{ from, to }, gain];
+    }
+  }
+  return best;
+}
+
+function term(count: number, length: number, total: number, slices: number): number {
+  return count === 0 ? 0 : count * Math.log((count * slices) / (length * total));
+}
