@@ -16,6 +16,7 @@ packages=(
   default-jre-headless maven           # the Kafka broker
   qemu-user-static                     # the packaged Node.js on an old CPU
   debootstrap netcat-openbsd openssh-client python3-venv  # hosts, and Ansible to manage them
+  chromium fonts-dejavu-core           # the page of ktc report
   shellcheck
 )
 

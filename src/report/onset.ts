@@ -1,5 +1,7 @@
 /** Finds since when, or from when to when, something happens more often. */
 
+import { median } from './median.ts';
+
 /** Slices, the end left out. */
 export interface Span {
   readonly from: number;
@@ -14,11 +16,20 @@ const LEAST_FACTOR = 3;
 /** Less than this part of the time is no time before. */
 const LEAST_OUTSIDE = 0.05;
 
+/** A slice with more than this times the median counts as that: one burst is not to hide a change that lasts. */
+const BURST_FACTOR = 2;
+
 /**
- * The span in which the counts are higher than outside of it, by the likelihood of two constant rates against one (a
- * scan statistic for Poisson counts). Null when no span stands out: less than three times as often, or by chance.
+ * The span in which the counts are higher than outside of it; null when no span stands out: less than three times as
+ * often, or by chance. A change that lasts is preferred to a short burst.
  */
 export function findSpan(counts: readonly number[]): Span | null {
+  const most = BURST_FACTOR * median(counts.filter((count) => count > 0));
+  return scan(counts.map((count) => Math.min(count, most))) ?? scan(counts);
+}
+
+/** By the likelihood of two constant rates against one: a scan statistic for Poisson counts. */
+function scan(counts: readonly number[]): Span | null {
   const sums = [0];
   for (const count of counts) sums.push((sums.at(-1) ?? 0) + count);
   const total = sums.at(-1) ?? 0;
@@ -26,9 +37,8 @@ export function findSpan(counts: readonly number[]): Span | null {
   let best: Span | null = null;
   let bestGain = LEAST_GAIN;
   for (let from = 0; from < slices; from++) {
-    for (let to = from + 1; to <= slices && to - from < slices; to++) {
+    for (let to = from + 1; to <= slices && to - from <= slices * (1 - LEAST_OUTSIDE); to++) {
       const length = to - from;
-      if (slices - length < LEAST_OUTSIDE * slices) continue;
       const inside = (sums[to] ?? 0) - (sums[from] ?? 0);
       const outside = total - inside;
       if (inside / length < (LEAST_FACTOR * outside) / (slices - length)) continue;

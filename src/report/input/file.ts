@@ -11,15 +11,13 @@ const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 /** A recording begins with the type of its first frame (src/source/recording/recording.ts), NDJSON with `{`. */
 const RECORDING = Buffer.from([1, 0]);
 
-const CHUNK_BYTES = 1 << 20;
-
 /** `program` runs `ktc`: node, its options, and the bundle. */
 export function fileInput(path: string, program: readonly string[]): Input {
   const problems: string[] = [];
   return {
     name: path,
     async *read() {
-      yield* readAny(createReadStream(path, { highWaterMark: CHUNK_BYTES }), path, () =>
+      yield* readAny(createReadStream(path), path, () =>
         replay(path, program, (problem) => problems.push(`${path}: ${problem}`)),
       );
     },

@@ -51,8 +51,7 @@ function peersSection({ peers, input }: ReportModel): Section {
         ? [
             {
               title: 'Address',
-              value: ({ row }: Peer) =>
-                row.host === null && row.ownership !== 'ambiguous' ? null : row.address,
+              value: ({ row }: Peer) => row.address || null,
             },
           ]
         : []),
@@ -80,7 +79,7 @@ function peersSection({ peers, input }: ReportModel): Section {
 function nameOfPeer({ row: { host, address, ownership } }: Peer): string {
   if (host !== null) return host;
   if (ownership === 'rest') return OWNERSHIP_WORDS.rest;
-  return ownership === 'ambiguous' ? `${OWNERSHIP_WORDS.ambiguous} (${address})` : address;
+  return ownership === 'ambiguous' ? OWNERSHIP_WORDS.ambiguous : address;
 }
 
 function hostsSection({ hosts }: ReportModel): Section {

@@ -14,6 +14,11 @@ describe('a span that stands out', () => {
     expect(findSpan([...varying(60), ...Array(10).fill(40), ...varying(60)])).toEqual({ from: 60, to: 70 });
   });
 
+  it('is the one that lasts, if there is a burst too', () => {
+    expect(findSpan([...varying(60), ...varying(60, 10), 300])).toEqual({ from: 61, to: 121 });
+    expect(findSpan([...varying(60), 300, ...varying(60)])).toEqual({ from: 60, to: 61 });
+  });
+
   it.each([
     ['nothing', Array(100).fill(0)],
     ['the same all the time', varying(240)],
