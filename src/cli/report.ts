@@ -34,7 +34,7 @@ Options:
       --json            headlines and all tables instead, for a script
       --since TIME      only events since then: 2h (ago), 14:02 (UTC, today), 2026-11-29T14:02:00Z
       --until TIME      only events before then
-      --topic TOPIC     read this topic, from --since to --until; may be repeated
+      --topic TOPIC     read this topic, from --since to its end; may be repeated
       --brokers LIST    of these brokers (host:port,host:port) instead of those of the configuration
       --peers N         peers with a row of their own, those with the most retransmits; default 5000
 ${configOptionsHelp}  -h, --help            show this help
@@ -131,7 +131,7 @@ function openTopics({ config, set = [], topic, brokers }: Values, times: Times):
     secrets,
   } = loaded.value;
   return topic.map((name) =>
-    kafkaInput({ settings: sink.kafka, secret: secrets.kafka, topic: name, ...times }),
+    kafkaInput({ settings: sink.kafka, secret: secrets.kafka, topic: name, sinceS: times.sinceS }),
   );
 }
 

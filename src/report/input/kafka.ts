@@ -1,5 +1,5 @@
 /**
- * Events of a Kafka topic in a range of time. Reads each partition from an offset to an offset, without a consumer group:
+ * Events of a Kafka topic since a time. Reads each partition from an offset to its present end, without a consumer group:
  * nothing is committed, and the right Read on the topic is all it needs.
  */
 import { promisify } from 'node:util';
@@ -21,16 +21,9 @@ export interface KafkaInputOptions {
   readonly settings: KafkaValues;
   readonly secret: Secret | null;
   readonly topic: string;
-  /** Seconds since 1970; Infinity for none. */
+  /** Seconds since 1970; -Infinity for everything. */
   readonly sinceS: number;
-  readonly untilS: number;
 }
-
-/**
- * A message is at most so much younger than its events, unless an agent waited longer for its sink: then its events are
- * read only without --until.
- */
-const DELAY_S = 3600;
 
 /** From a partition; the end is left out. */
 interface Piece {
@@ -49,7 +42,7 @@ const MAX_EMPTY = 5;
 const NEWLINE = Buffer.from('\n');
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-export function kafkaInput({ settings, secret, topic, sinceS, untilS }: KafkaInputOptions): Input {
+export function kafkaInput({ settings, secret, topic, sinceS }: KafkaInputOptions): Input {
   const options = clusterOptionsOf(settings, secret);
   const problems: string[] = [];
   return {
@@ -65,7 +58,7 @@ export function kafkaInput({ settings, secret, topic, sinceS, untilS }: KafkaInp
         const pieces = await calls.run('connecting', CONNECT_MS, async () => {
           await cluster.connect();
           await requireTopics(cluster, [topic]);
-          return piecesOf(cluster, topic, sinceS, untilS);
+          return piecesOf(cluster, topic, sinceS);
         });
         for (const [leader, ofLeader] of Map.groupBy(pieces, (piece) => piece.leader)) {
           for (;;) {
@@ -90,8 +83,11 @@ export function kafkaInput({ settings, secret, topic, sinceS, untilS }: KafkaInp
   };
 }
 
-/** Where each partition begins and ends for the range. */
-async function piecesOf(cluster: Cluster, topic: string, sinceS: number, untilS: number): Promise<Piece[]> {
+/**
+ * Where each partition begins and ends. A message is never older than its events, so those before `sinceS` need not be
+ * read; how much younger it may be depends on how long an agent waited for its sink, so everything after is.
+ */
+async function piecesOf(cluster: Cluster, topic: string, sinceS: number): Promise<Piece[]> {
   const metadata = cluster.findTopicPartitionMetadata(topic);
   const partitions = metadata.map(({ partitionId }) => ({ partition: partitionId }));
   const offsetsAt = async (where: { fromBeginning: boolean } | { fromTimestamp: number }) => {
@@ -100,23 +96,14 @@ async function piecesOf(cluster: Cluster, topic: string, sinceS: number, untilS:
   };
   const ends = await offsetsAt({ fromBeginning: false });
   const starts = await offsetsAt(
-    Number.isFinite(sinceS) ? { fromTimestamp: sinceS * 1000 } : { fromBeginning: true },
+    Number.isFinite(sinceS) ? { fromTimestamp: Math.floor(sinceS * 1000) } : { fromBeginning: true },
   );
-  const stops = Number.isFinite(untilS)
-    ? await offsetsAt({ fromTimestamp: (untilS + DELAY_S) * 1000 })
-    : null;
   return metadata.map(({ partitionId, leader }) => {
     const end = ends.get(partitionId) ?? 0n;
     // -1: there is no message as late as that.
     const orEnd = (offset: bigint | undefined) => (offset === undefined || offset < 0n ? end : offset);
     const next = orEnd(starts.get(partitionId));
-    return {
-      partition: partitionId,
-      leader,
-      next,
-      end: stops === null ? end : orEnd(stops.get(partitionId)),
-      empty: 0,
-    };
+    return { partition: partitionId, leader, next, end, empty: 0 };
   });
 }
 
