@@ -76,6 +76,7 @@ docs: build ## Write the generated pages
 	$(BIOME) format --write src/event/tcp-event.schema.json
 	$(NODE) --no-warnings scripts/make-man-pages.ts
 	$(NODE) --no-warnings scripts/make-tool-examples.ts
+	$(NODE) --no-warnings scripts/make-query-files.ts
 
 clean: ## Remove what was built
 	rm -rf bin dist .cache

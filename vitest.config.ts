@@ -35,6 +35,7 @@ export default defineConfig({
       { extends: true, test: { name: 'unit', include: filesOf('unit'), testTimeout: 3 * MINUTE_MS } },
       attempted('system', 'system', 'guest'),
       attempted('fleet', 'fleet'),
+      attempted('query', 'query'),
     ],
   },
 });

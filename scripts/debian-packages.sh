@@ -26,7 +26,7 @@ missing_packages() {
   local package
   for package in "$@"; do
     # Another Java than Debian's default is as good.
-    [[ $package == default-jre-headless ]] && command -v java >/dev/null && continue
+    [[ $package == default-jdk-headless ]] && command -v javac >/dev/null && continue
     [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
       echo "$package"
   done

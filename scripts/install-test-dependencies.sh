@@ -1,6 +1,6 @@
 #!/bin/bash
-# Brings what the system tests need beyond npm: Debian packages, the jars of a real Kafka broker, and a real
-# OpenTelemetry Collector, Ansible, and the roots of the hosts that it manages.
+# Brings what the tests need beyond npm: Debian packages, the jars of a real Kafka broker and of a real OpenSearch node, a
+# real OpenTelemetry Collector, Ansible, and the roots of the hosts that it manages.
 # Does nothing, quickly, when all of it is there.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -13,23 +13,25 @@ packages=(
   kcat jq rsyslog rsyslog-kafka bpftrace  # independent consumers, and the others to measure against
   qemu-system-x86 busybox-static xz-utils  # guests with other kernels
   gcc libc6-dev make libelf1 sparse kmod linux-perf  # traffic programs; the module for those kernels, and its stress
-  default-jre-headless maven           # the Kafka broker
+  default-jdk-headless maven           # the Kafka broker, the OpenSearch node
+  rsyslog-elasticsearch prometheus curl  # a way from Kafka into OpenSearch; promtool for the alert rules
   qemu-user-static                     # the packaged Node.js on an old CPU
   debootstrap netcat-openbsd openssh-client python3-venv  # hosts, and Ansible to manage them
   chromium fonts-dejavu-core           # the page of ktc report
   shellcheck
 )
 
-install_kafka() {
-  local pom=test/support/kafka/pom.xml libraries=.cache/kafka/libs
-  cmp --silent "$pom" .cache/kafka/pom.xml && [[ -d $libraries ]] && return 0
-  echo "fetching Kafka's jars (about 55 MB) into $libraries"
-  mkdir -p .cache/kafka
+# fetch_jars NAME WHAT: the jars of test/support/NAME/pom.xml into .cache/NAME/libs.
+fetch_jars() {
+  local pom=test/support/$1/pom.xml libraries=.cache/$1/libs
+  cmp --silent "$pom" ".cache/$1/pom.xml" && [[ -d $libraries ]] && return 0
+  echo "fetching the jars of $2 (about 55 MB) into $libraries"
+  mkdir -p ".cache/$1"
   # Beside the target, so that an interrupted run leaves no half set behind; the copied pom.xml is the mark of success.
   rm -rf "$libraries" "$libraries.new"
   mvn --quiet --batch-mode --file "$pom" dependency:copy-dependencies -DoutputDirectory="$PWD/$libraries.new"
   mv "$libraries.new" "$libraries"
-  cp "$pom" .cache/kafka/pom.xml
+  cp "$pom" ".cache/$1/pom.xml"
 }
 
 build_collector() {
@@ -66,7 +68,8 @@ make_host_roots() {
 
 install_packages "${packages[@]}"
 packaging/install-build-dependencies.sh
-install_kafka
+fetch_jars kafka Kafka
+fetch_jars opensearch OpenSearch
 build_collector
 install_ansible
 make_host_roots

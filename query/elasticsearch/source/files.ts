@@ -1,0 +1,39 @@
+/** All generated files below query/elasticsearch/generated/, with what is in them. `make query` writes them. */
+import { dailyPipeline, streamPipeline } from './pipelines.ts';
+import {
+  componentTemplate,
+  dailyTemplate,
+  type Engine,
+  ilmPolicy,
+  ismPolicy,
+  rejectedTemplate,
+  streamTemplate,
+} from './templates.ts';
+
+/** apply.sh puts another number in its place. */
+const RETENTION_DAYS = 30;
+
+const json = (content: object): string => `${JSON.stringify(content, null, 2)}\n`;
+
+function engineFiles(engine: Engine): Record<string, object> {
+  const policyOf = engine === 'elasticsearch' ? ilmPolicy : ismPolicy;
+  return {
+    [`${engine}/policy/ktc-events.json`]: policyOf(RETENTION_DAYS, 'daily'),
+    [`${engine}/policy/ktc-events-stream.json`]: policyOf(RETENTION_DAYS, 'stream'),
+    [`${engine}/policy/ktc-rejected.json`]: policyOf(RETENTION_DAYS, 'rejected'),
+    [`${engine}/component-template/ktc-events.json`]: componentTemplate(),
+    [`${engine}/index-template/ktc-events.json`]: dailyTemplate(engine),
+    [`${engine}/index-template/ktc-events-stream.json`]: streamTemplate(engine),
+    [`${engine}/index-template/ktc-rejected.json`]: rejectedTemplate(engine),
+    [`${engine}/pipeline/ktc-events-stream.json`]: streamPipeline(RETENTION_DAYS),
+    [`${engine}/pipeline/ktc-events.json`]: dailyPipeline(),
+  };
+}
+
+/** By their path below generated/. */
+export const GENERATED: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries({ ...engineFiles('elasticsearch'), ...engineFiles('opensearch') }).map(([path, content]) => [
+    path,
+    json(content),
+  ]),
+);
