@@ -119,6 +119,6 @@ for name in ktc-events-stream ktc-events; do
   put "_ingest/pipeline/$name" "$(fill_in "$directory/$engine/pipeline/$name.json")"
 done
 put _component_template/ktc-events "$(fill_in "$directory/$engine/component-template/ktc-events.json")"
-for name in ktc-events ktc-events-stream ktc-rejected; do
+for name in ktc-events ktc-events-daily ktc-events-stream ktc-rejected; do
   put "_index_template/$name" "$(fill_in "$directory/$engine/index-template/$name.json")"
 done

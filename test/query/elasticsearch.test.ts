@@ -254,6 +254,15 @@ describe.skipIf(missing)('events in OpenSearch', () => {
       expect(await node.count('ktc-events-*')).toBe(before + 50);
     });
 
+    test('events go to the index of their day, also where a writer has made an index of the name it writes to', async () => {
+      expect((await node.request('PUT', 'ktc-events')).status).toBe(200);
+      const event = eventNow();
+      await send('ktc-events', index, [event]);
+      expect(await node.count(`ktc-events-${today}`, { ids: { values: [event['event_id']] } })).toBe(1);
+      expect(await node.count('ktc-events')).toBe(0);
+      expect((await node.request('DELETE', 'ktc-events')).status).toBe(200);
+    });
+
     test('an event is in the index of its own day, whenever it comes', async () => {
       const yesterday = new Date(now.getTime() - 24 * 3_600_000);
       const event = eventNow(undefined, { timestamp: timestampOf(yesterday) });
@@ -325,6 +334,15 @@ describe.skipIf(missing)('events in OpenSearch', () => {
       expect(await node.count('ktc-rejected-*', { exists: { field: 'error.message' } })).toBe(before + 2);
     });
 
+    test('a message of several lines, which would lose all but the first', async () => {
+      const message = `${JSON.stringify(eventNow())}\n${JSON.stringify(eventNow())}`;
+      const before = await node.count('ktc-events-*');
+      await send('ktc-events', { index: { _id: 'packed' } }, [{ message }]);
+      expect(await reasonOf('packed')).toContain('several_events:');
+      expect(await sourceOf('packed', 'ktc-rejected-*')).toMatchObject({ message });
+      expect(await node.count('ktc-events-*')).toBe(before);
+    });
+
     test('29 days old is young enough', async () => {
       const event = eventNow(undefined, { timestamp: day(-29) });
       await send('ktc-events', { index: {} }, [event]);
@@ -336,6 +354,16 @@ describe.skipIf(missing)('events in OpenSearch', () => {
     const event = eventNow(undefined, { local_address: 'not an address', pid: 'many' });
     expect((await send('ktc-events', { index: {} }, [event])).byStatus).toEqual({ 201: 1 });
     expect(await node.count('ktc-events-*', { term: { _ignored: 'process.pid' } })).toBe(1);
+  });
+
+  test('what a writer adds beside the line does not hide the event', async () => {
+    const event = eventNow();
+    const added = { '@timestamp': '2020-01-01T00:00:00Z', event: { original: 'x' }, '@version': '1' };
+    await send('ktc-events', { index: {} }, [{ ...added, message: JSON.stringify(event) }]);
+    expect(await sourceOf(event['event_id'])).toMatchObject({
+      '@timestamp': event['timestamp'],
+      event: { id: event['event_id'] },
+    });
   });
 
   test('fields that a newer agent adds are kept', async () => {

@@ -45,6 +45,14 @@ export function streamPipeline(retentionDays: number): object {
       'One event of the KTC agent, as an object or as the text `message`, becomes a document with ECS names.',
     processors: [
       {
+        // The json processor reads the first line, and is silent about the others.
+        fail: {
+          if: "ctx.message instanceof String && ctx.message.trim().indexOf('\n') >= 0",
+          message:
+            'several_events: a message of several lines (sink.kafka.format ndjson) must be split on the way here',
+        },
+      },
+      {
         json: {
           if: 'ctx.message instanceof String && ctx.event_id == null',
           field: 'message',
@@ -108,7 +116,7 @@ export function dailyPipeline(): object {
       'Events of the KTC agent into daily indices by the time of the event, with event_id as document id.',
     processors: [
       // A document that is copied from another index has been through here.
-      { pipeline: { name: 'ktc-events-stream', if: '!(ctx.event instanceof Map)' } },
+      { pipeline: { name: 'ktc-events-stream', if: 'ctx.message != null || !(ctx.event instanceof Map)' } },
       {
         date_index_name: {
           if: 'ctx.rejected_at == null',

@@ -45,10 +45,23 @@ export function componentTemplate(): object {
   };
 }
 
-/** `ktc-events` is the name to write to; the pipeline turns it into `ktc-events-2026.11.29`. */
+/**
+ * The name that every writer uses. Its pipeline sends each event on to the index of its day, so there need not be such an
+ * index; where a writer insists on making one (Kafka Connect), it stays empty.
+ */
+export function entryTemplate(): object {
+  return {
+    index_patterns: ['ktc-events'],
+    priority: PRIORITY.daily,
+    composed_of: ['ktc-events'],
+    template: { settings: { 'index.default_pipeline': 'ktc-events' } },
+  };
+}
+
+/** `ktc-events-2026.11.29` */
 export function dailyTemplate(engine: Engine): object {
   return {
-    index_patterns: ['ktc-events', 'ktc-events-*'],
+    index_patterns: ['ktc-events-*'],
     priority: PRIORITY.daily,
     composed_of: ['ktc-events'],
     template: {
