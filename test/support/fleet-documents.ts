@@ -4,6 +4,8 @@ import { createFleet } from './fleet-truth/fleet.ts';
 import { DURATION_MINUTES } from './fleet-truth/plan.ts';
 import type { FleetTruth } from './fleet-truth/truth.ts';
 
+const DAY_MS = 86_400_000;
+
 export interface FleetLines {
   /** Without the repeats. */
   readonly lines: readonly string[];
@@ -13,10 +15,10 @@ export interface FleetLines {
   readonly endMs: number;
 }
 
-/** Its last minute has just ended: indices are kept by the age of what is in them. */
+/** Around the last midnight (UTC): in the range of time that the engines accept, and in two daily indices. */
 export function recentFleet(events: number): FleetLines {
-  const nowMinute = Math.floor(Date.now() / 60_000);
-  const fleet = createFleet({ events, startMs: (nowMinute - DURATION_MINUTES) * 60_000 });
+  const midnightMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+  const fleet = createFleet({ events, startMs: midnightMs - (DURATION_MINUTES / 2) * 60_000 });
   const lines: string[] = [];
   const repeats: string[] = [];
   for (const { event, isRepeat } of fleet.deliveries()) {

@@ -92,6 +92,8 @@ const ADDED: Readonly<Record<string, Mapping>> = {
   // The trace session and the place in it, out of event_id: what is missing is counted by them.
   'ktc.session': KEYWORD,
   'ktc.ordinal': NUMBER,
+  // How many retransmits the event stands for: the sum over all is the number of retransmits, with summaries or without.
+  'ktc.retransmit_count': NUMBER,
   // Of host_status: sums over what is too various for fields of its own.
   'ktc.emitted': NUMBER,
   'ktc.lost': NUMBER,

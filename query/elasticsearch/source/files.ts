@@ -1,5 +1,6 @@
 /** All generated files below query/elasticsearch/generated/, with what is in them. `make query` writes them. */
 import { dailyPipeline, streamPipeline } from './pipelines.ts';
+import { savedObjects, type Target } from './saved-objects.ts';
 import {
   componentTemplate,
   dailyTemplate,
@@ -32,10 +33,23 @@ function engineFiles(engine: Engine): Record<string, object> {
   };
 }
 
+const ndjson = (objects: readonly object[]): string =>
+  objects.map((object) => `${JSON.stringify(object)}\n`).join('');
+
+const DASHBOARD_FILES: Readonly<Record<Target, string>> = {
+  '7.17': 'kibana-7.17.ndjson',
+  '8': 'kibana-8.ndjson',
+  opensearch: 'opensearch-dashboards.ndjson',
+};
+
 /** By their path below generated/. */
-export const GENERATED: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries({ ...engineFiles('elasticsearch'), ...engineFiles('opensearch') }).map(([path, content]) => [
-    path,
-    json(content),
-  ]),
-);
+export const GENERATED: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    Object.entries({ ...engineFiles('elasticsearch'), ...engineFiles('opensearch') }).map(
+      ([path, content]) => [path, json(content)],
+    ),
+  ),
+  ...Object.fromEntries(
+    Object.entries(DASHBOARD_FILES).map(([target, path]) => [path, ndjson(savedObjects(target as Target))]),
+  ),
+};
