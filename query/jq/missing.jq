@@ -9,12 +9,14 @@
 #
 # Where the topic does not hold the beginning of a session any more: --arg from first_status
 
-def place: .event_id | capture("^(?<session>.*)-(?<cpu>[0-9]+)-(?<ordinal>[0-9]+)$") | .ordinal |= tonumber;
-
+# The boot id in an event_id has dashes of its own. Places are kept by the thousand, because jq copies an array that it
+# changes.
 reduce inputs as $event ({};
-  ($event | place) as {$session, $cpu, $ordinal}
-  | .[$session].host = $event.host
-  | .[$session].cpus[$cpu].found[$ordinal] = true
+  ($event.event_id / "-") as $parts
+  | ($parts[:-2] | join("-")) as $session
+  | setpath([$session, "host"]; $event.host)
+  | ($parts[-1] | tonumber) as $ordinal
+  | setpath([$session, "cpus", $parts[-2], "found", ($ordinal / 1000 | floor), $ordinal % 1000]; true)
   | if $event.event != "host_status" then .
     else
       reduce ($event.ordinals | to_entries[]) as $given (.;
@@ -30,8 +32,9 @@ reduce inputs as $event ({};
 | .key as $cpu
 | (if $ARGS.named.from == "first_status" then .value.from // 0 else 0 end) as $from
 | (.value.found // []) as $found
-| ([($found | length), (.value.upTo // 0)] | max) as $until
-| [range($from; $until) | select($found[.] == null)] as $missing
+| (($found | length) - 1) as $last
+| ([1000 * $last + ($found[$last] | length), (.value.upTo // 0)] | max) as $until
+| [range($from; $until) | select($found[. / 1000 | floor][. % 1000] == null)] as $missing
 | {
     host: $host,
     session: $session,

@@ -5,7 +5,8 @@
 # Reads events as NDJSON. Prints an object for each two neighbours among the host_status of a trace session: what the
 # kernel counted between them, and how many tcp_retransmit events have a timestamp between theirs. `new_data` are loss
 # probes that carried new data, which are no retransmits; the others have an event of the kind tlp. Only events of the
-# namespace of the counters count: by netns, or by the local address where the source does not tell netns.
+# namespace of the counters count: by netns, or by the local address where the source does not tell netns. Then those of
+# 127.0.0.1 may be of another namespace.
 #
 # Both retransmit counts are the same, under the conditions of docs/events.md, if the account of that time has no other
 # reason: `suppressed` retransmits are above a limit, `left_out` are events of any kind that the configuration does not
@@ -17,24 +18,24 @@ def session: .event_id | sub("-[0-9]+-[0-9]+$"; "");
 def isLoopback: startswith("127.") or . == "::1";
 def sumOf($start): to_entries | map(select(.key | startswith($start)) | .value) | add // 0;
 
-# Doubles go, as nothing else has the same event_id.
-reduce (inputs | select(.event == "host_status" or .event == "tcp_retransmit")) as $event ({};
-  .[$event | session][$event.event][$event.event_id] = $event
-)
-| to_entries[]
-| .key as $session
-| .value as {$host_status, $tcp_retransmit}
-| ($tcp_retransmit // {} | map({netns, local_address, retransmit_kind, instant: instant})) as $all
-| [$host_status // {} | to_entries[].value] | sort_by(instant)
+[
+  inputs
+  | select(.event == "host_status" or .event == "tcp_retransmit")
+  | if .event == "host_status" then . else {event, event_id, netns, local_address, retransmit_kind, timestamp} end
+  | . + {session: session, instant: instant}
+]
+| unique_by(.event_id)
+| group_by(.session)[]
+| map(select(.event == "tcp_retransmit")) as $all
+| map(select(.event == "host_status"))
+| sort_by(.instant)
 | range(1; length) as $index
 | .[$index - 1] as $before
 | .[$index] as $after
 | ($after.addresses | map({key: ., value: true}) | from_entries) as $own
-| ($before | instant) as $from
-| ($after | instant) as $to
 | [
     $all[]
-    | select(.instant > $from and .instant <= $to)
+    | select(.instant > $before.instant and .instant <= $after.instant)
     | select(
         if .netns != null then .netns == $after.netns
         else $own[.local_address] or (.local_address | isLoopback) end
@@ -45,7 +46,7 @@ reduce (inputs | select(.event == "host_status" or .event == "tcp_retransmit")) 
   def bookedBelow($start): ($after.ledger | sumOf($start)) - ($before.ledger | sumOf($start));
   {
     host: $after.host,
-    session: $session,
+    session: $after.session,
     from: $before.timestamp,
     to: $after.timestamp,
     kernel_retransmits: counted("Tcp.RetransSegs"),

@@ -45,6 +45,8 @@ function demoConfig(json: boolean, all: boolean): object {
         tcp_send_reset: PROBE_OFF,
       },
     },
+    // It would tell of this host, which the demo's network is no part of.
+    host_status: { interval_s: 0 },
     events: all ? {} : { tcp_state: false, tcp_accept: false, tcp_connect: false },
     spool: { enabled: false },
     dead_letter: { path: '' },

@@ -14,7 +14,7 @@ Options:
       --duration S      stop after so many seconds
 ${configOptionsHelp}  -h, --help            show this help
 
-Only source.* of the configuration counts, and only if one is named.
+Only source.* and host_status.* of the configuration count, and only if one is named.
 
 Exit codes: 0 recorded, 64 wrong options, 69 no kernel events, 74 the file cannot be written,
 77 not permitted, 78 wrong configuration.

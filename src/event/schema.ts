@@ -19,7 +19,7 @@ export function eventSchema(): Rule {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: `urn:ktc:tcp-event:${SCHEMA_VERSION}`,
-    title: `KTC TCP event, schema version ${SCHEMA_VERSION}`,
+    title: `KTC event, schema version ${SCHEMA_VERSION}`,
     description:
       'One object an event. A field that the source cannot know is null, never 0 and never absent. Additions are allowed within a version; a rename or a change of meaning makes a new version.',
     type: 'object',

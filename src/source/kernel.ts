@@ -171,7 +171,9 @@ function createSource(
     }),
     position: () => ({ instance: identity, records: live.records() }),
     readHost() {
-      const report = reporter.read(clock.now());
+      // While no records come, nothing else follows the wall clock.
+      const report = reporter.read(clock.follow());
+      recording?.clock(clock);
       recording?.host(report);
       return report;
     },

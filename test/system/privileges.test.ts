@@ -14,12 +14,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/agent/check/finding.ts';
-import type { TcpEvent } from '../../src/event/tcp-event.ts';
+import type { KtcEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances } from '../../src/ledger/ledger.ts';
+import { unicastAddresses } from '../../src/source/host/addresses.ts';
 import { ACCOUNT, withAccount } from '../support/accounts.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { makeCertificates } from '../support/certificates.ts';
@@ -136,6 +137,19 @@ describe.skipIf(missing)('an agent with process.user', () => {
   const isThere = (what: string) => readdirSync(INSTANCES).includes(nameOf(what));
   const isAlive = (pid: number) => readdirSync('/proc').includes(String(pid));
   const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8).padStart(4, '0');
+
+  it('still tells what the host says of itself, none of which needs root', async () => {
+    rmSync(events, { force: true });
+    const agent = await start('host', { host_status: { interval_s: 60 } });
+    expect(statusOf(agent.pid)['CapEff']).toBe('0000000000000000');
+    expect(await agent.stop()).toBe(0);
+    const [status] = (readEvents() as readonly KtcEvent[]).filter((event) => event.event === 'host_status');
+    expect(status?.counters['Tcp.RetransSegs']).toBeGreaterThanOrEqual(0);
+    expect(status?.counters['TcpExt.TCPTimeouts']).toBeGreaterThanOrEqual(0);
+    expect(status?.netns).toBe(statSync('/proc/self/ns/net').ino);
+    expect(status?.addresses).toEqual(expect.arrayContaining(unicastAddresses(networkInterfaces())));
+    expect(agent.log()).not.toContain('host_status is without');
+  });
 
   it('is that user, with no way back, and delivers what the kernel says', async () => {
     const agent = await start('whole');

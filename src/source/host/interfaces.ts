@@ -40,7 +40,7 @@ export function parseDevices(text: string): Map<string, Counts> {
 
 /** Throws the error of the system where `devices` cannot be read; `sysfs` adds what it has. */
 export function readInterfaces(devices: string, sysfs: string): Record<string, Counts> {
-  const all = parseDevices(readFileSync(devices, 'latin1'));
+  const all = parseDevices(readFileSync(devices, 'utf8'));
   const names = all.size <= MAX_INTERFACES ? [...all.keys()] : hardwareFirst([...all.keys()], sysfs);
   const isSame = isSameNamespace(all, sysfs);
   return Object.fromEntries(

@@ -49,13 +49,17 @@ export function createHostReporter(onProblem: (problem: string) => void): HostRe
     attempt(`the counters of ${file}`, () => parseCounters(readFileSync(file, 'latin1')), {});
 
   return {
-    read: (time) => ({
-      time,
-      netns: attempt('its network namespace', readNamespace, null),
-      addresses: attempt('addresses', () => unicastAddresses(networkInterfaces()), []),
-      counters: { ...countersOf('/proc/net/snmp'), ...countersOf('/proc/net/netstat') },
-      interfaces: attempt('interfaces', () => readInterfaces('/proc/net/dev', '/sys/class/net'), {}),
-    }),
+    read(time) {
+      // First, as they are compared with the events up to that time.
+      const counters = { ...countersOf('/proc/net/snmp'), ...countersOf('/proc/net/netstat') };
+      return {
+        time,
+        netns: attempt('its network namespace', readNamespace, null),
+        addresses: attempt('addresses', () => unicastAddresses(networkInterfaces()), []),
+        counters,
+        interfaces: attempt('interfaces', () => readInterfaces('/proc/net/dev', '/sys/class/net'), {}),
+      };
+    },
   };
 }
 
