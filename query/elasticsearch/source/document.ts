@@ -5,7 +5,6 @@
  */
 import type { Field, FieldType } from '../../../src/event/field.ts';
 import { FIELDS } from '../../../src/event/fields.ts';
-import { HOST_STATUS_FIELDS } from './host-status.ts';
 
 /** A mapping of one field, as Elasticsearch and OpenSearch both take it. */
 export type Mapping = Readonly<Record<string, unknown>>;
@@ -35,15 +34,38 @@ const LABELS = {
   properties: Object.fromEntries(COMMON_LABELS.map((label) => [label, KEYWORD])),
 } as const;
 
-const MAPPING_OF_TYPE: Readonly<Partial<Record<FieldType, Mapping>>> = {
+/** The names of the numbers are the kernel's and the ledger's own: they are mapped when they come. */
+const NUMBERS = { type: 'object', dynamic: true } as const;
+/** Kept in the document, and not searchable: hosts with containers would fill the mapping with names of interfaces. */
+const KEPT = { type: 'object', enabled: false } as const;
+
+const MAPPING_OF_TYPE: Readonly<Record<FieldType, Mapping>> = {
   version: { type: 'short' },
+  event_id: KEYWORD,
+  kind: KEYWORD,
   // Nanoseconds are kept: within one host they tell what came first.
   timestamp: { type: 'date_nanos' },
+  text: KEYWORD,
   labels: LABELS,
   number: NUMBER,
   count: NUMBER,
   positive: NUMBER,
+  pid_origin: KEYWORD,
+  ip_version: KEYWORD,
   port: { type: 'integer' },
+  connection_id: KEYWORD,
+  community_id: KEYWORD,
+  direction: KEYWORD,
+  state: KEYWORD,
+  retransmit_kind: KEYWORD,
+  reset_direction: KEYWORD,
+  source_kind: KEYWORD,
+  config_hash: KEYWORD,
+  addresses: { type: 'ip' },
+  kernel_counters: NUMBERS,
+  interface_counters: KEPT,
+  account: NUMBERS,
+  counts_by_cpu: KEPT,
 };
 
 /** ECS has another unit for these. */
@@ -57,7 +79,7 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
 
 function mappingOf({ type, ecs }: Field): Mapping {
   const isAddress = typeof ecs === 'object' && ecs.active.endsWith('.ip');
-  return isAddress ? { type: 'ip' } : (MAPPING_OF_TYPE[type] ?? KEYWORD);
+  return isAddress ? { type: 'ip' } : MAPPING_OF_TYPE[type];
 }
 
 function destinationOf(row: Field): Destination {
@@ -71,10 +93,7 @@ function destinationOf(row: Field): Destination {
 }
 
 /** Every field of an event. */
-export const DESTINATIONS: readonly Destination[] = [
-  ...FIELDS.filter(({ name }) => !(name in HOST_STATUS_FIELDS)).map(destinationOf),
-  ...Object.entries(HOST_STATUS_FIELDS).map(([field, { path, mapping }]) => ({ field, path, mapping })),
-];
+export const DESTINATIONS: readonly Destination[] = FIELDS.map(destinationOf);
 
 /** What the pipeline adds to what the event says. */
 const ADDED: Readonly<Record<string, Mapping>> = {
