@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module] [report]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crash } from './crash.ts';
+import { fleetReport } from './fleet-report.ts';
 import { idle } from './idle.ts';
 import { kafka } from './kafka.ts';
 import { module } from './module.ts';
@@ -23,6 +24,7 @@ import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   ...{ pages, kafka, spool, otlp, idle, source, tools, outage, crash, module },
+  report: fleetReport,
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
 

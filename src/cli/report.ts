@@ -16,40 +16,11 @@ import { type Result, refusal, success } from '../shared/result.ts';
 import { bytes, grouped } from '../shared/text.ts';
 import { createCommand, usageError } from './command.ts';
 import { EXIT, type ExitCode, fail, print } from './exit.ts';
-import { configOptions, configOptionsHelp, configurationError, readConfig } from './options.ts';
+import { configOptions, configurationError, readConfig } from './options.ts';
+import { reportHelpText } from './report-help.ts';
 import { VERSION } from './version.ts';
 
-const HELP = `Usage: ktc report [options] [FILE|DIRECTORY …]
-       ktc report --topic TOPIC [--brokers LIST | configuration] [options]
-
-Makes one page of events: who causes the retransmits, between which racks, of which service, since when, and
-whether anything is missing. The page is one file, needs no network, and can be forwarded.
-
-It reads NDJSON (also compressed with gzip or zstd), recordings, the directory of a spool, a Kafka topic, or, without
-a name or with -, standard input. Events that come twice count once.
-
-Options:
-  -o, --output FILE     write the page there; default ktc-report.html, - is standard output
-      --text            headlines and the first rows of the tables instead, for a terminal
-      --json            headlines and all tables instead, for a script
-      --since TIME      only events since then: 2h (ago), 14:02 (UTC, today), 2026-11-29T14:02:00Z
-      --until TIME      only events before then
-      --topic TOPIC     read this topic, from --since to its end; may be repeated
-      --brokers LIST    of these brokers (host:port,host:port) instead of those of the configuration
-      --peers N         peers with a row of their own, those with the most retransmits; default 5000
-${configOptionsHelp}  -h, --help            show this help
-
-Exit codes: 0 done, 64 wrong options, 65 an input is damaged or has no event, 69 no such file or topic, 74 reading or
-writing failed, 77 not permitted, 78 wrong configuration.
-
-Examples:
-  ktc report ktc-events.ndjson
-  ktc report --text /var/lib/ktc/spool
-  ktc report --topic ktc-events --brokers kafka1:9092 --since 2h -o last-two-hours.html
-  zcat events.ndjson.gz | ktc report --json | jq -r '.headlines[].text'
-`;
-
-/** Beside the bundle, made by scripts/build.ts. */
+/** Beside the bundle, made by scripts/bundle.ts. */
 const TEMPLATE = 'report.html';
 
 const options = {
@@ -164,7 +135,7 @@ function write(model: ReportModel, values: Values): ExitCode {
 
 export const reportCommand = createCommand({
   name: 'report',
-  help: HELP,
+  help: reportHelpText(),
   options,
   takesWords: true,
   async run(values, files) {

@@ -3,7 +3,7 @@ import { EXIT_CODES, optionText } from './help.ts';
 import type { Page } from './page.ts';
 
 /** Escapes what roff would read as a request, and writes dashes that can be copied into a terminal. */
-function roff(text: string): string {
+export function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
@@ -16,8 +16,9 @@ const LOSSES = 'The number of lost events is printed on standard error.';
 const END =
   'It ends after a signal, after --duration, or when the reader of its output has ended: at once if standard output is a pipe, otherwise with the next line.';
 
-const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
-const entry = (term: string, text: string): string[] => ['.TP', term, roff(text)];
+export const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
+/** A paragraph with a hanging term, which is roff already. */
+export const entry = (term: string, text: string): string[] => ['.TP', term, roff(text)];
 
 export function manPageOf(page: Page): string {
   const { name, synopsis, purpose, description, options, fields, unknown, examples, overhead } = page;

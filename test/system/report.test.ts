@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import schema from '../../src/report/summary.schema.json' with { type: 'json' };
 import type { Summary } from '../../src/report/summary.ts';
 import { KTC } from '../support/agent.ts';
 import { type OpenPage, openPage, type PageOptions, startBrowser, whyNoBrowser } from '../support/browser.ts';
@@ -60,6 +62,16 @@ describe.skipIf(missing)('the report of a made fleet', () => {
     texts(page, `#${section} tbody tr > :nth-child(${column})`);
 
   describe('in its JSON', () => {
+    it('is as the schema says', () => {
+      const validate = new Ajv2020({
+        allErrors: true,
+        strict: true,
+        allowUnionTypes: true,
+        formats: { 'date-time': true },
+      }).compile(schema);
+      expect(validate(report.summary), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+    });
+
     it('counts what there is, to the unit', () => {
       const { input, total, peers, hosts } = report.summary;
       expect(input).toMatchObject({ events: truth.delivered, duplicates: truth.repeats, malformed: 0 });
