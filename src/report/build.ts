@@ -58,7 +58,8 @@ export function buildModel(collected: Collected, options: ModelOptions): ReportM
   const pairOptions = { ...peerOptions, maxCounts: PAGE_COUNTS.pairs };
   const pairs = recordOf(PLACE_LABELS, () => createRows<PairRow, Measure>(pairOptions));
   addLinks(cubes, knownOf, allPeers, pairs);
-  const rest: PeerRow = { address: '', ownership: 'rest', host: null, ...NO_PLACE };
+  const row: PeerRow = { address: '', ownership: 'rest', host: null, ...NO_PLACE };
+  const rest = { row, is: ({ ownership }: PeerRow) => ownership === 'rest' };
   const peers = limitRows(allPeers, options.maxPeers, rest, peerOptions);
   const hosts = hostRows(cubes);
   const { services, durations } = serviceRows(cubes, knownOf);

@@ -40,11 +40,18 @@ export function createRows<Row, M extends string>({
   };
 }
 
-/** The same rows but those beyond the `limit` with the most retransmits, which become one: `rest`. */
+/** The row of everything that is not kept apart. */
+export interface Rest<Row> {
+  readonly row: Row;
+  /** Whether a row is of this kind already. */
+  readonly is: (row: Row) => boolean;
+}
+
+/** The same rows, but those beyond the `limit` with the most retransmits are one: `rest`. */
 export function limitRows<Row, M extends string>(
   from: Rows<Row, M>,
   limit: number,
-  rest: Row,
+  rest: Rest<Row>,
   options: RowsOptions<M>,
 ): Rows<Row, M> {
   const { rows } = from.table(0);
@@ -55,17 +62,21 @@ export function limitRows<Row, M extends string>(
     // A row without retransmits is kept before another one if it has more of the rest.
     weights[row] = (weights[row] ?? 0) + (kinds.has(measure) ? value : Math.min(value, 1e9) * 1e-12);
   });
-  const kept = new Set(
-    [...rows.keys()].sort((one, other) => (weights[other] ?? 0) - (weights[one] ?? 0)).slice(0, limit),
+  const ranked = [...rows.keys()].sort((one, other) => (weights[other] ?? 0) - (weights[one] ?? 0));
+  const kept = new Map(
+    ranked
+      .flatMap((number) => {
+        const row = rows[number];
+        return row === undefined || rest.is(row) ? [] : [[number, row] as const];
+      })
+      .slice(0, limit),
   );
   const limited = createRows<Row, M>({ ...options, stepS: from.cube.stepS });
-  from.cube.forEach((row, measure, second, value) => {
-    const made = rows[row];
-    const number =
-      kept.has(row) && made !== undefined
-        ? limited.numberOf(`${row}`, () => made)
-        : limited.numberOf('rest', () => rest);
-    limited.cube.add(number, measure, second, value);
+  from.cube.forEach((number, measure, second, value) => {
+    const row = kept.get(number);
+    const limitedNumber =
+      row === undefined ? limited.numberOf('rest', () => rest.row) : limited.numberOf(`${number}`, () => row);
+    limited.cube.add(limitedNumber, measure, second, value);
   });
   return limited;
 }

@@ -21,11 +21,14 @@ export function retransmitHeadlines(model: ReportModel, view: View): Headline[] 
   if (retransmits === 0)
     return [{ id: 'retransmits', level: 'good', text: 'No segment was sent again.', facts: { retransmits } }];
   const peers = view.peers.filter(({ row }) => row.ownership !== 'rest');
+  const rest = view.peers.filter(({ row }) => row.ownership === 'rest');
   // Who never answers has a sentence of its own: it says nothing about loss on the way.
   const silent = peers.filter(isSilent);
   const answering = peers.filter((peer) => !isSilent(peer));
+  const total = sumOf(answering) + sumOf(rest);
+  const count = `${rest.length === 0 ? '' : 'more than '}${grouped(answering.length)}`;
   return [
-    ...(sumOf(answering) === 0 ? [] : [peersHeadline(model, view, answering)]),
+    ...(total === 0 ? [] : [peersHeadline(model, view, { peers: answering, count, total })]),
     ...pairHeadlines(view),
     ...hostHeadlines(view),
     ...silentPeerHeadlines(silent),
@@ -72,12 +75,19 @@ function sumOf(peers: readonly Counted<PeerRow>[]): number {
   return peers.reduce((sum, { retransmits }) => sum + retransmits, 0);
 }
 
-function peersHeadline(model: ReportModel, view: View, peers: readonly Counted<PeerRow>[]): Headline {
-  const total = sumOf(peers);
+/** Peers that answer; `count` and `total` are also of those that have no row of their own. */
+interface Answering {
+  readonly peers: readonly Counted<PeerRow>[];
+  readonly count: string;
+  readonly total: number;
+}
+
+function peersHeadline(model: ReportModel, view: View, answering: Answering): Headline {
+  const { peers, count, total } = answering;
   const worst = outliersOf(peers);
   const share = sumOf(worst) / total;
   if (peers.length < 4 || worst.length > LARGEST_PART * peers.length || share < LEAST_SHARE)
-    return spreadHeadline(view, peers);
+    return spreadHeadline(view, answering);
   const chosen = new Set(worst.map(({ row }) => row));
   const common = traitOf(worst, peers);
   const when = spanOf(model.peers, (row) => chosen.has(row), model, view);
@@ -85,8 +95,8 @@ function peersHeadline(model: ReportModel, view: View, peers: readonly Counted<P
   const isOne = worst.length === 1;
   const who =
     isOne && first !== undefined
-      ? `Peer ${peerName(first.row)}, one of ${grouped(peers.length)}, causes`
-      : `${grouped(worst.length)} of ${grouped(peers.length)} peers cause`;
+      ? `Peer ${peerName(first.row)}, one of ${count}, causes`
+      : `${grouped(worst.length)} of ${count} peers cause`;
   const all = isOne ? 'it is' : common?.having === worst.length ? 'all are' : `${common?.having} of them are`;
   const parts = [
     `${who} ${percent(share)} of ${grouped(total)} retransmits`,
@@ -109,13 +119,12 @@ function peersHeadline(model: ReportModel, view: View, peers: readonly Counted<P
 }
 
 /** No few peers stand out. */
-function spreadHeadline({ total: { rate } }: View, peers: readonly Counted<PeerRow>[]): Headline {
-  const total = sumOf(peers);
+function spreadHeadline({ total: { rate } }: View, { peers, count, total }: Answering): Headline {
   const most = [...peers].sort((one, other) => other.retransmits - one.retransmits).slice(0, 10);
   const where =
     peers.length > 20
-      ? `no few peers stand out, the worst 10 of ${grouped(peers.length)} cause ${percent(sumOf(most) / total)}`
-      : `to ${counted(peers.length, 'peer')}`;
+      ? `no few peers stand out, the worst 10 of ${count} cause ${percent(sumOf(most) / total)}`
+      : `to ${count} ${count === '1' ? 'peer' : 'peers'}`;
   const ofSent = rate === null ? '' : ` (${percent(rate)} of the segments of closed connections)`;
   return {
     id: 'retransmits',

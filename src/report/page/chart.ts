@@ -63,7 +63,12 @@ export function createChart(
         showSelection();
       },
     ],
-    setCursor: [({ cursor: { idx } }) => idx !== null && idx !== undefined && onCursor(idx)],
+    setCursor: [
+      ({ cursor: { idx, event } }) => {
+        // Without an event, uPlot only says where the cursor is at the start.
+        if (event !== undefined && event !== null && idx !== undefined && idx !== null) onCursor(idx);
+      },
+    ],
   };
 
   function optionsOf(lines: LineSet, { times }: Slices): uPlot.Options {

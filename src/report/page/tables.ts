@@ -47,22 +47,15 @@ function peersSection({ peers, input }: ReportModel): Section {
     caption: 'Peers',
     columns: [
       { title: 'Peer', value: ({ row }) => row.host ?? (row.address || null), text: nameOfPeer },
-      ...(isNamed
-        ? [
-            {
-              title: 'Address',
-              value: ({ row }: Peer) => row.address || null,
-            },
-          ]
-        : []),
-      ...places,
       ...retransmitColumns<Peer>(),
+      ...places,
+      { title: 'Address', value: ({ row }) => row.address || null },
       sumColumn('Closed', 'closed', 'Connections closed'),
       bytesColumn(),
       resetsColumn(),
       ...labelColumns<Peer>(peers.rows, OTHER_LABELS),
     ],
-    sortBy: (isNamed ? 2 : 1) + places.length,
+    sortBy: 1,
     empty: 'No peer in this part of the time.',
   });
   const note = isNamed
@@ -95,7 +88,6 @@ function hostsSection({ hosts }: ReportModel): Section {
     caption: 'Hosts',
     columns: [
       { title: 'Host', value: ({ row }) => row.host },
-      ...places,
       ...retransmitColumns<Host>(),
       {
         title: 'Of all sent',
@@ -106,18 +98,19 @@ function hostsSection({ hosts }: ReportModel): Section {
           return rate === null ? UNKNOWN : percent(rate);
         },
       },
+      ...places,
+      sumColumn('Closed', 'closed', 'Connections closed'),
+      resetsColumn(),
+      kernelSum('Listen drops', 'listen_drops', 'Connections that a full listen queue dropped'),
+      kernelSum('Interface errors', 'interface_errors', 'Received and sent, of all interfaces'),
       kernelSum(
         'Kernel counted',
         'kernel_retransmits',
         'RetransSegs between host_status events: beside it, what was recorded',
       ),
-      sumColumn('Closed', 'closed', 'Connections closed'),
-      resetsColumn(),
-      kernelSum('Listen drops', 'listen_drops', 'Connections that a full listen queue dropped'),
-      kernelSum('Interface errors', 'interface_errors', 'Received and sent, of all interfaces'),
       ...labelColumns<Host>(hosts.rows, OTHER_LABELS),
     ],
-    sortBy: 1 + places.length,
+    sortBy: 1,
     empty: 'No host in this part of the time.',
   });
   return {

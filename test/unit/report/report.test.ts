@@ -187,7 +187,8 @@ describe('what is read', () => {
     const many = Array.from({ length: 50 }, (_, index) =>
       Array.from({ length: index + 1 }, (__, second) => agent.retransmit(second, `10.1.0.${index}`)),
     ).flat();
-    const { peers, total } = summaryOf(await reportOf(many, { maxPeers: 10 }));
+    const { peers, total, headlines } = summaryOf(await reportOf(many, { maxPeers: 10 }));
+    expect(headlines[0]?.text).toBe('1,275 segments were sent again: to more than 10 peers.');
     expect(peers).toHaveLength(11);
     expect(peers[0]).toMatchObject({ ownership: 'rest', retransmits: (40 * 41) / 2 });
     expect(peers[1]).toMatchObject({ address: '10.1.0.49', retransmits: 50 });
