@@ -1,0 +1,4 @@
+-- Which hosts are there?
+SELECT host
+FROM hosts
+ORDER BY host
