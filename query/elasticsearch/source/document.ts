@@ -44,7 +44,8 @@ const MAPPING_OF_TYPE: Readonly<Record<FieldType, Mapping>> = {
   event_id: KEYWORD,
   kind: KEYWORD,
   // Nanoseconds are kept: within one host they tell what came first.
-  timestamp: { type: 'date_nanos' },
+  // A data stream of Elasticsearch wants its time to be a time, whatever is ignored elsewhere.
+  timestamp: { type: 'date_nanos', ignore_malformed: false },
   text: KEYWORD,
   labels: LABELS,
   number: NUMBER,
