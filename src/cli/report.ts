@@ -11,9 +11,10 @@ import { pageOf } from '../report/page.ts';
 import { makeReport } from '../report/report.ts';
 import { summaryOf } from '../report/summary.ts';
 import { textOf } from '../report/text.ts';
+import { counted } from '../report/words.ts';
 import { isSystemError } from '../shared/errors.ts';
 import { type Result, refusal, success } from '../shared/result.ts';
-import { bytes, grouped } from '../shared/text.ts';
+import { bytes } from '../shared/text.ts';
 import { createCommand, usageError } from './command.ts';
 import { EXIT, type ExitCode, fail, print } from './exit.ts';
 import { configOptions, configurationError, readConfig } from './options.ts';
@@ -129,7 +130,7 @@ function write(model: ReportModel, values: Values): ExitCode {
   }
   const { input, account } = model;
   return print(
-    `${output}: ${bytes(Buffer.byteLength(page))}, ${grouped(input.events)} events of ${grouped(account.length)} hosts\n`,
+    `${output}: ${bytes(Buffer.byteLength(page))}, ${counted(input.events, 'event')} of ${counted(account.length, 'host')}\n`,
   );
 }
 

@@ -6,7 +6,16 @@ import { headlinesOf } from './headlines.ts';
 import type { ReportModel } from './model.ts';
 import { byRetransmits } from './summary.ts';
 import { viewOf, wholeRange } from './view.ts';
-import { dateTime, microseconds, OWNERSHIP_WORDS, peerName, percent, serviceName, short } from './words.ts';
+import {
+  counted,
+  dateTime,
+  microseconds,
+  OWNERSHIP_WORDS,
+  peerName,
+  percent,
+  serviceName,
+  short,
+} from './words.ts';
 
 const ROWS = 10;
 const MARKS = { bad: '!!', watch: '! ', good: 'ok', note: '- ' } as const;
@@ -19,7 +28,7 @@ export function textOf(model: ReportModel): string {
   const name = (value: string | null, ownership: keyof typeof OWNERSHIP_WORDS) =>
     value ?? OWNERSHIP_WORDS[ownership];
   const sections = [
-    `${dateTime(period.first_s)} to ${dateTime(period.last_s)} UTC, ${grouped(account.length)} hosts, ${grouped(input.events)} events\n`,
+    `${dateTime(period.first_s)} to ${dateTime(period.last_s)} UTC, ${counted(account.length, 'host')}, ${counted(input.events, 'event')}\n`,
     headlinesOf(model, view)
       .map(({ level, text }) => `${MARKS[level]} ${text}\n`)
       .join(''),

@@ -26,14 +26,18 @@ function named(reasons: readonly (readonly [string, number])[]): string {
   return reasons.map(([reason, count]) => `${grouped(count)} ${name(reason)}`).join(', ');
 }
 
-function missingHeadline({ account }: ReportModel): Headline {
+function missingHeadline({ account, input }: ReportModel): Headline {
   const expected = account.reduce((sum, host) => sum + host.expected, 0);
   const missing = account.reduce((sum, host) => sum + host.missing, 0);
   const hosts = account.filter((host) => host.missing > 0).map(({ host }) => host);
   const dropped = [...reasonsOf(account)].filter(([reason]) => !reason.startsWith('lost.'));
   const facts = { expected, missing, hosts: hosts.slice(0, 20), ...Object.fromEntries(dropped) };
   if (missing === 0) {
-    const text = `Nothing is missing: all ${grouped(expected)} events that ${counted(account.length, 'host')} numbered are here.`;
+    const hosts = counted(account.length, 'host');
+    const text =
+      input.host_statuses > 0
+        ? `Nothing is missing: all ${grouped(expected)} events that ${hosts} numbered are here.`
+        : `Between the first and the last of ${grouped(expected)} events of ${hosts} no number is missing; without host_status events, what was before and after is not known.`;
     return { id: 'missing', level: 'good', text, facts };
   }
   const [first] = hosts;

@@ -1,6 +1,7 @@
 /** The drawing of the chart over time, by uPlot: stacked bars on a canvas, with a cursor and a part that is chosen. */
 import uPlot from 'uplot';
 import { grouped } from '../../shared/text.ts';
+import { STEPS_S } from '../steps.ts';
 import { clock } from '../words.ts';
 import type { LineSet, Slices } from './lines.ts';
 import type { Selection } from './selection.ts';
@@ -17,6 +18,10 @@ const HEIGHT = 240;
 const LEAST_WIDTH = 280;
 const FONT = '12px system-ui, sans-serif';
 const DAY_S = 86_400;
+/** No text of the axis stands between two seconds. */
+const AXIS_STEPS_S = [...STEPS_S, 15, 2 * 60, 15 * 60, 2 * 3600, 4 * 3600, 2 * DAY_S].sort(
+  (one, other) => one - other,
+);
 
 function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -84,9 +89,12 @@ export function createChart(
         y: { range: (_chart, _low, high) => [0, Math.max(1, high * 1.05)] },
       },
       tzDate: (second) => uPlot.tzDate(new Date(second * 1000), 'UTC'),
+      // Room for the last text of the axis.
+      padding: [null, 28, null, null],
       axes: [
         axisOf({
           space,
+          incrs: [...AXIS_STEPS_S],
           values: (_chart, splits, _axis, _space, step) => splits.map((second) => clock(second, span, step)),
         }),
         axisOf({

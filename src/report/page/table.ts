@@ -113,7 +113,7 @@ export function createTable<Row>(options: TableOptions<Row>): TableView<Row> {
     all.textContent = `Show all ${grouped(shown.length)}`;
     count.textContent =
       words.length === 0
-        ? `${grouped(rows.length)} rows`
+        ? `${grouped(rows.length)} ${rows.length === 1 ? 'row' : 'rows'}`
         : `${grouped(shown.length)} of ${grouped(rows.length)} rows`;
     tools.hidden = rows.length === 0;
     filter.hidden = rows.length < FILTER_FROM;

@@ -49,7 +49,7 @@ function peersSection({ peers, input }: ReportModel): Section {
       { title: 'Peer', value: ({ row }) => row.host ?? (row.address || null), text: nameOfPeer },
       ...retransmitColumns<Peer>(),
       ...places,
-      { title: 'Address', value: ({ row }) => row.address || null },
+      ...(isNamed ? [{ title: 'Address', value: ({ row }: Peer) => row.address || null }] : []),
       sumColumn('Closed', 'closed', 'Connections closed'),
       bytesColumn(),
       resetsColumn(),
@@ -75,39 +75,45 @@ function nameOfPeer({ row: { host, address, ownership } }: Peer): string {
   return ownership === 'ambiguous' ? OWNERSHIP_WORDS.ambiguous : address;
 }
 
-function hostsSection({ hosts }: ReportModel): Section {
-  const places = labelColumns<Host>(hosts.rows, MAIN_LABELS);
-  const kernelRate = ({ sums: { kernel_segments, kernel_retransmits } }: Host) =>
+/** What the kernel counted, which host_status events tell. */
+function kernelColumns(): Column<Host>[] {
+  const rateOf = ({ sums: { kernel_segments, kernel_retransmits } }: Host) =>
     kernel_segments === 0 ? null : kernel_retransmits / kernel_segments;
-  const kernelSum = (title: string, measure: HostMeasure, help: string): Column<Host> => ({
+  const sum = (title: string, measure: HostMeasure, help: string): Column<Host> => ({
     title,
     help,
     value: ({ sums }) => sums[measure],
   });
+  return [
+    sum('Listen drops', 'listen_drops', 'Connections that a full listen queue dropped'),
+    sum('Interface errors', 'interface_errors', 'Received and sent, of all interfaces'),
+    sum(
+      'Kernel counted',
+      'kernel_retransmits',
+      'RetransSegs between host_status events: beside it, what was recorded',
+    ),
+    {
+      title: 'Of all sent',
+      help: 'By the kernel’s own counters: RetransSegs per OutSegs',
+      value: rateOf,
+      text: (host) => {
+        const rate = rateOf(host);
+        return rate === null ? UNKNOWN : percent(rate);
+      },
+    },
+  ];
+}
+
+function hostsSection({ hosts, input }: ReportModel): Section {
   const table = createTable<Host>({
     caption: 'Hosts',
     columns: [
       { title: 'Host', value: ({ row }) => row.host },
       ...retransmitColumns<Host>(),
-      {
-        title: 'Of all sent',
-        help: 'By the kernel’s own counters: RetransSegs per OutSegs',
-        value: kernelRate,
-        text: (host) => {
-          const rate = kernelRate(host);
-          return rate === null ? UNKNOWN : percent(rate);
-        },
-      },
-      ...places,
+      ...labelColumns<Host>(hosts.rows, MAIN_LABELS),
       sumColumn('Closed', 'closed', 'Connections closed'),
       resetsColumn(),
-      kernelSum('Listen drops', 'listen_drops', 'Connections that a full listen queue dropped'),
-      kernelSum('Interface errors', 'interface_errors', 'Received and sent, of all interfaces'),
-      kernelSum(
-        'Kernel counted',
-        'kernel_retransmits',
-        'RetransSegs between host_status events: beside it, what was recorded',
-      ),
+      ...(input.host_statuses > 0 ? kernelColumns() : []),
       ...labelColumns<Host>(hosts.rows, OTHER_LABELS),
     ],
     sortBy: 1,
