@@ -37,7 +37,7 @@ export interface ModelOptions {
 }
 
 /** Counts in the tables of a page: with more it would be larger than 3 MB. */
-const PAGE_COUNTS = { peers: 90_000, hosts: 50_000, pairs: 20_000, services: 25_000, durations: 30_000 };
+const PAGE_COUNTS = { peers: 90_000, hosts: 50_000, pairs: 30_000, services: 25_000, durations: 30_000 };
 
 /** What is known about an address at a time. */
 interface Known extends Place {

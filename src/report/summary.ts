@@ -1,9 +1,7 @@
 /** What `ktc report --json` prints: the headlines and the tables of the whole time, without their slices. */
-
 import type { Headline } from './headlines/headline.ts';
 import { headlinesOf } from './headlines.ts';
-import type { HostMeasure } from './model.ts';
-import { PLACE_LABELS, type ReportModel } from './model.ts';
+import { type HostMeasure, PLACE_LABELS, type ReportModel } from './model.ts';
 import { recordOf } from './record.ts';
 import { type Counted, type Figures, spreadOf, type View, viewOf, wholeRange } from './view.ts';
 

@@ -2,8 +2,8 @@
 import type { ReportModel } from '../model.ts';
 import { type View, viewOf } from '../view.ts';
 import { createAccountSection } from './account.ts';
-import { createConnectionSections } from './connections.ts';
 import { h } from './dom.ts';
+import { createDurationsSection } from './durations.ts';
 import { createHead } from './head.ts';
 import { createMatrixSection } from './matrix.ts';
 import { createNavigation, type Section } from './section.ts';
@@ -23,7 +23,7 @@ function start(): void {
   const timeline = createTimeline(model, selection);
   const sections: readonly (Section | null)[] = [
     ...[peers, createMatrixSection(model), hosts, services],
-    ...[...createConnectionSections(), resets, createAccountSection(model)],
+    ...[createDurationsSection(), resets, createAccountSection(model)],
   ];
   const shown = sections.filter((section) => section !== null);
   root.append(

@@ -142,7 +142,7 @@ export function createTable<Row>(options: TableOptions<Row>): TableView<Row> {
   };
 }
 
-function headOf<Row>({ title, help, value: _ }: Column<Row>, onClick: () => void): HTMLTableCellElement {
+function headOf<Row>({ title, help }: Column<Row>, onClick: () => void): HTMLTableCellElement {
   const button = h('button', { type: 'button', title: help ?? null }, title);
   button.addEventListener('click', onClick);
   return h('th', { scope: 'col' }, button);

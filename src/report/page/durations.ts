@@ -22,7 +22,7 @@ const CHARTS = {
   },
 } as const;
 
-export function createConnectionSections(): Section[] {
+export function createDurationsSection(): Section {
   const charts = recordOf(DURATION_KINDS, (kind) => createHistogram(CHARTS[kind].title, CHARTS[kind].help));
   const id = newId('service');
   const select = h('select', { id });
@@ -61,16 +61,14 @@ export function createConnectionSections(): Section[] {
     h('div', { class: 'tools' }, h('label', { for: id }, 'Of '), select),
     h('div', { class: 'histograms' }, ...DURATION_KINDS.map((kind) => charts[kind].element)),
   );
-  return [
-    {
-      id: 'durations',
-      title: 'Durations',
-      element,
-      update(next) {
-        view = next;
-        offer(next);
-        draw();
-      },
+  return {
+    id: 'durations',
+    title: 'Durations',
+    element,
+    update(next) {
+      view = next;
+      offer(next);
+      draw();
     },
-  ];
+  };
 }
