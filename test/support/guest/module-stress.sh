@@ -180,6 +180,110 @@ join_perf() {
   turn_off a ktc
 }
 
+# Each instance is removed while it is enabled and records; another one goes on.
+remove_instances() {
+  turn_on a ktc
+  wrong=0
+  for _ in $(seq 20); do
+    new_instance removed
+    turn_on removed ktc
+    await_records removed 5
+    has_recorded removed 5 || wrong=$((wrong + 1))
+    before=$(recorded a)
+    rmdir "$tracing/instances/removed"
+    await_records a 5
+    has_recorded a $((before + 5)) || wrong=$((wrong + 1))
+  done
+  turn_off a ktc
+  number removed_wrong $wrong
+}
+
+# The same functions have another user of ftrace and kprobes. All come and go in turn, and none takes anything away.
+function_tracer() { echo "$1" > "$tracing/instances/ops/current_tracer"; }
+traced() { grep -c "$1 <-" "$tracing/instances/ops/trace" || true; }
+share_functions() {
+  new_instance ops
+  echo tcp_set_state security_sock_graft > $tracing/instances/ops/set_ftrace_filter
+  printf 'p:other/state tcp_set_state\nr:other/graft security_sock_graft\n' > $tracing/kprobe_events
+  wrong=0
+  for _ in $(seq 10); do
+    function_tracer function
+    turn_on a ktc
+    turn_on b other
+    await_records a 20
+    await_records b 20
+    turn_off a ktc
+    await_records b 20
+    turn_on a ktc
+    function_tracer nop
+    turn_off b other
+    await_records a 20
+    before=$(recorded a)
+    await_records a 1
+    has_recorded a $((before + 1)) || wrong=$((wrong + 1))
+    hooks_on '*' || wrong=$((wrong + 1))
+    turn_off a ktc
+    hooks_on none || wrong=$((wrong + 1))
+  done
+  number shared_wrong $wrong
+  function_tracer function
+  turn_on b other
+  turn_on a ktc
+  await_records a 200
+  number shared_set_state "$(traced tcp_set_state)"
+  number shared_graft "$(traced security_sock_graft)"
+  number shared_kprobe_state "$(awk '$1 == "state" { print $2 }' $tracing/kprobe_profile)"
+  number shared_kprobe_graft "$(awk '$1 == "graft" { print $2 }' $tracing/kprobe_profile)"
+  turn_off a ktc
+  turn_off b other
+  function_tracer nop
+  echo > $tracing/kprobe_events
+  rmdir $tracing/instances/ops
+}
+
+# Nothing is recorded while the sysctl is 0, and everything afterwards; hooks come and go meanwhile.
+switch_ftrace() {
+  turn_on a ktc
+  wrong=0
+  for _ in $(seq 10); do
+    echo 0 > /proc/sys/kernel/ftrace_enabled
+    turn_on b ktc/inet_csk_accept
+    turn_off b ktc/inet_csk_accept
+    turn_off a ktc
+    turn_on a ktc
+    echo 1 > /proc/sys/kernel/ftrace_enabled
+    before=$(recorded a)
+    await_records a 10
+    has_recorded a $((before + 10)) || wrong=$((wrong + 1))
+  done
+  turn_off a ktc
+  number switched_wrong $wrong
+}
+
+# Beside all other traffic, with hooks that come and go.
+accept_many() {
+  mkfifo /tmp/go
+  /acceptors ipv4 1100 < /tmp/go > /tmp/acceptors &
+  acceptors=$!
+  exec 4> /tmp/go
+  wait_for grep -q waiting /tmp/acceptors
+  new_instance accepted
+  echo 16384 > $tracing/instances/accepted/buffer_size_kb
+  turn_on accepted ktc/inet_csk_accept
+  for _ in $(seq 20); do
+    turn_on b ktc
+    turn_off b ktc
+  done 4>&- &
+  others=$!
+  exec 4>&-
+  wait $acceptors
+  wait $others
+  port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' /tmp/acceptors)
+  number accepted_connections "$(sed -n 's/.*"accepted":\([0-9]*\).*/\1/p' /tmp/acceptors)"
+  number accepted_events "$(grep -c ": inet_csk_accept: [^ ]*:$port > " $tracing/instances/accepted/trace)"
+  rmdir $tracing/instances/accepted
+}
+
 # Over a loopback that loses nothing, on both CPUs at a time, while another instance and perf use the same events.
 made() { awk -F '[:,]' '{ sum += $2 } END { print sum + 0 }' /out/made; }
 count_exactly() {
@@ -222,6 +326,10 @@ part refuse_to_unload
 part press_memory
 turn_off a ktc
 part join_perf
+part remove_instances
+part share_functions
+part switch_ftrace
+part accept_many
 stop_traffic
 part count_exactly
 cp $probes /out/probes
