@@ -21,7 +21,7 @@ function lines(guest: GuestResult, name: string): string[] {
 }
 
 describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
-  test('records and replays with a CPU offline, and follows a clock that is stepped', async () => {
+  test('records and replays with a CPU offline, follows a clock that is stepped, and shows the demo', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'ktc-guest-agent-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const config = join(directory, 'agent.json');
@@ -38,6 +38,9 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
     const guest = await bootGuest({
       kernel: '6.1',
       node: true,
+      // No nft, and a kernel without its numgen, as on EL7.
+      programs: ['/usr/sbin/ip', '/usr/sbin/tc'],
+      modules: ['veth', 'sch_netem'],
       script: `
         echo 0 > /sys/devices/system/cpu/cpu1/online
         node /ktc.cjs record --output /tmp/guest.ktcrec > /out/recorded &
@@ -58,6 +61,15 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
         node /clock-steps.ts /out/stepped > /out/steps
         kill $agent
         wait $agent
+        node /ktc.cjs demo --json --loss 20 > /out/demo &
+        demo=$!
+        until [ "$(grep -c tcp_retransmit /out/demo)" -gt 10 ]; do
+          kill -0 $demo
+          usleep 100000
+        done
+        kill -INT $demo
+        wait $demo
+        ip netns list > /out/namespaces
       `,
       files: { '/agent.json': config, '/clock-steps.ts': join(support, 'clock-steps.ts') },
     });
@@ -81,6 +93,10 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
         expect(time).toBeLessThanOrEqual(after + CLOCK_ERROR_MS);
       }
     }
+    const shown = lines(guest, 'demo').map((line) => JSON.parse(line) as TcpEvent);
+    expect(shown.filter(({ event }) => event === 'tcp_retransmit').length).toBeGreaterThan(10);
+    expect(String(guest.outputs.get('namespaces'))).toBe('');
+
     // Forth and back: the times are not in order, the events are.
     const order = stepped.map(({ remote_port }) => remote_port).filter((port) => port !== null && port <= 5);
     expect(order).toEqual(order.toSorted());

@@ -7,14 +7,19 @@ import { imbalances, type Ledger } from '../../src/ledger/ledger.ts';
 import type { ModuleStatus } from '../../src/source/module/status.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, type GuestKernel, type GuestResult, guestUnavailable } from '../support/guest.ts';
+import {
+  bootGuest,
+  type GuestResult,
+  guestUnavailable,
+  moduleKernels,
+  traceClockOf,
+} from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { createEventValidator } from '../support/schema.ts';
 import { shared } from '../support/shared.ts';
 import { walkProblem } from '../support/tcp-walk.ts';
 import { type ConnectionRecord, compile, parseRecords } from '../support/traffic/traffic.ts';
 
-const KERNELS: readonly GuestKernel[] = ['6.1', '6.12'];
 const CONNECTIONS = 150;
 const FAMILIES = 3;
 const support = join(import.meta.dirname, '../support/guest');
@@ -32,7 +37,7 @@ const endsOf = (event: TcpEvent) =>
 const loggedEnds = (record: ConnectionRecord) =>
   `${plain(record.local_address)} ${record.local_port} ${plain(record.remote_address)} ${record.remote_port}`;
 
-describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
+describe.each(moduleKernels())('tcp_trace.ko on Linux %s', (kernel) => {
   const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
   if (unavailable !== undefined) console.warn(`skipped: tcp_trace.ko on ${kernel}: ${unavailable}`);
 
@@ -55,7 +60,7 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
       const booted = await bootGuest({
         kernel,
         node: true,
-        programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/bin/ss', '/usr/bin/nstat'],
+        programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/sbin/ethtool', '/usr/bin/ss', '/usr/bin/nstat'],
         modules: ['veth', 'sch_netem', 'tcp_diag'],
         files: {
           '/link.sh': join(support, 'link.sh'),
@@ -269,12 +274,37 @@ describe.each(KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
         'ktc: tcp_trace.ko 1.1.0 speaks API 3, this agent 1 to 2: install the module that came with the agent, ' +
           'then ktc module unload and ktc module load',
       );
-      expect(output('check-without')).toMatch(/^source +ok +tracepoints, clock mono, 2 CPUs$/m);
-      expect(output('check-without')).toMatch(/^module +ok +not used: there is no tcp_trace\.ko for kernel/m);
+      const without = output('check-without');
+      if (kernel === '3.10') {
+        expect(without).toMatch(
+          /^source +FAILED +this kernel has no event \S+: tcp_trace\.ko has its own .*; there is no tcp_trace\.ko for kernel/m,
+        );
+      } else {
+        expect(without).toMatch(/^source +ok +tracepoints, clock mono, 2 CPUs$/m);
+        expect(without).toMatch(/^module +ok +not used: there is no tcp_trace\.ko for kernel/m);
+      }
+    });
+
+    test('ktc check loads no module, and says what it has not looked at', () => {
+      expect(output('check-loadable')).toMatch(/^source +ok +module, to be loaded from \/tcp_trace\.ko$/m);
+      expect(output('check-loadable')).toMatch(
+        /^module +ok +not loaded yet: .* has not looked at its probes: /m,
+      );
+      expect(output('loaded-by-check').trim()).toBe('0');
+    });
+
+    test('kernel.ftrace_enabled switched off is told by the log, the account, /readyz and ktc check', () => {
+      const said = 'kernel.ftrace_enabled is 0, so tcp_trace.ko sees nothing: set it to 1';
+      expect(output('agent.log')).toContain(said);
+      expect(ledger.lost.settings_changed).toBe(1);
+      expect(output('not-ready')).toContain('503');
+      expect(output('check-disturbed')).toMatch(/^module +WARNING +not used: kernel\.ftrace_enabled is 0/m);
     });
 
     test('ktc check, module status and /metrics tell of the hooks', () => {
-      expect(output('check-with')).toMatch(/^source +ok +module, clock mono, 2 CPUs$/m);
+      expect(output('check-with')).toMatch(
+        new RegExp(`^source +ok +module, clock ${traceClockOf(kernel)}, 2 CPUs$`, 'm'),
+      );
       expect(output('check-with')).toMatch(
         /^module +ok +tcp_trace\.ko 1\.1\.0, 9 functions hooked, 0 calls missed$/m,
       );

@@ -28,8 +28,10 @@ open_link() {
   ip -n a link add va type veth peer name vb netns b
   for side in a b; do
     ip -n $side link set lo up
-    # TCP builds segments for itself otherwise, whatever the device can: one record would stand for several.
-    ip -n $side link set v$side gso_max_segs 1
+    # TCP builds segments for itself otherwise, whatever the device can: one record would stand for several. Before Linux
+    # 4.16 it does so only for a device that can send them, and cannot be told.
+    ip -n $side link set v$side gso_max_segs 1 2> /dev/null ||
+      ip netns exec $side ethtool -K v$side tso off gso off gro off
     ip -n $side link set v$side up
   done
   treat_link "$1"

@@ -27,9 +27,13 @@ wait_for is_connected 7001
 
 { ktc module load || ktc module load /other-kernel.ko || ktc module load /other-api.ko || ktc module unload; } \
   > /out/refused 2>&1
-ktc check --set sink.stdout.enabled=true --set spool.enabled=false > /out/check-without 2>&1
+check() { ktc check --set sink.stdout.enabled=true --set spool.enabled=false "$@" 2>&1; }
+# Where the kernel has no tracepoints of its own either, it says so.
+check > /out/check-without || true
+check --set source.module.path=/tcp_trace.ko > /out/check-loadable
+grep -c tcp_trace /proc/modules > /out/loaded-by-check || true
 ktc module load /tcp_trace.ko > /out/load
-ktc check --set sink.stdout.enabled=true --set spool.enabled=false > /out/check-with 2>&1
+check > /out/check-with
 # Not by the function, whose process would be the shell's.
 node /ktc.cjs run --set source.kind=module --set source.buffer_kb=16384 --set spool.enabled=false \
   --set sink.file.enabled=true --set sink.file.path=/tmp/events.ndjson 2> /out/agent.log &
@@ -57,6 +61,14 @@ kill $old_client
 treat_link 'delay 3ms loss 4%'
 exchange "$connections" 40
 counters after
+
+# Ftrace is switched off for a while, when nothing happens any more.
+sysctl -q -w kernel.ftrace_enabled=0
+wait_for grep -q 'ftrace_enabled is 0' /out/agent.log
+wget -q -O /dev/null http://127.0.0.1:9474/readyz 2> /out/not-ready || true
+check > /out/check-disturbed || true
+sysctl -q -w kernel.ftrace_enabled=1
+wait_for wget -q -O /dev/null http://127.0.0.1:9474/readyz 2> /dev/null
 
 ktc module unload > /out/unload-refused 2>&1 || true
 ktc module status > /out/status
