@@ -30,10 +30,15 @@ export function buildDeb(parts: Parts, options: PackageOptions): string {
     stageTree(work, '/usr', parts, options);
     stageHostFiles(work, { switchFile: 'etc/default/ktc-agent', dropIns: 'newer' }, options);
     stageControl(work, version, parts, epoch);
-    const compression = ['-Zxz', `-z${level}`, '--threads-max=1', '--uniform-compression'];
-    run('dpkg-deb', ['--root-owner-group', ...compression, '--build', work, target], {
-      env: { SOURCE_DATE_EPOCH: String(epoch) },
-    });
+    // One thread, because the bytes depend on their number.
+    const compression = level === 0 ? ['-Znone'] : ['-Zxz', `-z${level}`, '--threads-max=1'];
+    run(
+      'dpkg-deb',
+      ['--root-owner-group', ...compression, '--uniform-compression', '--build', work, target],
+      {
+        env: { SOURCE_DATE_EPOCH: String(epoch) },
+      },
+    );
     return target;
   } finally {
     rmSync(work, { recursive: true, force: true });

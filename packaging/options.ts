@@ -14,7 +14,7 @@ export interface PackageOptions {
   readonly output: string;
   /** Seconds since 1970: the time of every file inside, so that the same input gives the same bytes. */
   readonly epoch: number;
-  /** 0 to 9: how hard the packages are compressed. */
+  /** 0 to 9: how hard the packages are compressed; 0 is for tests, and as fast as each format allows. */
   readonly level: number;
   /** A file with the private RSA key that signs the RPM, as `gpg --export-secret-keys --armor` writes it; null for none. */
   readonly signingKey: string | null;
@@ -28,7 +28,7 @@ Options:
       --format FORMAT     tarball, rpm or deb; may be repeated (all three)
       --version VERSION   the version (of package.json)
       --output DIR        where the packages go (dist)
-      --level 0..9        how hard they are compressed (6)
+      --level 0..9        how hard they are compressed (6); 0 is for tests
 
 Environment:
   SOURCE_DATE_EPOCH       the time of the files inside (of the last commit)

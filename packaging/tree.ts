@@ -1,8 +1,8 @@
 /**
  * The files of a release below a prefix: /usr in the RPM and in the Debian package, /opt/ktc-agent/releases/VERSION in
  * the tarball. The prefix is written into Node.js as the place of its program interpreter (ld-linux) and of its
- * libraries: the kernel takes no relative path for the first. So Node.js finds its glibc without a variable of the environment, which its children would
- * inherit: those run with the libraries of the host.
+ * libraries: the kernel takes no relative path for the first. So Node.js finds its glibc without a variable of the
+ * environment, which its children would inherit: those run with the libraries of the host.
  */
 import {
   chmodSync,

@@ -13,6 +13,7 @@ const output = (program: string, args: readonly string[]) =>
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
     maxBuffer: 2 ** 26,
+    stdio: 'pipe',
   });
 
 describe.skipIf(noPackagesReason)('the packages', () => {

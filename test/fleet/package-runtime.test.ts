@@ -27,7 +27,12 @@ const [NODE, BUNDLE] = [`${HOME}/node`, `${HOME}/ktc.cjs`];
 const SUPPORT = join(import.meta.dirname, '../support/package');
 
 const output = (program: string, args: readonly string[]) =>
-  execFileSync(program, args, { encoding: 'utf8', env: { PATH: process.env['PATH'] }, maxBuffer: 2 ** 26 });
+  execFileSync(program, args, {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] },
+    maxBuffer: 2 ** 26,
+    stdio: 'pipe',
+  });
 
 /** Events of the sample recording, without what differs from run to run. */
 const eventKinds = (ndjson: string) =>
@@ -135,9 +140,21 @@ describe.skipIf(noPackagesReason)('the runtime of the tarball', () => {
 
   it('starts by a link to a release, of which several stand side by side', () => {
     const script = `
-      cp -r ${RELEASE}/../${VERSION} /opt/other; ln -s releases/${VERSION} /opt/ktc-agent/current
-      ln -s /opt/ktc-agent/current/bin/ktc /opt/ktc; /opt/ktc --version; /opt/ktc-agent/current/bin/tcplife --help`;
+      mkdir ${RELEASE}/../0.0.1; ln -s releases/0.0.1 /opt/ktc-agent/current; ln -s /opt/ktc-agent/current/bin/ktc /opt/ktc
+      ln -sfn releases/${VERSION} /opt/ktc-agent/current; /opt/ktc --version; /opt/ktc-agent/current/bin/tcplife --help`;
     expect(onHost(script)).toMatch(new RegExp(`^${VERSION}\n.*tcplife`, 's'));
+  });
+
+  it('runs also where the socket of the service manager cannot be had, and hides it from its children', () => {
+    const { status, stdout, stderr } = spawnSync(join(empty, HOME, 'notify-exec'), ['/usr/bin/env'], {
+      encoding: 'utf8',
+      env: { NOTIFY_SOCKET: '/nowhere/notify', A: 'b' },
+    });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: 'A=b\n',
+      stderr: "ktc: systemd's socket /nowhere/notify: No such file or directory\n",
+    });
   });
 
   it('says in one line that it was unpacked in another place', () => {

@@ -22,6 +22,8 @@ interface Kind {
   /** Also to a lower version: the command of a rollback. */
   readonly change: (file: string) => string;
   readonly remove: string;
+  /** Prints each file whose bytes, mode or owner is not that of the package. */
+  readonly verify: string;
 }
 
 /** The very commands of EL7, on a Debian root with a database of rpm that knows what EL7 has. */
@@ -31,6 +33,7 @@ const RPM: Kind = {
   install: (file) => `rpm --upgrade ${file}`,
   change: (file) => `rpm --upgrade --oldpackage ${file}`,
   remove: 'rpm --erase ktc-agent',
+  verify: 'rpm --verify ktc-agent',
 };
 
 const DEB: Kind = {
@@ -39,6 +42,7 @@ const DEB: Kind = {
   install: (file) => `dpkg --install ${file}`,
   change: (file) => `dpkg --install ${file}`,
   remove: 'dpkg --remove ktc-agent',
+  verify: 'dpkg --verify ktc-agent',
 };
 
 describe.skipIf(missing)('the agent as a service', () => {
@@ -120,6 +124,7 @@ describe.skipIf(missing)('the agent as a service', () => {
     it('is installed with its user, and neither enabled nor started', async () => {
       await run(kind.install(fileOf(kind, VERSION)));
       expect(await stateOf(kind)).toEqual({ enabled: 'disabled', active: 'inactive', pid: '0' });
+      expect(await run(kind.verify)).toBe('');
       expect(await run('ktc --version')).toBe(`${VERSION}\n`);
       expect(await run('getent passwd ktc')).toMatch(
         /^ktc:x:\d+:\d+:KTC agent:\/var\/lib\/ktc:\S*\/nologin$/m,
