@@ -1,4 +1,5 @@
 /** What --help and the man page of `ktc report` say. */
+import { bold, entry, roff } from '../tool/man.ts';
 import { configOptionsHelp } from './options.ts';
 
 interface Entry {
@@ -90,4 +91,28 @@ ${wrapped(`Exit codes: ${exitCodes}.`)}
 
 Examples:
 ${examples.map(({ term }) => `  ${term}\n`).join('')}`;
+}
+
+/** man/ktc-report.8, which `make docs` writes. */
+export function reportManPage(): string {
+  const { purpose, usage, description, options, exitCodes, examples } = REPORT_HELP;
+  const configuration = 'of the agent, where the brokers and the login are: ktc run --help';
+  return `${[
+    '.TH KTC\\-REPORT 8 "" "ktc" "System Administration"',
+    '.SH NAME',
+    `ktc\\-report \\- ${roff(purpose)}`,
+    '.SH SYNOPSIS',
+    ...usage.flatMap((line) => [bold(line), '.br']),
+    '.SH DESCRIPTION',
+    description.map(roff).join('\n.PP\n'),
+    '.SH OPTIONS',
+    ...options.flatMap(({ term, text }) => entry(bold(term.trim()), `${text}.`)),
+    ...entry(bold('-c, --config FILE, --set PATH=VALUE'), `${configuration}.`),
+    '.SH EXAMPLES',
+    ...examples.flatMap(({ term, text }) => ['.TP', roff(`${text}:`), bold(term)]),
+    '.SH EXIT STATUS',
+    `${roff(exitCodes)}.`,
+    '.SH SEE ALSO',
+    roff('docs/report.md'),
+  ].join('\n')}\n`;
 }

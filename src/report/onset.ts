@@ -1,5 +1,4 @@
 /** Finds since when, or from when to when, something happens more often. */
-
 import { median } from './median.ts';
 
 /** Slices, the end left out. */

@@ -1,5 +1,4 @@
 /** Reads inputs and makes the model of a report. */
-
 import type { Result } from '../shared/result.ts';
 import { buildModel } from './build.ts';
 import { createCollector } from './collector.ts';

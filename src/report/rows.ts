@@ -1,5 +1,4 @@
 /** A table being made: rows get numbers by their keys, and counts go into a cube. */
-
 import { RETRANSMIT_KINDS } from '../event/kinds.ts';
 import { type Cube, createCube } from './cube.ts';
 import type { Table } from './model.ts';

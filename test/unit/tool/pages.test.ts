@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleOf } from '../../../scripts/make-tool-examples.ts';
+import { reportManPage } from '../../../src/cli/report-help.ts';
 import { EXIT_CODES } from '../../../src/tool/help.ts';
 import { manPageOf } from '../../../src/tool/man.ts';
 import { optionsOf } from '../../../src/tool/option.ts';
@@ -15,8 +16,10 @@ const PAGES = [...TOOL_NAMES.map((name) => pageOf(TOOLS[name])), TOP_PAGE];
 const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
 
 describe('the man pages', () => {
-  it('are one for each tool and for ktc top', () => {
-    expect(readdirSync(join(ROOT, 'man')).sort()).toEqual(PAGES.map(({ name }) => `ktc-${name}.8`).sort());
+  it('are one for each tool, for ktc top and for ktc report', () => {
+    const names = [...PAGES.map(({ name }) => name), 'report'];
+    expect(readdirSync(join(ROOT, 'man')).sort()).toEqual(names.map((name) => `ktc-${name}.8`).sort());
+    expect(read('man', 'ktc-report.8')).toBe(reportManPage());
   });
 
   it.each(PAGES)('of $name is not stale', (about) => {
