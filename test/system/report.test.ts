@@ -37,11 +37,18 @@ const sumOf = (counts: Iterable<number>) => [...counts].reduce((sum, count) => s
 describe.skipIf(missing)('the report of a made fleet', () => {
   let browser: Browser;
   let truth: FleetTruth;
+  /** Each as it was delivered for the first time. */
+  const retransmits: { ms: number; count: number }[] = [];
   let report: { page: string; summary: Summary };
 
   beforeAll(async () => {
     const fleet = createFleet({ events: 60_000 });
-    const lines = Array.from(fleet.deliveries(), ({ event }) => JSON.stringify(event));
+    const lines: string[] = [];
+    for (const { event, isRepeat } of fleet.deliveries()) {
+      lines.push(JSON.stringify(event));
+      const count = event.event === 'tcp_retransmit' ? 1 : (event.retransmits_suppressed ?? 0);
+      if (!isRepeat && count > 0) retransmits.push({ ms: Date.parse(event.timestamp), count });
+    }
     truth = fleet.truth();
     report = reportOf('fleet', lines);
     browser = await startBrowser();
@@ -207,20 +214,19 @@ describe.skipIf(missing)('the report of a made fleet', () => {
       );
     }));
 
-  /** Retransmits that are true from a minute to a minute after the start. */
-  const retransmitsBetween = (from: number, to: number) =>
-    sumOf(
-      Object.entries(truth.retransmits.byMinute)
-        .filter(([minute]) => Number(minute) >= from && Number(minute) < to)
-        .map(([, count]) => count),
-    );
+  /** Retransmits that are true from a time to a time, in minutes after the start. */
+  const retransmitsBetween = (from: number, to: number) => {
+    const minuteOf = (ms: number) => (ms - FLEET_START_MS) / 60_000;
+    const inside = retransmits.filter(({ ms }) => minuteOf(ms) >= from && minuteOf(ms) < to);
+    return sumOf(inside.map(({ count }) => count));
+  };
   const shownRetransmits = async (page: Page) =>
     Number((await page.$eval('.figures b', (figure) => figure.textContent ?? '')).replaceAll(',', ''));
   /** The chosen part in minutes after the start; null for all of the time. */
   const shownRange = async (page: Page): Promise<[number, number] | null> => {
     const text = await page.$eval('#range', (range) => range.textContent ?? '');
-    const times = [...text.matchAll(/(\d\d):(\d\d)/g)].map(
-      ([, hours, minutes]) => Number(hours) * 60 + Number(minutes) - 690,
+    const times = [...text.matchAll(/(\d\d):(\d\d)(?::(\d\d))?/g)].map(
+      ([, hours, minutes, seconds = 0]) => Number(hours) * 60 + Number(minutes) + Number(seconds) / 60 - 690,
     );
     return times[0] === undefined || times[1] === undefined ? null : [times[0], times[1]];
   };
