@@ -143,7 +143,7 @@ export function createFleet({ events, seed = 13, startMs = FLEET_START_MS }: Fle
     const agent = agentOf(host);
     const statusUs = startUs + (minute + 1) * MINUTE_US - STATUS_BEFORE_END_US;
     const emitted: FleetEvent[] = [];
-    const { listenOverflow, overrun, restarted } = PLANTED;
+    const { listenOverflow, overrun, reordering, restarted } = PLANTED;
     if (minute === 0) emitted.push(agent.status(startUs, minute));
     if (host.index === restarted.hostIndex && minute === restarted.minute) {
       agent.restart(startUs + minute * MINUTE_US);
@@ -159,6 +159,8 @@ export function createFleet({ events, seed = 13, startMs = FLEET_START_MS }: Fle
       agent.overflow(listenOverflow.perMinute);
     }
     if (host.index === overrun.hostIndex && minute === overrun.minute) agent.overrun(overrun.records);
+    if (host.index === reordering.hostIndex && minute >= reordering.fromMinute)
+      agent.reorder(reordering.perMinute);
     agent.drop(emitted.filter((event) => isIn(PLANTED.spoolFull, 1, host, event)).length);
     emitted.push(agent.status(statusUs, minute));
     return emitted;

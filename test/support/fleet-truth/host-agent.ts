@@ -18,6 +18,8 @@ export interface HostAgent {
   readonly status: (us: number, minute: number) => FleetEvent;
   /** The full listen queue refused as many connections. */
   readonly overflow: (connections: number) => void;
+  /** So many segments came out of order. */
+  readonly reorder: (segments: number) => void;
   /** Another agent takes over. */
   readonly restart: (us: number) => void;
 }
@@ -100,6 +102,7 @@ export function createHostAgent(host: FleetHost, startUs: number, random: Random
   let sessionUs = startUs;
   let connections = 0;
   let ordinals = Array.from({ length: CPU_COUNT }, () => 0);
+  let last = { us: 0, nanoseconds: 0 };
   let ledger = { derived: 0, suppressed: 0, overrun: 0, dropped: 0 };
 
   const count = (name: KernelCounter, by: number): void => {
@@ -112,6 +115,12 @@ export function createHostAgent(host: FleetHost, startUs: number, random: Random
     const ordinal = ordinals[cpu] ?? 0;
     ordinals[cpu] = ordinal + 1;
     return `${host.bootId}-${session}-${cpu}-${ordinal}`;
+  };
+  /** Within a microsecond, what happens later has the later time. */
+  const nextNanoseconds = (us: number): number => {
+    const any = random.integer(0, 999);
+    last = { us, nanoseconds: us === last.us ? Math.min(999, Math.max(any, last.nanoseconds + 1)) : any };
+    return last.nanoseconds;
   };
   const ledgerNow = (): Record<string, number> => {
     const emitted = ordinals.reduce((sum, next) => sum + next, 0);
@@ -138,7 +147,7 @@ export function createHostAgent(host: FleetHost, startUs: number, random: Random
     schema_version: SCHEMA_VERSION,
     event_id: number(cpu),
     event,
-    timestamp: timestampText(us, random.integer(0, 999)),
+    timestamp: timestampText(us, nextNanoseconds(us)),
     host: host.name,
     host_id: host.hostId,
     boot_id: host.bootId,
@@ -175,6 +184,7 @@ export function createHostAgent(host: FleetHost, startUs: number, random: Random
       count('TcpExt.ListenOverflows', connections);
       count('TcpExt.ListenDrops', connections);
     },
+    reorder: (segments) => count('TcpExt.TCPOFOQueue', segments),
     status(us, minute) {
       const before = Object.fromEntries(ordinals.map((next, cpu) => [cpu, next]));
       const account = ledgerNow();

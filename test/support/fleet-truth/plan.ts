@@ -88,6 +88,8 @@ export const PLANTED = {
   listenOverflow: { hostIndex: 45, fromMinute: 50, toMinute: 70, perMinute: 13 },
   /** A bad cable: its interface counts errors. */
   badCable: { hostIndex: 87, fromMinute: 20, errorsPerMinute: 5 },
+  /** Segments reach it out of order. */
+  reordering: { hostIndex: 64, fromMinute: 30, perMinute: 7 },
   /** Nobody answers there, and batch hosts try. */
   unreachable: { address: '10.200.0.9', port: 9100, service: 'batch' },
   /** Two db hosts have it at the same time (VIP): whose connection it was cannot be told. */
