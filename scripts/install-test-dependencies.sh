@@ -16,7 +16,7 @@ packages=(
   default-jdk-headless maven           # the Kafka broker, the OpenSearch node
   rsyslog-elasticsearch prometheus curl  # a way from Kafka into OpenSearch; promtool for the alert rules
   qemu-user-static                     # the packaged Node.js on an old CPU
-  debootstrap netcat-openbsd openssh-client python3-venv  # hosts, and Ansible to manage them
+  debootstrap netcat-openbsd openssh-client python3-venv  # hosts, and Ansible to manage them; ClickHouse's engine
   chromium fonts-dejavu-core           # the page of ktc report
   shellcheck
 )
@@ -66,6 +66,18 @@ make_host_roots() {
   scripts/make-host-root.sh bookworm
 }
 
+# ClickHouse's engine as a Python package, at the versions of the file. Nothing else of what chdb asks for is needed.
+install_chdb() {
+  local engine=$1 versions=test/support/chdb/$1.txt target=.cache/chdb/$1
+  cmp --silent "$versions" "$target/versions" && return 0
+  echo "fetching ClickHouse's engine $engine (about 150 MB) into $target"
+  rm -rf "$target"
+  /usr/bin/python3 -m venv "$target"
+  "$target/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$versions"
+  # The mark of success.
+  cp "$versions" "$target/versions"
+}
+
 install_packages "${packages[@]}"
 packaging/install-build-dependencies.sh
 fetch_jars kafka Kafka
@@ -73,3 +85,5 @@ fetch_jars opensearch OpenSearch
 build_collector
 install_ansible
 make_host_roots
+install_chdb 25.8
+install_chdb 26.9

@@ -1,0 +1,22 @@
+/** Messages into a topic by kcat, with the compression of librdkafka: what another producer's agent would send. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** Between messages, as they may hold line breaks: the record separator of ASCII, which JSON text escapes. */
+const SEPARATOR = '\u001e';
+
+/** Produces and waits for the acknowledgement of all. */
+export async function produceAll(
+  broker: string,
+  topic: string,
+  messages: readonly string[],
+  codec: 'none' | 'gzip' | 'zstd' = 'none',
+): Promise<void> {
+  const child = spawn('kcat', ['-P', '-b', broker, '-t', topic, '-z', codec, '-D', SEPARATOR], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  child.stdin.end(messages.join(SEPARATOR));
+  const [code] = (await exit) as [number | null];
+  if (code !== 0) throw new Error(`kcat ended with ${code} producing to ${topic}`);
+}
