@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module] [report]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module] [report] [query]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -17,13 +17,14 @@ import { module } from './module.ts';
 import { otlp } from './otlp.ts';
 import { outage } from './outage.ts';
 import { pages } from './pages.ts';
+import { query } from './query.ts';
 import { type Bar, type Bench, barsText, machine, tableText } from './report.ts';
 import { source } from './source.ts';
 import { spool } from './spool.ts';
 import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, crash, module },
+  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, crash, module, query },
   report: fleetReport,
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');

@@ -1,0 +1,157 @@
+/** What the questions to ClickHouse cost, and what the events take on disk. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Engine, startEngine } from '../test/support/chdb/engine.ts';
+import { type LoadedFleet, loadFleet, parametersOf, questions } from '../test/support/chdb/questions.ts';
+import { type Bench, figure, median, type Report } from './report.ts';
+
+const MILLION = 1_000_000;
+const TIMES = 3;
+/** Answers kept from the time before are not what is measured. */
+const COLD = { use_query_condition_cache: '0', use_uncompressed_cache: '0' };
+/** What these take grows with more than the events of one kind: why is said below the table. */
+const SLOW_BY_NATURE: readonly string[] = [];
+
+interface Cost {
+  readonly seconds: number;
+  readonly rowsRead: number;
+  readonly peakMebibytes: number;
+}
+
+/** Peak memory above what the engine held before, by the kernel's own high-water mark. */
+function memoryOf(engine: Engine, name: 'VmHWM' | 'VmRSS'): number {
+  const status = readFileSync(`/proc/${engine.pid}/status`, 'utf8');
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1024;
+}
+
+async function measureQuestions(engine: Engine, fleet: LoadedFleet): Promise<Map<string, Cost>> {
+  const costs = new Map<string, Cost>();
+  for (const question of questions()) {
+    const parameters = parametersOf(question, fleet);
+    const seconds: number[] = [];
+    // Sets the high-water mark back (proc(5)).
+    writeFileSync(`/proc/${engine.pid}/clear_refs`, '5');
+    const before = memoryOf(engine, 'VmRSS');
+    let rowsRead = 0;
+    for (let time = 0; time < TIMES; time++) {
+      const began = performance.now();
+      rowsRead = await engine.rowsRead(question.sql, parameters, COLD);
+      seconds.push((performance.now() - began) / 1000);
+    }
+    const peakMebibytes = memoryOf(engine, 'VmHWM') - before;
+    costs.set(question.name, { seconds: median(seconds), rowsRead, peakMebibytes });
+  }
+  return costs;
+}
+
+const bytesPerRow = async (engine: Engine, table: string): Promise<number> => {
+  await engine.query(`OPTIMIZE TABLE ktc.${table} FINAL`);
+  return Number(
+    await engine.value(
+      `SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts WHERE active AND database = 'ktc' AND table = '${table}'`,
+    ),
+  );
+};
+
+/** The same events in a table as one writes it down at first: texts as String, numbers as Nullable(Int64), by time. */
+async function makeNaiveTable(engine: Engine): Promise<void> {
+  const columns = await engine.rows(
+    `SELECT name, type FROM system.columns WHERE database = 'ktc' AND table = 'events'
+      AND default_kind NOT IN ('MATERIALIZED', 'DEFAULT') AND name NOT IN ('session', 'ordinal')`,
+  );
+  const naive = columns.map(({ name, type }) => {
+    if (name === 'timestamp') return 'timestamp';
+    if (String(type).startsWith('Map')) return `toJSONString(${name}) AS ${name}`;
+    const wanted = /Int/.test(String(type)) ? 'Nullable(Int64)' : 'Nullable(String)';
+    return `CAST(toString(${name}), '${wanted}') AS ${name}`;
+  });
+  await engine.query(
+    `CREATE TABLE ktc.naive ENGINE = MergeTree ORDER BY timestamp AS SELECT ${naive.join(', ')} FROM ktc.events FINAL`,
+  );
+}
+
+/** Makes ten times as many rows: each event also from nine other boots. */
+async function multiply(engine: Engine): Promise<void> {
+  for (let boot = 1; boot < 10; boot++) {
+    await engine.query(`INSERT INTO ktc.events (* EXCEPT (datacenter, rack, role, service, owner, event_id, community_id))
+      SELECT * REPLACE (concat(boot_id, '${boot}') AS boot_id) FROM ktc.events AS e FINAL WHERE length(e.boot_id) = 36`);
+  }
+}
+
+export const query: Bench = async (quick): Promise<Report> => {
+  const events = quick ? MILLION / 10 : MILLION;
+  const engine = await startEngine('26.9');
+  try {
+    await engine.apply();
+    const startMs = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 4 * 3_600_000;
+    const cpuBefore = engine.cpuSeconds();
+    const fleet = await loadFleet(engine, { events, startMs });
+    const cpuPerEvent = ((engine.cpuSeconds() - cpuBefore) * 1e6) / fleet.truth().delivered;
+    const rows = Number(await engine.value('SELECT count() FROM events FINAL'));
+    await makeNaiveTable(engine);
+    const [kept, naive, seen] = [
+      await bytesPerRow(engine, 'events'),
+      await bytesPerRow(engine, 'naive'),
+      Number(
+        await engine.value(
+          `SELECT sum(bytes_on_disk) / ${rows} FROM system.parts WHERE active AND database = 'ktc' AND table = 'seen'`,
+        ),
+      ),
+    ];
+    await engine.query('DROP TABLE ktc.naive');
+    const small = await measureQuestions(engine, fleet);
+    await multiply(engine);
+    const large = await measureQuestions(engine, fleet);
+    const largest = [...large].filter(([name]) => !SLOW_BY_NATURE.includes(name));
+    const seconds = largest.map(([, cost]) => cost.seconds).toSorted((a, b) => a - b);
+    return {
+      tables: [
+        {
+          title: 'Questions to ClickHouse',
+          script: 'bench/query.ts',
+          columns: ['question', 's at 1×', 's at 10×', 'growth', 'rows read at 10×', 'MiB more at 10×'],
+          rows: [...large].map(([name, cost]) => {
+            const before = small.get(name) ?? cost;
+            return [
+              name,
+              figure(before.seconds),
+              figure(cost.seconds),
+              `${figure(cost.seconds / before.seconds)}×`,
+              figure(cost.rowsRead),
+              figure(cost.peakMebibytes),
+            ];
+          }),
+          notes: [
+            `1× is ${figure(rows)} events of the made fleet of the tests, 10× the same with nine other boots of each host. All questions ask for the whole two hours. Engine: ClickHouse 26.9 (chdb 4.4.0) with two threads, median of ${TIMES}, condition cache off.`,
+          ],
+        },
+        {
+          title: 'Events in ClickHouse',
+          script: 'bench/query.ts',
+          columns: ['what', 'bytes per event'],
+          rows: [
+            ['query/clickhouse, table events', figure(kept)],
+            ['the same events with naive types, by time', figure(naive)],
+            ['bitmaps of the proof, table seen', figure(seen)],
+          ],
+          notes: [`Parsing, sorting and storing an event takes ${figure(cpuPerEvent)} µs of CPU.`],
+        },
+      ],
+      bars: [
+        {
+          what: 'bytes per event in ClickHouse, beside naive types',
+          value: kept / naive,
+          limit: 0.33,
+          unit: '×',
+        },
+        {
+          what: 'slowest but two of the questions at 10×',
+          value: seconds.at(-3) ?? Number.NaN,
+          limit: 1,
+          unit: 's',
+        },
+      ],
+    };
+  } finally {
+    await engine.stop();
+  }
+};
