@@ -10,6 +10,7 @@ import { bootGuest, type GuestResult, guestUnavailable } from '../support/guest.
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { shared } from '../support/shared.ts';
 import { parseCsv, type Row } from '../support/tool.ts';
+import { NODE_COMM } from '../support/traffic/comm.ts';
 import { type HeldRecord, requestBytes } from '../support/traffic/held.ts';
 import { type ConnectionRecord, compile, parseRecords } from '../support/traffic/traffic.ts';
 
@@ -230,7 +231,7 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
       rows(tool).filter((row) => row[title] === String(HELD_PORT));
     const inOrder = (list: readonly Row[], title: string) =>
       list.toSorted((a, b) => Number(a[title]) - Number(b[title]));
-    const truth = ({ pid }: Logged) => ({ PID: String(pid), COMM: 'node', IP: '4' });
+    const truth = ({ pid }: Logged) => ({ PID: String(pid), COMM: NODE_COMM, IP: '4' });
 
     test('there are as many as there should be', () => {
       expect([heldClients().length, heldServers().length]).toEqual([CONNECTIONS, CONNECTIONS]);
@@ -307,7 +308,7 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
             expect(row['SKADDR']).toMatch(/^[0-9a-f]{8}-[0-9a-z]+$/);
             // A child has no owner until it is accepted: the first is whoever was on the CPU.
             if (end === record || step > 0)
-              expect(row).toMatchObject({ 'C-PID': String(end.pid), 'C-COMM': 'node', IP: '4' });
+              expect(row).toMatchObject({ 'C-PID': String(end.pid), 'C-COMM': NODE_COMM, IP: '4' });
             if (step === 0) expect(row['MS']).toBe('');
             else expect(row['MS']).toMatch(/^\d+\.\d{3}$/);
           }

@@ -11,6 +11,7 @@ import { withOneFilterForAll } from '../support/one-filter-for-all.ts';
 import { shared } from '../support/shared.ts';
 import { instancesOf, parseCsv, type Row, runHeld, startTool, stopTools } from '../support/tool.ts';
 import { TRACING } from '../support/tracefs.ts';
+import { NODE_COMM } from '../support/traffic/comm.ts';
 import type { HeldRecord } from '../support/traffic/held.ts';
 import { until } from '../support/wait.ts';
 
@@ -143,7 +144,7 @@ describe.skipIf(missing).each(KERNELS)(
     it('tcpconnect: every column', () => {
       const truth = clients().map(({ pid, local_port }) => ({
         PID: String(pid),
-        COMM: 'node',
+        COMM: NODE_COMM,
         IP: '4',
         SADDR: link.a.ipv4,
         SPORT: String(local_port),
@@ -175,7 +176,7 @@ describe.skipIf(missing).each(KERNELS)(
     it('tcpconnlat: every column, and the latency that the client measured', () => {
       for (const { pid, local_port, latency_ms } of clients()) {
         const row = of('tcpconnlat').find(({ SPORT }) => SPORT === String(local_port));
-        expect(row).toMatchObject({ PID: String(pid), COMM: 'node', IP: '4', DPORT: String(PORT) });
+        expect(row).toMatchObject({ PID: String(pid), COMM: NODE_COMM, IP: '4', DPORT: String(PORT) });
         // The client's own measure has the turns of its event loop in it.
         expect(Number(row?.['LAT(ms)'])).toBeLessThanOrEqual(latency_ms);
       }
@@ -189,7 +190,7 @@ describe.skipIf(missing).each(KERNELS)(
         );
         expect(row, JSON.stringify(record)).toMatchObject({
           PID: String(record.pid),
-          COMM: 'node',
+          COMM: NODE_COMM,
           IP: '4',
           LADDR: record.local_address,
           RADDR: record.remote_address,
@@ -238,7 +239,7 @@ describe.skipIf(missing).each(KERNELS)(
         );
         // Where the owner closes it itself, it is on the CPU.
         if (owner?.side === 'client')
-          expect(walk[0]).toMatchObject({ 'C-PID': String(owner.pid), 'C-COMM': 'node' });
+          expect(walk[0]).toMatchObject({ 'C-PID': String(owner.pid), 'C-COMM': NODE_COMM });
       }
     });
 
