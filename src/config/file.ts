@@ -24,9 +24,9 @@ export function readFiles({ file, directory }: FileSources): Layer[] {
   const main = file ?? DEFAULT_FILE;
   const overrides = directory ?? join(dirname(main), OVERRIDES);
   return [
-    readFile(main, file === undefined),
+    readFile(main, { mayBeAbsent: file === undefined, removes: false }),
     ...listOverrides(overrides, directory === undefined).map((entry) =>
-      typeof entry === 'string' ? readFile(entry, false) : entry,
+      typeof entry === 'string' ? readFile(entry, { mayBeAbsent: false, removes: true }) : entry,
     ),
   ];
 }
@@ -46,7 +46,13 @@ function listOverrides(directory: string, mayBeAbsent: boolean): (string | Layer
   }
 }
 
-function readFile(path: string, mayBeAbsent: boolean): Layer {
+interface Reading {
+  readonly mayBeAbsent: boolean;
+  /** `null` in it removes what the files before it have set. */
+  readonly removes: boolean;
+}
+
+function readFile(path: string, { mayBeAbsent, removes }: Reading): Layer {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
@@ -55,6 +61,6 @@ function readFile(path: string, mayBeAbsent: boolean): Layer {
     return unreadable(path, error instanceof TypeError ? 'is not UTF-8 text' : fileProblem(error));
   }
   const json = parseJson(text);
-  if (json.ok) return readDocument(json.value, path);
+  if (json.ok) return readDocument(json.value, path, removes);
   return unreadable(path, `line ${json.line}, column ${json.column}: ${json.problem}`);
 }

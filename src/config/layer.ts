@@ -8,6 +8,7 @@ import { environmentName, isConfigPath, keys, knownPaths, schema } from './schem
 /** A value for a key, or for one name in a key that merges (`host.labels.rack`). */
 export interface Setting {
   readonly path: string;
+  /** `null`, which no key takes, removes what earlier layers have set. */
   readonly value: unknown;
   readonly origin: string;
 }
@@ -50,7 +51,17 @@ function unknownKey(origin: string, path: string): Layer {
   return refuse(origin, path, problem, meant === null ? [] : [meant]);
 }
 
-function setKey(key: Key<unknown>, path: string, value: unknown, origin: string): Layer {
+/** @param removes whether `null` is a value: only where there is an earlier layer to remove from */
+function setKey(key: Key<unknown>, path: string, value: unknown, origin: string, removes = false): Layer {
+  if (removes && value === null) return { settings: [{ path, value, origin }], problems: [], doubtful: [] };
+  if (removes && key.merges && isObject(value)) {
+    const removed = Object.keys(value).filter((name) => value[name] === null);
+    const others = Object.entries(value).filter(([, item]) => item !== null);
+    return joinLayers([
+      ...removed.map((name) => setKey(key, `${path}.${name}`, null, origin, true)),
+      setKey(key, path, Object.fromEntries(others), origin),
+    ]);
+  }
   const faults = key.faults(value);
   if (faults.length > 0) {
     const problems = faults.map(({ at, problem }) => ({ origin, path: `${path}${at}`, problem }));
@@ -63,10 +74,15 @@ function setKey(key: Key<unknown>, path: string, value: unknown, origin: string)
   return { settings, problems: [], doubtful: [] };
 }
 
-/** Reads a parsed document, or the part of it that belongs to a section. `origin` is the name of its file. */
+/**
+ * Reads a parsed document, or the part of it that belongs to a section. `origin` is the name of its file.
+ *
+ * @param removes whether `null` removes what earlier layers have set, or is a mistake
+ */
 export function readDocument(
   document: unknown,
   origin: string,
+  removes = false,
   section: Section = schema,
   prefix = '',
 ): Layer {
@@ -80,7 +96,9 @@ export function readDocument(
       const path = `${prefix}${part}`;
       const node = Object.hasOwn(section, part) ? section[part] : undefined;
       if (node === undefined) return unknownKey(origin, path);
-      return isKey(node) ? setKey(node, path, value, origin) : readDocument(value, origin, node, `${path}.`);
+      return isKey(node)
+        ? setKey(node, path, value, origin, removes)
+        : readDocument(value, origin, removes, node, `${path}.`);
     }),
   );
 }

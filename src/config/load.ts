@@ -6,7 +6,7 @@ import { SINK_NAMES, type SinkSecrets } from '../sink/registry.ts';
 import { type FileSources, readFiles } from './file.ts';
 import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
 import { rules } from './rule.ts';
-import { type AgentConfig, type ConfigPath, keys, schema } from './schema.ts';
+import { type AgentConfig, type ConfigPath, isConfigPath, keys, schema } from './schema.ts';
 import { sinks } from './sinks.ts';
 
 export interface ConfigSources extends FileSources {
@@ -51,8 +51,11 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
   const store = convict<AgentConfig>(schema, { env: {}, args: [] });
   const origins = new Map<string, string>([...keys.keys()].map((path) => [path, 'default']));
   for (const { path, value, origin } of layers.settings) {
-    store.set(path, value);
-    origins.set(path, origin);
+    if (value === null) remove(store, origins, path);
+    else {
+      store.set(path, value);
+      origins.set(path, origin);
+    }
   }
   // Every value was checked in its layer: a mistake that convict still finds is a bug here, and it throws.
   store.validate({ allowed: 'strict' });
@@ -78,6 +81,22 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
   const [first, ...others] = problems;
   if (first !== undefined) return refuseConfig([first, ...others]);
   return success({ config, origins, secrets: Object.fromEntries(secrets) });
+}
+
+/** Makes a key what it is by default, with all its names; or takes one name out of a key that merges. */
+function remove(store: convict.Config<AgentConfig>, origins: Map<string, string>, path: string): void {
+  if (isConfigPath(path)) {
+    store.reset(path);
+    for (const name of origins.keys()) if (name.startsWith(`${path}.`)) origins.delete(name);
+    origins.set(path, 'default');
+    return;
+  }
+  const [, parent = '', name = ''] = /^(.*)\.([^.]*)$/.exec(path) ?? [];
+  if (!isConfigPath(parent)) return;
+  const value: unknown = store.get(parent);
+  const others = Object.entries(value as object).filter(([member]) => member !== name);
+  store.set(parent, Object.fromEntries(others));
+  origins.delete(path);
 }
 
 /** Whether `path` is the path of this key, of a section around it, or of everything. */

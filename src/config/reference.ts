@@ -36,7 +36,8 @@ Every key has a default that works; you only have to choose a sink. Values come 
 5. the environment: each key below names its variable; an empty variable counts as not set;
 6. \`--set path=value\`, as often as needed, such as \`--set batch.linger_ms=50\`.
 
-A later layer replaces a whole list, but adds to the labels by name. In variables and flags a value is JSON or plain text.
+A later layer replaces a whole list, but adds to the labels by name. In \`conf.d\`, \`null\` removes what the files before it have
+set, be it a key or one label. In variables and flags a value is JSON or plain text.
 Items of a list may be separated by commas (\`KTC_SINK_KAFKA_BROKERS=kafka-1:9092,kafka-2:9092\`). Labels may be written as
 \`name=value\` (\`KTC_HOST_LABELS=rack=r12,role=web\`, or one label as \`--set host.labels.rack=r12\`).
 

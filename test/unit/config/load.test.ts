@@ -93,6 +93,27 @@ describe('layers', () => {
     expect(origins.get('host.labels.owner')).toBe('--set');
   });
 
+  it('remove a key or a label by null in conf.d, so that what comes before is as if it were not there', () => {
+    const { config, origins } = load({
+      'agent.json': { exclude: { ports: [22] }, host: { name: 'a', labels: { rack: 'r1', role: 'web' } } },
+      'conf.d/1.json': { exclude: { ports: null }, host: { labels: { rack: null, zone: 'z' } } },
+      'conf.d/2.json': { host: { name: null, labels: { never_set: null } } },
+    });
+    expect(config.exclude.ports).toEqual([]);
+    expect(config.host).toEqual({ name: '', labels: { role: 'web', zone: 'z' } });
+    expect(origins.get('exclude.ports')).toBe('default');
+    expect(origins.has('host.labels.rack')).toBe(false);
+    expect(origins.get('host.labels.role')).toMatch(/agent\.json$/);
+
+    const all = load({
+      'agent.json': { host: { labels: { rack: 'r1' } } },
+      'conf.d/1.json': { host: { labels: null } },
+      'conf.d/2.json': { host: { labels: { role: 'db' } } },
+    });
+    expect(all.config.host.labels).toEqual({ role: 'db' });
+    expect(all.origins.has('host.labels.rack')).toBe(false);
+  });
+
   it('count an empty variable as not set, whatever the type of its key', () => {
     const variables = [
       'EVENTS_TCP_LIFE',
