@@ -37,11 +37,12 @@ run: bin/ktc ## Trace this host's TCP: live table here, NDJSON in ktc-events.ndj
 test-dependencies: node_modules/.package-lock.json
 	@scripts/install-test-dependencies.sh
 
-lint: node_modules/.package-lock.json ## Type check, biome, shellcheck
+lint: node_modules/.package-lock.json ## Type check, biome, shellcheck, ansible-lint
 	$(BIN)/tsc
 	$(BIN)/tsc --project src/report/page
 	$(BIOME) check --error-on-warnings
 	@if command -v shellcheck >/dev/null; then git grep -lE "^#!.*(bash|/sh)" | xargs --no-run-if-empty shellcheck --external-sources; fi
+	@scripts/lint-ansible.sh
 
 format: node_modules/.package-lock.json ## Let biome write the format
 	$(BIOME) check --write

@@ -8,6 +8,8 @@ import { createNode, type KafkaNode, runTool, SCRAM, SHA_512 } from './node.ts';
 import { createTopics, type Topics } from './topics.ts';
 
 export interface BrokerOptions {
+  /** An address of this machine for the plain listener; the loopback unless given. */
+  host?: string;
   /** Of the plain listener; a free one unless given. */
   port?: number;
   /** Kept at the end when given; else made under the system's temporary directory and removed. */
@@ -21,7 +23,7 @@ export interface BrokerOptions {
 }
 
 export interface Broker extends KafkaNode, Topics {
-  /** `127.0.0.1:<port>` of the plain listener. */
+  /** `<host>:<port>` of the plain listener. */
   readonly address: string;
   /** Of the SASL_PLAINTEXT listener, where there is one. */
   readonly saslAddress: string | null;
@@ -39,7 +41,7 @@ export interface Broker extends KafkaNode, Topics {
 /** Starts a broker and resolves when it serves its listeners. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   const [plainPort = 0, controllerPort = 0, saslPort = 0, tlsPort = 0] = await freePorts(4);
-  const address = `127.0.0.1:${options.port ?? plainPort}`;
+  const address = `${options.host ?? '127.0.0.1'}:${options.port ?? plainPort}`;
   const saslAddress = options.saslUsers ? `127.0.0.1:${saslPort}` : null;
   const tlsAddress = options.tlsFiles ? `127.0.0.1:${tlsPort}` : null;
   const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'ktc-kafka-'));

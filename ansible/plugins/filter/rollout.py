@@ -1,0 +1,54 @@
+# MIT License (see LICENSE)
+"""The verdict over a wave of a roll-out, from the answers of all its hosts."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+
+def answer_of(result):
+    """verdict and reasons of one host's gate; a host that gave none is sick."""
+    if isinstance(result, dict) and "gate" in result:
+        return result["gate"]["verdict"], result["gate"]["reasons"]
+    if isinstance(result, dict) and result.get("unreachable"):
+        return "sick", ["the host is not reachable any more"]
+    reason = result.get("msg") if isinstance(result, dict) else None
+    return "sick", [reason or "the gate was not reached"]
+
+
+def judge(results, failures, baseline):
+    """Goes on, pauses, or fails.
+
+    :param results: the gate's result by host of the wave
+    :param failures: by host, why the installation failed; hosts without a failure are absent
+    :param baseline: gate results of hosts that do not belong to the wave
+    :returns: ``verdict`` is pass, pause or fail; ``reasons`` are one line for each host that is not well
+    """
+    reasons, ill_sinks, is_sick = [], False, False
+    for host in sorted(results):
+        verdict, why = ("sick", [failures[host]]) if failures.get(host) else answer_of(results[host])
+        if verdict in ("well", "off"):
+            continue
+        reasons.append("%s: %s" % (host, "; ".join(why)))
+        is_sick = is_sick or verdict == "sick"
+        ill_sinks = ill_sinks or verdict == "sink_ill"
+    if not reasons:
+        return {"verdict": "pass", "reasons": []}
+    if is_sick:
+        return {"verdict": "fail", "reasons": reasons}
+    # The sink does not take events of this wave. If it does not take those of other hosts either, it is the sink.
+    others = [answer_of(result)[0] for result in baseline]
+    if not others or "sink_ill" in others:
+        return {"verdict": "pause", "reasons": reasons + ["hosts outside the wave have the same trouble" if others else
+                                                          "there is no host outside the wave to compare with"]}
+    return {"verdict": "fail", "reasons": reasons}
+
+
+def not_rolled_back(results):
+    """The hosts that do not run their previous release again, from what became of the last step back on each."""
+    return [host for host in sorted(results) if "action" not in results[host] or results[host].get("failed")]
+
+
+class FilterModule(object):
+    def filters(self):
+        return {"judge": judge, "not_rolled_back": not_rolled_back}

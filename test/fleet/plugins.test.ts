@@ -1,0 +1,149 @@
+/** What the collection computes on the controller: the order of layers, and the verdict over a wave. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROGRAMS } from '../support/site.ts';
+
+const missing = existsSync(join(PROGRAMS, 'python3'))
+  ? null
+  : 'no Ansible: run scripts/install-test-dependencies.sh';
+if (missing) console.warn(`skipped: plugins of the collection: ${missing}`);
+
+const ROOT = join(import.meta.dirname, '../..');
+const PLUGINS = 'ansible_collections.ktc.agent.plugins';
+
+describe.skipIf(missing)('the collection', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ktc-plugins-'));
+  beforeAll(() => {
+    mkdirSync(join(directory, 'ansible_collections/ktc'), { recursive: true });
+    symlinkSync(join(ROOT, 'ansible'), join(directory, 'ansible_collections/ktc/agent'));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  /** The value of a Python expression, with `given` as its `given`. */
+  function evaluate(imports: string, expression: string, given: unknown): unknown {
+    const script = `import json, sys\n${imports}\ngiven = json.load(sys.stdin)\nprint(json.dumps(${expression}))`;
+    const output = execFileSync(join(PROGRAMS, 'python3'), ['-c', script], {
+      input: JSON.stringify(given),
+      encoding: 'utf8',
+      env: { ...process.env, PYTHONPATH: directory, PYTHONDONTWRITEBYTECODE: '1' },
+    });
+    return JSON.parse(output);
+  }
+
+  it('can be built, installed from the file, and asked for the documentation of all that it has', () => {
+    const run = (program: string, ...words: string[]) =>
+      execFileSync(join(PROGRAMS, program), words, {
+        cwd: directory,
+        encoding: 'utf8',
+        stdio: 'pipe',
+        env: {
+          ...process.env,
+          PATH: `${PROGRAMS}:${process.env['PATH']}`,
+          ANSIBLE_HOME: join(directory, 'home'),
+          ANSIBLE_COLLECTIONS_PATH: join(directory, 'installed'),
+        },
+      });
+    run('ansible-galaxy', 'collection', 'build', join(ROOT, 'ansible'), '--output-path', directory);
+    const file = join(directory, 'ktc-agent-0.1.0.tar.gz');
+    run('ansible-galaxy', 'collection', 'install', file, '--offline', '-p', join(directory, 'installed'));
+    for (const name of ['config_layers', 'converge', 'gate', 'host_facts', 'release', 'secret'])
+      expect(run('ansible-doc', `ktc.agent.${name}`)).toContain(`ktc.agent.${name}`.toUpperCase());
+    expect(run('ansible-doc', '--type', 'role', 'ktc.agent.ktc_agent')).toContain('ktc_agent_rollout_soak_s');
+  });
+
+  it('orders the layers of a host as Ansible merges its groups, and numbers them by the group alone', () => {
+    const groups = [
+      { name: 'web', depth: 2, priority: 1 },
+      { name: 'eu', depth: 1, priority: 1 },
+      { name: 'web-db', depth: 2, priority: 1 },
+      { name: 'site', depth: 1, priority: 5 },
+      { name: 'asia', depth: 3, priority: 0 },
+      { name: 'all', depth: 0, priority: 1 },
+    ];
+    const imports = `from collections import namedtuple
+from ansible.inventory.helpers import sort_groups
+from ${PLUGINS}.module_utils import layers
+Group = namedtuple('Group', 'name depth priority')
+def both(groups):
+    variables = ['ktc_agent_config__' + layers.variable_name(g['name']) for g in groups] + ['ktc_agent_config__host']
+    arranged = layers.arrange(variables, [(g['name'], g['depth'], g['priority']) for g in groups])
+    return [[layer['group'] for layer in arranged], [g.name for g in sort_groups([Group(**g) for g in groups])],
+            [layer['file'] for layer in arranged]]`;
+    const [ours, theirs, files] = evaluate(imports, 'both(given)', groups) as [string[], string[], string[]];
+    expect(ours).toEqual([...theirs, 'host']);
+    expect(files).toEqual([
+      '00-all.json',
+      '11-eu.json',
+      '15-site.json',
+      '21-web.json',
+      '21-web_db.json',
+      '30-asia.json',
+      '99-host.json',
+    ]);
+    const [, , fewer] = evaluate(imports, 'both(given)', groups.slice(0, 1)) as [
+      string[],
+      string[],
+      string[],
+    ];
+    expect(fewer).toEqual(['21-web.json', '99-host.json']);
+  });
+
+  const answer = (verdict: string) => ({ gate: { verdict, reasons: verdict === 'well' ? [] : [verdict] } });
+  it.each([
+    { wave: [answer('well'), answer('off')], baseline: [], verdict: 'pass' },
+    { wave: [answer('well'), answer('sick')], baseline: [answer('well')], verdict: 'fail' },
+    { wave: [answer('well'), { unreachable: true }], baseline: [], verdict: 'fail' },
+    { wave: [answer('well'), { failed: true, msg: 'a bug' }], baseline: [], verdict: 'fail' },
+    { wave: [answer('well'), { skipped: true }], baseline: [], verdict: 'fail' },
+    { wave: [answer('sink_ill'), answer('well')], baseline: [answer('well')], verdict: 'fail' },
+    {
+      wave: [answer('sink_ill'), answer('well')],
+      baseline: [answer('well'), answer('sink_ill')],
+      verdict: 'pause',
+    },
+    { wave: [answer('sink_ill'), answer('sick')], baseline: [answer('sink_ill')], verdict: 'fail' },
+    { wave: [answer('sink_ill')], baseline: [], verdict: 'pause' },
+  ])('judges $wave beside $baseline as $verdict', ({ wave, baseline, verdict }) => {
+    const results = Object.fromEntries(wave.map((result, index) => [`host${index}`, result]));
+    const judged = evaluate(
+      `from ${PLUGINS}.filter.rollout import judge`,
+      "judge(given['results'], {}, given['baseline'])",
+      { results, baseline },
+    ) as { verdict: string; reasons: string[] };
+    expect(judged.verdict).toBe(verdict);
+    expect(judged.reasons.length > 0).toBe(verdict !== 'pass');
+  });
+
+  it('lists hosts that differ from most first, and says in what', () => {
+    const facts = (version: string) => ({
+      kernel: '3.10.0',
+      unit: { ActiveState: 'active', LoadState: 'loaded' },
+      package: { version },
+      module: { loaded: true, path: '/x' },
+      running: {
+        version,
+        uptime_s: 10,
+        source: { kind: 'module' },
+        spool: { bytes: 0 },
+        host_status: { config_hash: 'ab' },
+        ledger: { emitted: 50, lost: version === '2' ? { kernel_overrun: 3 } : {} },
+      },
+    });
+    const rows = evaluate(`from ${PLUGINS}.filter.fleet import fleet_rows`, 'fleet_rows(given)', {
+      a: facts('1'),
+      b: facts('1'),
+      c: facts('2'),
+      d: null,
+    }) as Record<string, unknown>[];
+    expect(rows.map(({ host, differs }) => [host, differs])).toEqual([
+      ['c', 'version lost'],
+      ['d', 'state version kernel source'],
+      ['a', ''],
+      ['b', ''],
+    ]);
+    expect(rows[0]).toMatchObject({ events_s: 5, lost: 'kernel_overrun=3', module: 'loaded' });
+  });
+});

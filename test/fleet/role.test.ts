@@ -1,0 +1,260 @@
+/** The role ktc_agent over ssh: hosts with Python 2.7 and with Python 3, the packages with their own runtime, a real Kafka. */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
+import { VERSION } from '../support/packages.ts';
+import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
+import { until } from '../support/wait.ts';
+
+const missing = whyNoSite() ?? whyNoKafka();
+if (missing) console.warn(`skipped: the role: ${missing}`);
+
+const NEXT = '99.0.0';
+const TOPIC = 'ktc-events';
+const SECRET = 'planted-Secret-4711';
+const NAMES = ['web1', 'web2', 'db1', 'db2'];
+
+/** Everything that a package could leave on a host: files with their content, users, units. */
+const INVENTORY_SCRIPT = `
+  cd /
+  outside='^./(proc|sys|dev|run|tmp|var/tmp|root/.ansible|var/log/(journal|wtmp|lastlog|btmp|faillog)|var/lib/systemd)(/|$)|-$'
+  find . -xdev -printf '%p %y %m %u:%g %l\\n' | awk -v outside="$outside" '$1 !~ outside' | sort
+  find . -xdev -type f | grep -vE "$outside" | tr '\\n' '\\0' | xargs -0 sha256sum | sort
+  systemctl list-unit-files --no-legend | sort`;
+
+interface Shown {
+  readonly origins: Readonly<Record<string, string>>;
+}
+
+describe.skipIf(missing)('the role', () => {
+  let site: Site;
+  let broker: Broker;
+  const before = new Map<string, string[]>();
+
+  const pidOf = (name: string) => site.hosts.run(name, 'systemctl show -p MainPID --value ktc-agent');
+  const stateOf = async (name: string) =>
+    (
+      await site.hosts.attempt(name, 'systemctl is-active ktc-agent || true; systemctl is-enabled ktc-agent')
+    ).stdout.trim();
+  const shown = async (name: string) =>
+    JSON.parse(await site.hosts.run(name, 'ktc config show --json')) as Shown;
+  const files = async (name: string) => (await site.hosts.run(name, 'ls /etc/ktc/conf.d')).trim().split('\n');
+
+  const inventories = async () =>
+    new Map(
+      await Promise.all(
+        NAMES.map(
+          async (name) => [name, (await site.hosts.run(name, INVENTORY_SCRIPT)).split('\n')] as const,
+        ),
+      ),
+    );
+
+  beforeAll(async () => {
+    site = await openSite({
+      versions: [VERSION, NEXT],
+      hosts: [
+        { name: 'web1', suite: 'bullseye', groups: ['web', 'canary'] },
+        { name: 'web2', suite: 'bookworm', groups: ['web'] },
+        { name: 'db1', suite: 'bookworm', groups: ['db'] },
+        { name: 'db2', suite: 'bullseye', groups: ['db'] },
+      ],
+    });
+    broker = await startBroker({ host: site.hosts.address });
+    await broker.createTopic(TOPIC, 2);
+    const port = Number(broker.address.split(':')[1]);
+    Object.assign(site.groupVariables['all'] ?? {}, {
+      ktc_agent_version: VERSION,
+      ktc_agent_config__all: {
+        host: { labels: { datacenter: 'a', role: 'none' } },
+        source: traceOnly(port),
+        sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },
+      },
+    });
+    site.groupVariables['web'] = { ktc_agent_config__web: { host: { labels: { role: 'web' } } } };
+    for (const [name, found] of await inventories()) before.set(name, found);
+  });
+  afterAll(async () => {
+    await broker?.stop();
+    await site?.close();
+  });
+
+  it('predicts in check mode on bare hosts what the first run does, and the second run does nothing', async () => {
+    const predicted = await site.play('install', '--check', '--diff');
+    expect(predicted.code, predicted.output).toBe(0);
+    expect(predicted.output).toContain('+release');
+    expect(await inventories()).toEqual(before);
+
+    const first = await site.play('install');
+    expect(first.code, first.output).toBe(0);
+    expect(first.changed).toEqual(predicted.changed);
+    for (const name of NAMES) expect(await stateOf(name)).toBe('active\nenabled');
+
+    const second = await site.play('install', '--diff');
+    expect(second.code, second.output).toBe(0);
+    expect(second.changed).toEqual({ web1: 0, web2: 0, db1: 0, db2: 0 });
+  });
+
+  it('makes each override visible on the host with its layer, and in the events in Kafka', async () => {
+    site.hostVariables['web2'] = {
+      ...site.hostVariables['web2'],
+      ktc_agent_config__host: {
+        source: { instance: site.hosts.instance('web2') },
+        host: { labels: { rack: 'r7' } },
+      },
+    };
+    const changed = await site.play('install', '--limit', 'web2');
+    expect(changed.code, changed.output).toBe(0);
+    expect(changed.changed).toEqual({ web2: 2 });
+
+    expect(await files('web2')).toEqual(['00-all.json', '21-web.json', '99-host.json']);
+    expect((await shown('web2')).origins).toMatchObject({
+      'host.labels.datacenter': '/etc/ktc/conf.d/00-all.json',
+      'host.labels.role': '/etc/ktc/conf.d/21-web.json',
+      'host.labels.rack': '/etc/ktc/conf.d/99-host.json',
+    });
+    const [address, port] = broker.address.split(':');
+    for (const name of NAMES) await site.hosts.run(name, `exec 3<>/dev/tcp/${address}/${port}`);
+    const labelsOf = async (kind: string) => {
+      const events = (await broker.consume(TOPIC)).map(
+        (line) => JSON.parse(line) as { event: string; host: string; labels: object },
+      );
+      return new Map(events.filter(({ event }) => event === kind).map(({ host, labels }) => [host, labels]));
+    };
+    await until(async () => (await labelsOf('tcp_connect')).size === NAMES.length, 'connects of all hosts');
+    for (const kind of ['tcp_connect', 'host_status']) {
+      const labels = await labelsOf(kind);
+      expect(labels.get('web1')).toEqual({ datacenter: 'a', role: 'web' });
+      expect(labels.get('web2')).toEqual({ datacenter: 'a', role: 'web', rack: 'r7' });
+      expect(labels.get('db1')).toEqual({ datacenter: 'a', role: 'none' });
+    }
+  });
+
+  it('reloads where the agent can, and restarts where it must', async () => {
+    const pid = await pidOf('db1');
+    site.groupVariables['db'] = { ktc_agent_config__db: { events: { tcp_state: false } } };
+    const reloaded = await site.play('install', '--limit', 'db1', '-v');
+    expect(reloaded.output).toContain('"action": "reloaded"');
+    expect(await pidOf('db1')).toBe(pid);
+
+    site.groupVariables['db'] = { ktc_agent_config__db: { queue: { max_bytes: 8_388_608 } } };
+    const restarted = await site.play('install', '--limit', 'db1', '-v');
+    expect(restarted.output).toContain('"action": "restarted"');
+    expect(await pidOf('db1')).not.toBe(pid);
+    expect((await shown('db1')).origins['queue.max_bytes']).toBe('/etc/ktc/conf.d/21-db.json');
+
+    // A host that leaves a group loses its layer.
+    site.groupVariables['db'] = {};
+    expect((await site.play('install', '--limit', 'db1')).code).toBe(0);
+    expect(await files('db1')).toEqual(['00-all.json', '99-host.json']);
+  });
+
+  it('completes what an interrupted run has begun', async () => {
+    const pid = await pidOf('db1');
+    // As if the run had ended after the files were written, and the operator had written a file of his own.
+    await site.hosts.run('db1', `echo '{"queue":{"max_bytes":8388608}}' > /etc/ktc/conf.d/50-incident.json`);
+    const run = await site.play('install', '--limit', 'db1');
+    expect(run.changed).toEqual({ db1: 1 });
+    expect(await pidOf('db1')).not.toBe(pid);
+    expect(await files('db1')).toEqual(['00-all.json', '50-incident.json', '99-host.json']);
+    await site.hosts.run('db1', 'rm /etc/ktc/conf.d/50-incident.json');
+  });
+
+  it.each([
+    {
+      mistake: 'an unknown key',
+      variables: { ktc_agent_config__web: { batch: { linger: 5 } } },
+      says: /ktc_agent_config__web of group web: batch\.linger: unknown key, the nearest is batch\.linger_ms/,
+    },
+    {
+      mistake: 'a number that Jinja has made text',
+      variables: { n: 3, ktc_agent_config__web: { batch: { linger_ms: '{{ n + 1 }}' } } },
+      says: /ktc_agent_config__web of group web: batch\.linger_ms: .*text where a number is needed/,
+    },
+    {
+      mistake: 'a name that is no group of the host',
+      variables: { ktc_agent_config__wbe: {} },
+      says: /ktc_agent_config__wbe names no group of this host.*canary, ktc_agents, web/,
+    },
+    {
+      mistake: 'default(omit)',
+      variables: { ktc_agent_config__web: { batch: { linger_ms: '{{ nothing | default(omit) }}' } } },
+      says: /ktc_agent_config__web: batch\.linger_ms is default\(omit\)/,
+    },
+  ])('refuses $mistake and leaves the running agent alone', async ({ variables, says }) => {
+    const pid = await pidOf('web1');
+    const content = await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*');
+    const sound = site.groupVariables['web'];
+    site.groupVariables['web'] = variables;
+    try {
+      const refused = await site.play('install', '--limit', 'web1');
+      expect(refused.code).toBe(2);
+      expect(refused.output).toMatch(says);
+    } finally {
+      site.groupVariables['web'] = sound ?? {};
+    }
+    expect(await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*')).toBe(content);
+    expect(await pidOf('web1')).toBe(pid);
+    await site.hosts.run('web1', 'ktc status');
+  });
+
+  it('leaves what the operator has stopped, disabled and masked so, also through an upgrade', async () => {
+    await site.hosts.run('web1', 'systemctl stop ktc-agent');
+    await site.hosts.run('web2', 'systemctl disable ktc-agent');
+    await site.hosts.run('db1', 'systemctl stop ktc-agent; systemctl mask ktc-agent');
+    const upgraded = await site.play('install', '-e', `ktc_agent_version=${NEXT}`);
+    expect(upgraded.code, upgraded.output).toBe(0);
+    expect(await Promise.all(NAMES.map(stateOf))).toEqual([
+      'inactive\nenabled',
+      'active\ndisabled',
+      'inactive\nmasked',
+      'active\nenabled',
+    ]);
+    for (const name of NAMES) expect(await site.hosts.run(name, 'ktc --version')).toContain(NEXT);
+    expect(await site.hosts.run('db2', 'ktc status')).toContain(`ktc ${NEXT} on db2`);
+  });
+
+  it('goes back to the release and the configuration before, by one playbook', async () => {
+    await site.hosts.run('web1', 'systemctl start ktc-agent');
+    await site.hosts.run('web2', 'systemctl enable ktc-agent');
+    await site.hosts.run('db1', 'systemctl unmask ktc-agent; systemctl start ktc-agent');
+    const back = await site.play('rollback');
+    expect(back.code, back.output).toBe(0);
+    for (const name of NAMES)
+      expect(await site.hosts.run(name, 'ktc status')).toContain(`ktc ${VERSION} on ${name}`);
+    const again = await site.play('install', '--limit', 'web');
+    expect(again.changed, again.output).toEqual({ web1: 0, web2: 0 });
+  });
+
+  it('writes secrets for the agent only, and shows them nowhere, not in a run that fails either', async () => {
+    const words = ['-vvv', '--diff', '--limit', 'db2'];
+    const variables = site.hostVariables['db2'] ?? {};
+    variables['ktc_agent_kafka_password'] = `${SECRET}-1`;
+    const checked = await site.play('install', ...words, '--check');
+    await site.hosts.run(
+      'db2',
+      `install -D -m 0600 -o ktc /dev/stdin /etc/ktc/secrets/kafka.password <<<'${SECRET}-1'`,
+    );
+    variables['ktc_agent_kafka_password'] = `${SECRET}-2`;
+    const changed = await site.play('install', ...words);
+    variables['ktc_agent_kafka_password'] = `${SECRET}-3`;
+    const failed = await site.play('install', ...words, '-e', 'ktc_agent_user=nobody-here');
+    for (const { output } of [checked, changed, failed]) expect(output).not.toContain(SECRET);
+    expect(failed.code).toBe(2);
+    expect(await site.hosts.run('db2', 'cat /etc/ktc/secrets/kafka.password')).toBe(`${SECRET}-2`);
+    expect(await site.hosts.run('db2', 'stat -c "%a %U %G" /etc/ktc/secrets/kafka.password')).toBe(
+      '600 ktc ktc\n',
+    );
+    expect(await site.hosts.run('db2', 'journalctl --no-pager')).not.toContain(SECRET);
+
+    delete variables['ktc_agent_kafka_password'];
+  });
+
+  it('uninstalls without a trace', async () => {
+    const removed = await site.play('uninstall');
+    expect(removed.code, removed.output).toBe(0);
+    expect(await inventories()).toEqual(before);
+    for (const name of NAMES)
+      expect(existsSync(`/sys/kernel/tracing/instances/${site.hosts.instance(name)}`)).toBe(false);
+    expect((await site.play('uninstall', '--limit', 'web1')).changed).toEqual({ web1: 0 });
+  });
+});

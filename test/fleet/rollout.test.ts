@@ -1,0 +1,143 @@
+/** The roll-out: every way in which a wave can fail stops it, with the later waves untouched. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
+import { VERSION } from '../support/packages.ts';
+import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
+import { until } from '../support/wait.ts';
+
+const missing = whyNoSite() ?? whyNoKafka();
+if (missing) console.warn(`skipped: the roll-out: ${missing}`);
+
+const NEXT = '99.0.0';
+const TOPIC = 'ktc-events';
+const NAMES = ['canary1', 'web1', 'web2', 'web3'];
+const TO_NEXT = ['-e', `ktc_agent_version=${NEXT}`, '-e', '{"ktc_agent_rollout_waves": [1, 2]}'];
+
+describe.skipIf(missing)('a roll-out', () => {
+  let site: Site;
+  let broker: Broker;
+
+  const versions = () =>
+    Promise.all(
+      NAMES.map(async (name) => (await site.hosts.run(name, 'readlink /opt/ktc-agent/current')).trim()),
+    );
+  const running = async (name: string) =>
+    (JSON.parse(await site.hosts.run(name, 'ktc status --json || true')) as { version: string }).version;
+  const at = (version: string) => `releases/${version}`;
+  const forget = () => rmSync(site.state, { recursive: true, force: true });
+
+  beforeAll(async () => {
+    site = await openSite({
+      versions: [VERSION, NEXT],
+      hosts: [
+        { name: 'canary1', suite: 'bookworm', groups: ['canary'] },
+        { name: 'web1', suite: 'bullseye', groups: ['web'] },
+        { name: 'web2', suite: 'bookworm', groups: ['web'] },
+        { name: 'web3', suite: 'bullseye', groups: ['web'] },
+      ],
+    });
+    broker = await startBroker({ host: site.hosts.address });
+    await broker.createTopic(TOPIC, 1);
+    Object.assign(site.groupVariables['all'] ?? {}, {
+      ktc_agent_version: VERSION,
+      ktc_agent_rollout_soak_s: 1,
+      ktc_agent_rollout_deadline_s: 15,
+      ktc_agent_deadline_s: 15,
+      ktc_agent_config__all: {
+        source: traceOnly(1),
+        sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },
+      },
+    });
+    const installed = await site.play('install');
+    expect(installed.code, installed.output).toBe(0);
+  });
+  afterEach(async () => {
+    forget();
+    for (const name of NAMES)
+      await site.hosts.run(name, 'rm -f /etc/systemd/system/ktc-agent.service.d/broken.conf');
+  });
+  afterAll(async () => {
+    await broker?.stop();
+    await site?.close();
+  });
+
+  it('has a fleet that can be looked at: a table, and a file for programs', async () => {
+    const file = join(site.state, '../fleet.csv');
+    const shown = await site.play('status', '-e', `ktc_status_file=${file}`);
+    expect(shown.code, shown.output).toBe(0);
+    expect(shown.output).toMatch(/host +state +version +kernel/);
+    const rows = readFileSync(file, 'utf8').trim().split('\r\n').slice(1);
+    expect(rows.length).toBe(NAMES.length);
+    for (const [index, row] of rows.entries())
+      expect(row).toMatch(new RegExp(`^"${NAMES[index]}","active","${VERSION}",.*,"tracepoints",.*,""$`));
+  });
+
+  it('refuses waves without canaries: none in the group, or cut away by --limit', async () => {
+    for (const words of [
+      ['-e', 'ktc_agent_canary_group=misspelt'],
+      ['--limit', 'web'],
+    ]) {
+      const refused = await site.play('rollout', ...TO_NEXT, ...words);
+      expect(refused.code, refused.output).toBe(2);
+      expect(refused.output).toContain(`has passed with version ${NEXT}`);
+    }
+    expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
+  });
+
+  it('stops at canaries that fail, rolls them back, and remembers the version until a person releases it', async () => {
+    // The new release cannot run on this host: its program is none, once it is unpacked.
+    await site.hosts.run(
+      'canary1',
+      `mkdir -p /etc/systemd/system/ktc-agent.service.d
+       printf '[Service]\\nExecStartPre=/bin/sh -c "! readlink /opt/ktc-agent/current | grep -q ${NEXT}"\\n' \\
+         > /etc/systemd/system/ktc-agent.service.d/broken.conf`,
+    );
+    const failed = await site.play('rollout', ...TO_NEXT);
+    expect(failed.code, failed.output).toBe(2);
+    expect(failed.output).toContain('The wave failed and was rolled back: canary1');
+    expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
+    expect(await running('canary1')).toBe(VERSION);
+
+    const again = await site.play('rollout', ...TO_NEXT);
+    expect(again.code).toBe(2);
+    expect(again.output).toContain(`Version ${NEXT} has failed before`);
+  });
+
+  it('pauses and rolls nothing back when the sink is ill for all', async () => {
+    await broker.pause();
+    try {
+      const paused = await site.play('rollout', ...TO_NEXT);
+      expect(paused.code, paused.output).toBe(2);
+      expect(paused.output).toContain('Paused, nothing was rolled back: canary1: sink kafka');
+    } finally {
+      broker.resume();
+    }
+    expect(await versions()).toEqual([at(NEXT), at(VERSION), at(VERSION), at(VERSION)]);
+    expect(existsSync(`${site.state}/failed-${NEXT}.json`)).toBe(false);
+  });
+
+  it('rolls a wave back when one of its hosts dies, names it, and leaves the later waves untouched', async () => {
+    const words = ['-e', '{"ktc_agent_rollout_waves": [2, 1]}', '-e', 'ktc_agent_rollout_soak_s=10'];
+    const dying = site.play('rollout', ...TO_NEXT, ...words);
+    await until(
+      async () => (await site.hosts.attempt('web2', 'ktc status')).stdout.includes(`ktc ${NEXT}`),
+      'the new release on web2',
+    );
+    await site.hosts.kill('web2');
+    const { code, output } = await dying;
+    expect(code, output).toBe(2);
+    expect(output).toMatch(/The wave failed and was rolled back: web2: .*\(Not rolled back: web2\)/);
+    await site.hosts.boot('web2');
+    expect(await versions()).toEqual([at(NEXT), at(VERSION), at(NEXT), at(VERSION)]);
+    expect(await running('web1')).toBe(VERSION);
+  });
+
+  it('goes on where it was stopped, through all waves', async () => {
+    const done = await site.play('rollout', ...TO_NEXT);
+    expect(done.code, done.output).toBe(0);
+    expect(await versions()).toEqual(NAMES.map(() => at(NEXT)));
+    expect(await Promise.all(NAMES.map(running))).toEqual(NAMES.map(() => NEXT));
+  });
+});

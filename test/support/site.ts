@@ -1,0 +1,166 @@
+/** A controller with Ansible, this checkout's collection, packages, and the hosts of test/support/hosts.ts. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type HostOptions, type Hosts, startHosts, whyNoHosts } from './hosts.ts';
+import { buildPackages } from './packages.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+/** Where Ansible is. */
+export const PROGRAMS = join(REPOSITORY, '.cache/ansible/venv/bin');
+
+export interface SiteHost extends HostOptions {
+  /** Its groups, beside `ktc_agents`. */
+  readonly groups: readonly string[];
+}
+
+export interface SiteOptions {
+  readonly hosts: readonly SiteHost[];
+  /** Versions of the package on the controller. */
+  readonly versions: readonly string[];
+}
+
+export interface Run {
+  readonly code: number;
+  /** Everything that Ansible printed. */
+  readonly output: string;
+  /** By host, how many tasks changed something; -1 for one that failed or was not reached. */
+  readonly changed: Readonly<Record<string, number>>;
+}
+
+export interface Site {
+  /** Directory of what roll-outs remember. */
+  readonly state: string;
+  readonly hosts: Hosts;
+  /** Of the inventory; a change holds from the next playbook on. */
+  readonly groupVariables: Record<string, Record<string, unknown>>;
+  readonly hostVariables: Record<string, Record<string, unknown>>;
+  /** Runs a playbook of the collection, such as `install`, with further words of ansible-playbook. */
+  play(playbook: string, ...words: readonly string[]): Promise<Run>;
+  close(): Promise<void>;
+}
+
+/** Why this machine cannot have a site, in one line; null when it can. */
+export function whyNoSite(): string | null {
+  if (!existsSync(join(PROGRAMS, 'ansible-playbook')))
+    return 'no Ansible: run scripts/install-test-dependencies.sh';
+  return whyNoHosts();
+}
+
+/**
+ * What the agents of a site trace: connections to one port, so that the rest of this machine, whose kernel they all
+ * share, is none of theirs.
+ */
+export function traceOnly(port: number): object {
+  const probes = ['tcp_retransmit_skb', 'tcp_send_reset', 'tcp_receive_reset', 'tcp_retransmit_synack'];
+  return {
+    kind: 'tracepoints',
+    probes: {
+      tcp_set_state: { filter: `dport == ${port}` },
+      ...Object.fromEntries(probes.map((probe) => [probe, { enabled: false }])),
+    },
+  };
+}
+
+export async function openSite(options: SiteOptions): Promise<Site> {
+  const directory = mkdtempSync(join(tmpdir(), 'ktc-site-'));
+  const collection = join(directory, 'collections/ansible_collections/ktc');
+  mkdirSync(collection, { recursive: true });
+  symlinkSync(join(REPOSITORY, 'ansible'), join(collection, 'agent'));
+  const packages = join(directory, 'packages');
+  mkdirSync(packages);
+  for (const version of options.versions) {
+    const built = buildPackages(['tarball'], { version });
+    const name = `ktc-agent-${version}-linux-x64.tar.gz`;
+    // A link, because they are large.
+    symlinkSync(join(built, name), join(packages, name));
+    process.once('exit', () => rmSync(built, { recursive: true, force: true }));
+  }
+  const hosts = await startHosts(options.hosts);
+  const state = join(directory, 'state');
+
+  const groupVariables: Site['groupVariables'] = {
+    all: {
+      ktc_agent_package_directory: packages,
+      ktc_agent_require_clock_sync: false,
+      ktc_agent_rollout_state: state,
+    },
+  };
+  const hostVariables: Site['hostVariables'] = {};
+  for (const { name, suite } of options.hosts) {
+    hostVariables[name] = {
+      ...hosts.variables(name),
+      ansible_python_interpreter: suite === 'bullseye' ? '/usr/bin/python2.7' : '/usr/bin/python3',
+      ktc_agent_config__host: { source: { instance: hosts.instance(name) } },
+    };
+  }
+
+  const writeInventory = (file: string) => {
+    const groups = new Map<string, Record<string, object>>();
+    for (const host of options.hosts) {
+      for (const group of host.groups) groups.set(group, { ...groups.get(group), [host.name]: {} });
+    }
+    const children = [...groups].map(([group, members]) => [
+      group,
+      { hosts: members, vars: groupVariables[group] ?? {} },
+    ]);
+    const agents = { hosts: hostVariables, children: Object.fromEntries(children) };
+    const inventory = { all: { vars: groupVariables['all'], children: { ktc_agents: agents } } };
+    writeFileSync(file, JSON.stringify(inventory));
+  };
+
+  return {
+    state,
+    hosts,
+    groupVariables,
+    hostVariables,
+    async play(playbook, ...words) {
+      const inventory = join(directory, 'inventory.json');
+      writeInventory(inventory);
+      const child = spawn(
+        join(PROGRAMS, 'ansible-playbook'),
+        ['-i', inventory, `ktc.agent.${playbook}`, ...words],
+        {
+          cwd: directory,
+          env: {
+            ...process.env,
+            PATH: `${PROGRAMS}:${process.env['PATH']}`,
+            ANSIBLE_COLLECTIONS_PATH: join(directory, 'collections'),
+            ANSIBLE_HOME: join(directory, 'ansible'),
+            // Not in ~/.ansible, where a host of another site with the same name would be taken for this one.
+            ANSIBLE_SSH_CONTROL_PATH_DIR: join(directory, 'cp'),
+            ANSIBLE_PIPELINING: 'true',
+            ANSIBLE_NOCOLOR: 'true',
+            ANSIBLE_LOCALHOST_WARNING: 'false',
+            ANSIBLE_SSH_RETRIES: '0',
+          },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+      let output = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          output += text;
+        });
+      await once(child, 'close');
+      return { code: child.exitCode ?? -1, output, changed: recap(output) };
+    },
+    async close() {
+      await hosts.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `web1 : ok=13 changed=5 unreachable=0 failed=0 …`, at the end of what ansible-playbook prints. */
+function recap(output: string): Record<string, number> {
+  const lines = output.matchAll(/^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)/gm);
+  return Object.fromEntries(
+    [...lines].map(([, host, changed, unreachable, failed]) => [
+      host,
+      unreachable === '0' && failed === '0' ? Number(changed) : -1,
+    ]),
+  );
+}
