@@ -7,6 +7,8 @@ namespace=$1 root=$2 directory=$3 name=$4
 
 if [[ ${KTC_HOST_STAGE:-} != inside ]]; then
   # systemd takes the control groups it is in for the top of each tree.
+  # Read before the first move, which changes the rest.
+  groups=$(</proc/self/cgroup)
   while IFS=: read -r _ controllers path; do
     tree=/sys/fs/cgroup/${controllers#name=}
     [[ -n $controllers ]] || tree=$(findmnt --noheadings --output TARGET --types cgroup2)
@@ -19,7 +21,7 @@ if [[ ${KTC_HOST_STAGE:-} != inside ]]; then
       [[ ! -e $group/$file || -n $(<"$group/$file") ]] || cat "${group%/*}/$file" >"$group/$file"
     done
     echo $$ >"$group/cgroup.procs"
-  done </proc/self/cgroup
+  done <<<"$groups"
   export KTC_HOST_STAGE=inside
   exec nsenter --net="/run/netns/$namespace" \
     unshare --mount --uts --ipc --pid --cgroup --fork --kill-child "$0" "$@"

@@ -18,7 +18,12 @@ for namespace do
   done
   ip netns delete "$namespace"
   while read -r group; do
-    [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} +
+    # A process is in its groups until it has ended.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+      [ -d "$group" ] || break
+      find "$group" -depth -type d -exec rmdir {} + && break
+      sleep 0.1
+    done
   done <"$directory/$namespace/control-groups"
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     [ -d "/sys/kernel/tracing/instances/$namespace" ] || break
