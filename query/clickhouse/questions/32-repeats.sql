@@ -8,10 +8,17 @@
 --   batch-16.a.example.net  1790       1320    470
 --   api-14.a.example.net    296        214     82
 --   api-04.a.example.net    248        172     76
-SELECT host, count() AS row_count, uniqExact(boot_id, session, cpu, ordinal) AS events, row_count - events AS repeats
-FROM events
-WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
-GROUP BY host
-HAVING repeats > 0
+SELECT host, row_count, different AS events, row_count - different AS repeats
+FROM (
+    SELECT host, count() AS row_count
+    FROM events
+    WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
+    GROUP BY host) AS every
+INNER JOIN (
+    SELECT host, count() AS different
+    FROM events FINAL
+    WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
+    GROUP BY host) AS once USING (host)
+WHERE repeats > 0
 ORDER BY repeats DESC, host
 LIMIT 50
