@@ -67,8 +67,11 @@ while (($#)); do
     --topic) topic=$2 ;;
     --group) group=$2 ;;
     --consumers) is_number "$1" "$2"; consumers=$2 ;;
-    --kafka-setting) kafka_settings+=",
-    ${2%%=*} = '${2#*=}'" ;;
+    --kafka-setting)
+      [[ $2 =~ ^kafka_[a-z_]+=[^\'\\]*$ ]] || fail 64 "$1 takes kafka_NAME=VALUE without quotes, not '$2'"
+      kafka_settings+=",
+    ${2%%=*} = '${2#*=}'"
+      ;;
     --flush-ms) is_number "$1" "$2"; flush_ms=$2 ;;
     --ttl-days) is_days "$1" "$2"; ttl_days=$2 ;;
     --proof-days) is_days "$1" "$2"; proof_days=$2 ;;
@@ -80,7 +83,8 @@ done
 for name in "$database" ${cluster:+"$cluster"}; do
   [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || fail 64 "'$name' is no plain name of a database or cluster"
 done
-[[ "$brokers$topic$group" != *[\'\\]* ]] || fail 64 "brokers, topic and group hold no quotes and no backslashes"
+[[ "$brokers$topic$group${CLICKHOUSE_USER:-}${CLICKHOUSE_PASSWORD:-}" != *[\'\\]* ]] ||
+  fail 64 "brokers, topic, group, user and password hold no quotes and no backslashes"
 
 wanted_database=${database}__wanted
 user=${CLICKHOUSE_USER:-default}
