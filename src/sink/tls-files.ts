@@ -23,3 +23,11 @@ export function readTlsFiles({ caFile, certificateFile, keyFile }: TlsFiles): Co
 export function isTlsSetting(failure: string): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_|certificate|PEM routines|(ENOENT|EACCES).* open/.test(failure);
 }
+
+/**
+ * The message of a failed connection without the advice to run Node.js with an option, which nobody does who runs the
+ * agent. Node.js 24 and newer give it once per process.
+ */
+export function withoutNodeAdvice(failure: string): string {
+  return failure.replace(/; if the root CA is installed locally, try running Node\.js with \S+$/, '');
+}

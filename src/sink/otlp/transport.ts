@@ -8,7 +8,7 @@ import { gzip } from 'node:zlib';
 import { isProgrammerError } from '../../shared/errors.ts';
 import type { SinkSocket } from '../sink.ts';
 import { portsOf } from '../sockets.ts';
-import { isTlsSetting, readTlsFiles, type TlsFiles } from '../tls-files.ts';
+import { isTlsSetting, readTlsFiles, type TlsFiles, withoutNodeAdvice } from '../tls-files.ts';
 import { retry, type Verdict } from './answer/verdict.ts';
 
 export interface TransportOptions {
@@ -124,7 +124,7 @@ const OPENSSL = /(?:write EPROTO )?[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:
 export function connectionVerdict(where: string, failure: string): Verdict {
   const isSetting = isTlsSetting(failure);
   const advice = isSetting ? ': check sink.otlp.tls, and the certificates on both ends' : '';
-  return retry(`OTLP receiver ${where}: ${failure.replace(OPENSSL, 'TLS: $1')}${advice}`, {
+  return retry(`OTLP receiver ${where}: ${withoutNodeAdvice(failure).replace(OPENSSL, 'TLS: $1')}${advice}`, {
     mayPass: !isSetting,
   });
 }

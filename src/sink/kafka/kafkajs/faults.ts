@@ -1,7 +1,7 @@
 /** What a failure of kafkajs means for the events, decided by Kafka's own error names. */
 import type { RejectReason } from '../../../ledger/reasons.ts';
 import { isProgrammerError } from '../../../shared/errors.ts';
-import { isTlsSetting } from '../../tls-files.ts';
+import { isTlsSetting, withoutNodeAdvice } from '../../tls-files.ts';
 import { fromKafkajs } from './broker-address.ts';
 
 export type KafkaVerdict =
@@ -159,7 +159,7 @@ function connectionVerdict(chain: readonly Cause[], setting: KafkaSetting): Kafk
   const broker = chain.map((cause) => cause.broker).find((found) => found !== undefined);
   const failure = `${code} ${what}`;
   const hint = TLS_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? '';
-  const reason = `Kafka at ${broker ? fromKafkajs(broker) : setting.brokers.join(',')}: ${oneLine(what)}${hint}`;
+  const reason = `Kafka at ${broker ? fromKafkajs(broker) : setting.brokers.join(',')}: ${oneLine(withoutNodeAdvice(what))}${hint}`;
   return { kind: 'retry', reason, mayPass: !isTlsSetting(failure) };
 }
 
