@@ -27,7 +27,11 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
   left=
   for tracefs in /sys/kernel/tracing /sys/kernel/debug/tracing; do
     directory=$tracefs/instances/$instance
-    [ ! -d "$directory" ] || rmdir "$directory" || left=yes
+    [ -d "$directory" ] || continue
+    # These make the kernel wait for those who still record: EL7 would free the instance without.
+    echo 0 >"$directory/events/enable"
+    : >"$directory/trace"
+    rmdir "$directory" || left=yes
   done
   [ -n "$left" ] || exit 0
   sleep 0.1
