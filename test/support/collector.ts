@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Account, openAccount } from './event-account.ts';
+import { suspend } from './suspend.ts';
 import { freePorts, until } from './wait.ts';
 
 const COLLECTOR = join(import.meta.dirname, '../../.cache/collector/collector');
@@ -60,8 +61,9 @@ export interface Collector {
   stop(): Promise<void>;
   /** SIGKILL: what it has acknowledged is in the file. */
   kill(): Promise<void>;
-  /** SIGSTOP and SIGCONT. */
-  pause(): void;
+  /** SIGSTOP: connections stay open and nothing answers. Resolves when every thread has stopped. */
+  pause(): Promise<void>;
+  /** SIGCONT. */
   resume(): void;
   /** Runs and answers again, whatever was done to it: what a test that has failed leaves behind. */
   restore(): Promise<void>;
@@ -119,7 +121,10 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     start,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
-    pause: () => void child?.kill('SIGSTOP'),
+    async pause() {
+      if (child?.pid === undefined) throw new Error('a collector that does not run cannot be paused');
+      await suspend(child.pid);
+    },
     resume: () => void child?.kill('SIGCONT'),
     async restore() {
       child?.kill('SIGCONT');

@@ -52,7 +52,7 @@ interface RetransmitRow {
 /** What a program of query/jq/ says of the events that a command prints. */
 function ask<Row>(program: string, command: string): Row[] {
   const line = `${command} | jq -n -c -f ${join(ROOT, 'query/jq', program)}`;
-  const { status, stdout, stderr } = spawnSync('bash', ['-euc', line], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('sh', ['-euc', line], { encoding: 'utf8' });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return stdout
     .split('\n')
@@ -151,7 +151,7 @@ describe.skipIf(missing)('a topic with host_status', () => {
     nstat.push(retransmitsOfThisHost());
     expect(await agent.stop()).toBe(0);
     const consumer = `kcat -b ${broker.address} -C -t ${TOPIC} -o beginning -e -q >${topic}`;
-    execFileSync('bash', ['-euc', consumer]);
+    execFileSync('sh', ['-euc', consumer]);
     for await (const line of createInterface({ input: createReadStream(topic) })) {
       const event = JSON.parse(line) as KtcEvent;
       events++;

@@ -193,7 +193,7 @@ describe.skipIf(missing)('the OTLP sink', () => {
       const [first, second] = batchesOf(prefix, 2, 20) as [Batch, Batch];
       expect(await sink.send(first)).toEqual(ACKNOWLEDGED);
       const before = sink.sockets?.();
-      collector.pause();
+      await collector.pause();
       const began = performance.now();
       // Timers of one event loop: a busy machine delays both.
       const late = delay(2 * ANSWER_MS, null);

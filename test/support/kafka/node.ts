@@ -1,12 +1,13 @@
 /** One Kafka process: its files, its start, and the ways it can fail. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { enter } from '../namespace.ts';
-import { DEADLINE_MS, until } from '../wait.ts';
+import { suspend } from '../suspend.ts';
+import { DEADLINE_MS } from '../wait.ts';
 
 const run = promisify(execFile);
 
@@ -119,8 +120,7 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
     async pause() {
       const pid = child?.pid;
       if (pid === undefined) throw new Error('a broker that does not run cannot be paused');
-      process.kill(pid, 'SIGSTOP');
-      await until(() => isStopped(pid), `broker ${pid} stopped`);
+      await suspend(pid);
     },
     resume: () => void child?.kill('SIGCONT'),
     async restore() {
@@ -129,12 +129,4 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
     },
   };
   return node;
-}
-
-/** By the state of every thread, the field after the name in parentheses (proc(5)). */
-function isStopped(pid: number): boolean {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).every((id) =>
-    / T /.test(readFileSync(`${tasks}/${id}/stat`, 'utf8').replace(/^.*\)/, '')),
-  );
 }

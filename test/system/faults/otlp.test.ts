@@ -64,7 +64,7 @@ describe.skipIf(missing)('nothing is lost when the collector', () => {
 
   fullOnly.each(['http/protobuf', 'grpc'])('accepts and never answers, over %s', (protocol) =>
     row(`collector hangs (SIGSTOP), ${protocol}`, protocol, async (load, collector) => {
-      collector.pause();
+      await collector.pause();
       await load.problem('otlp', /no answer within 2000 ms/);
       await load.standstill('otlp');
       collector.resume();
