@@ -47,7 +47,7 @@ lint: node_modules/.package-lock.json ## Type check, biome, shellcheck, ansible-
 format: node_modules/.package-lock.json ## Let biome write the format
 	$(BIOME) check --write
 
-test: test-dependencies build lint ## Everything this machine can prove in a quarter of an hour
+test: test-dependencies build lint ## Everything this machine can prove in half an hour
 	$(NODE) $(BIN)/vitest run
 
 test-unit: build ## No root, no network
