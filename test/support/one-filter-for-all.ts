@@ -10,7 +10,7 @@ const FILTER = /^(.*\/tracing)(?:\/instances\/[^/]+)?\/(events\/\w+\/\w+\/filter
 const INSTANCE = /^(.*\/tracing)\/instances\/[^/]+$/;
 /** The systems whose events we use. */
 const SYSTEMS = ['sock', 'tcp', 'ktc', 'task'];
-const { writeFileSync, mkdirSync } = fs;
+const { readFileSync, writeFileSync, mkdirSync } = fs;
 
 function tryTo(write: () => void): void {
   try {
@@ -34,7 +34,7 @@ function copyFilters(tracing: string, instance: string): void {
     for (const event of fs.readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })) {
       if (!event.isDirectory()) continue;
       const file = `events/${system}/${event.name}/filter`;
-      const filter = fs.readFileSync(`${tracing}/${file}`, 'utf8').trim();
+      const filter = readFileSync(`${tracing}/${file}`, 'utf8').trim();
       if (filter !== 'none') writeFileSync(`${instance}/${file}`, filter);
     }
   }
@@ -48,6 +48,10 @@ function install(): void {
     if (tracing === undefined || file === undefined) return;
     filterForAll(tracing, file.replace(/^events\/|\/filter$/g, ''), String(data));
   };
+  fs.readFileSync = ((path: fs.PathOrFileDescriptor, ...rest: []) => {
+    const [, tracing, file] = FILTER.exec(String(path)) ?? [];
+    return readFileSync(tracing === undefined ? path : `${tracing}/${file}`, ...rest);
+  }) as typeof fs.readFileSync;
   fs.mkdirSync = ((path: string, options?: fs.MakeDirectoryOptions) => {
     const made = mkdirSync(path, options);
     const [, tracing] = INSTANCE.exec(path) ?? [];

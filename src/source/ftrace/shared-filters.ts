@@ -11,8 +11,8 @@ import { type Instance, readSetting, writeSetting } from './instance.ts';
 
 /** Every kernel has this event, and hardly anybody filters it. */
 const WITNESS = 'events/task/task_newtask/filter';
-/** True for every record, so it takes nothing from anybody whose filter it is too. */
-const TRUE_FILTER = 'common_type != 0';
+/** True for every record, so it takes nothing from anybody whose filter it is too. No other process writes the same. */
+const OUR_FILTER = `common_type != 0 || common_pid == ${process.pid}`;
 /** What the file of an event without a filter says. */
 export const NO_FILTER = 'none';
 
@@ -24,19 +24,25 @@ function readHostFilter(tracefs: string): string | null {
   }
 }
 
+/**
+ * Whether the instance still has this filter after the host was seen to have another one. With one filter for all that
+ * cannot be, however many processes find out the same at this moment: a filter that was replaced does not come back.
+ */
+function standsApart(tracefs: string, instance: Instance, filter: string): boolean {
+  return readHostFilter(tracefs) !== filter && readSetting(instance, WITNESS) === filter;
+}
+
 /** Whether a filter that is written in this instance is one of the whole host. Leaves all filters as they were. */
 export function areFiltersShared(tracefs: string, instance: Instance): Result<boolean> {
   const own = readSetting(instance, WITNESS);
   // What cannot be told apart is left alone.
   if (own === null) return success(true);
-  if (own !== readHostFilter(tracefs)) return success(false);
-  // We have never written one, so this one came from the host.
-  if (own !== NO_FILTER) return success(true);
-  const written = writeSetting(instance, WITNESS, TRUE_FILTER);
+  if (own !== NO_FILTER) return success(!standsApart(tracefs, instance, own));
+  const written = writeSetting(instance, WITNESS, OUR_FILTER);
   if (!written.ok) return written;
-  const ofHost = readHostFilter(tracefs);
-  // If ours is gone, somebody who finds out the same at this moment has removed it.
-  const isOurs = readSetting(instance, WITNESS) === TRUE_FILTER;
+  const isShared = !standsApart(tracefs, instance, OUR_FILTER);
+  // If ours is gone, another process that finds out the same has replaced it, and removes its own.
+  const isOurs = readSetting(instance, WITNESS) === OUR_FILTER;
   const removed = isOurs ? writeSetting(instance, WITNESS, '0') : DONE;
-  return removed.ok ? success(ofHost !== NO_FILTER || !isOurs) : removed;
+  return removed.ok ? success(isShared) : removed;
 }

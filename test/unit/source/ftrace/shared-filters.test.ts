@@ -34,9 +34,15 @@ describe('a filter', () => {
     expect([read(tracefs), read(path)]).toEqual(['none', '0']);
   });
 
+  it('is that of an instance where the host has another one, which is left alone', () => {
+    writeFileSync(`${tracefs}/${FILE}`, 'comm == "a"\n');
+    writeFileSync(`${path}/${FILE}`, 'none\n');
+    expect(shared()).toEqual({ ok: true, value: false });
+    expect([read(tracefs), read(path)]).toEqual(['comm == "a"', '0']);
+  });
+
   it.each([
     ['none', 'comm == "a"', false],
-    ['comm == "a"', 'none', false],
     ['comm == "a"', 'comm == "a"', true],
   ])('is left alone if it is there: %s in the global file, %s in ours', (ofHost, own, expected) => {
     writeFileSync(`${tracefs}/${FILE}`, `${ofHost}\n`);
