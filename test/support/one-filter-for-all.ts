@@ -28,6 +28,20 @@ export function filterForAll(tracing: string, event: string, filter: string): vo
   }
 }
 
+/** Removes what a program that failed has left in the filters of the whole host. */
+export function removeFilters(tracing: string): void {
+  const events = ['sock', 'tcp', 'task'].flatMap((system) =>
+    fs
+      .readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `${system}/${name}`),
+  );
+  for (const event of events) {
+    if (readFileSync(`${tracing}/events/${event}/filter`, 'utf8').trim() !== 'none')
+      filterForAll(tracing, event, '0');
+  }
+}
+
 function copyFilters(tracing: string, instance: string): void {
   for (const system of SYSTEMS) {
     if (!fs.existsSync(`${tracing}/events/${system}`)) continue;

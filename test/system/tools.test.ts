@@ -7,7 +7,7 @@ import type { LossyLink } from '../../src/demo/network.ts';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { startAgent, whyNoAgent } from '../support/agent.ts';
 import { openLossyLink, readLinkCounters, waitUntilQuiet } from '../support/network.ts';
-import { withOneFilterForAll } from '../support/one-filter-for-all.ts';
+import { removeFilters, withOneFilterForAll } from '../support/one-filter-for-all.ts';
 import { shared } from '../support/shared.ts';
 import { instancesOf, parseCsv, type Row, runHeld, startTool, stopTools } from '../support/tool.ts';
 import { TRACING } from '../support/tracefs.ts';
@@ -55,6 +55,7 @@ describe.skipIf(missing).each(KERNELS)(
     const trace = shared(async (): Promise<Traced> => {
       // Of a first try that failed.
       await stopTools();
+      removeFilters(TRACING);
       await link?.close();
       link = await openLossyLink({ lossPercent: 0 });
       const output = join(directory, 'events.ndjson');
@@ -114,6 +115,7 @@ describe.skipIf(missing).each(KERNELS)(
     });
     afterAll(async () => {
       rmSync(directory, { recursive: true });
+      removeFilters(TRACING);
       await link?.close();
     });
 
