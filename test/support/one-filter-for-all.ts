@@ -28,29 +28,30 @@ export function filterForAll(tracing: string, event: string, filter: string): vo
   }
 }
 
+/** The events of our systems that are filtered for the whole host at this moment, `<system>/<event>` each. */
+function filteredEvents(tracing: string): { readonly event: string; readonly filter: string }[] {
+  return SYSTEMS.filter((system) => fs.existsSync(`${tracing}/events/${system}`))
+    .flatMap((system) =>
+      fs
+        .readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${system}/${name}`),
+    )
+    .map((event) => ({
+      event,
+      filter: readFileSync(`${tracing}/events/${event}/filter`, 'utf8').trim(),
+    }))
+    .filter(({ filter }) => filter !== 'none');
+}
+
 /** Removes what a program that failed has left in the filters of the whole host. */
 export function removeFilters(tracing: string): void {
-  const events = ['sock', 'tcp', 'task'].flatMap((system) =>
-    fs
-      .readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => `${system}/${name}`),
-  );
-  for (const event of events) {
-    if (readFileSync(`${tracing}/events/${event}/filter`, 'utf8').trim() !== 'none')
-      filterForAll(tracing, event, '0');
-  }
+  for (const { event } of filteredEvents(tracing)) filterForAll(tracing, event, '0');
 }
 
 function copyFilters(tracing: string, instance: string): void {
-  for (const system of SYSTEMS) {
-    if (!fs.existsSync(`${tracing}/events/${system}`)) continue;
-    for (const event of fs.readdirSync(`${tracing}/events/${system}`, { withFileTypes: true })) {
-      if (!event.isDirectory()) continue;
-      const file = `events/${system}/${event.name}/filter`;
-      const filter = readFileSync(`${tracing}/${file}`, 'utf8').trim();
-      if (filter !== 'none') writeFileSync(`${instance}/${file}`, filter);
-    }
+  for (const { event, filter } of filteredEvents(tracing)) {
+    writeFileSync(`${instance}/events/${event}/filter`, filter);
   }
 }
 
