@@ -6,8 +6,8 @@ import { createSerializer } from '../event/serializer.ts';
 import { type Batcher, type BatcherOptions, type BatchLimits, createBatcher } from '../pipeline/batcher.ts';
 import type { Result } from '../shared/result.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
-import type { ProbeName } from '../source/probes.ts';
-import type { Source } from '../source/source.ts';
+import type { ProbeName, ProbeStatus } from '../source/probes.ts';
+import type { Source, SourceStatus } from '../source/source.ts';
 import type { ProcessWatch } from '../telemetry/process.ts';
 import type { TelemetrySnapshot } from '../telemetry/snapshot.ts';
 import { createDeliveries, type DeliveriesOptions } from './deliveries.ts';
@@ -65,9 +65,16 @@ export function createAgent(options: AgentOptions): Agent {
     deliveries.append(batch, progress.markForBatch()),
   );
   const limits = createLimits(settings.limits);
-  const normalizer = openNormalizer(options, settings, { limits, batcher, ownSockets: deliveries.sockets });
+  // Read once: every look asks the kernel.
+  const status = source.status();
+  const normalizer = openNormalizer(options, settings, status, {
+    limits,
+    batcher,
+    ownSockets: deliveries.sockets,
+  });
   const hostStatus = createHostStatusEmitter({
     source,
+    sourceKind: status.kind,
     normalizer,
     ledger,
     version,
@@ -135,36 +142,36 @@ function openBatcher(
 
 const RETRANSMIT_PROBES = ['tcp_retransmit_skb', 'tcp_retransmit_synack'] as const;
 
+type Probes = readonly ProbeStatus[];
+
 /** Whether the source gives records of a probe, filtered or not. */
-function probeIsOn(source: Source, probe: ProbeName): boolean {
-  return source.status().probes.some(({ name, enabled }) => name === probe && enabled);
+function probeIsOn(probes: Probes, probe: ProbeName): boolean {
+  return probes.some(({ name, enabled }) => name === probe && enabled);
 }
 
 /** Whether the source gives every record of a probe. */
-function seesAll(source: Source, probe: ProbeName): boolean {
-  return source
-    .status()
-    .probes.some(({ name, enabled, filter }) => name === probe && enabled && filter === '');
+function seesAll(probes: Probes, probe: ProbeName): boolean {
+  return probes.some(({ name, enabled, filter }) => name === probe && enabled && filter === '');
 }
 
 function openNormalizer(
   { config, source, ledger }: AgentOptions,
   { events, exclusions, summaries }: Settings,
+  { kind, probes }: Pick<SourceStatus, 'kind' | 'probes'>,
   { batcher, ...gates }: Pick<NormalizerOptions, 'limits' | 'ownSockets'> & { batcher: Batcher },
 ): Normalizer {
-  const isLive = source.status().kind !== 'replay';
   return createNormalizer({
     tasks: source.tasks,
     session: source.session,
     maxConnections: config.tracking.max_connections,
-    recordsAccepts: probeIsOn(source, 'inet_csk_accept'),
-    countsRetransmits: RETRANSMIT_PROBES.every((name) => seesAll(source, name)),
+    recordsAccepts: probeIsOn(probes, 'inet_csk_accept'),
+    countsRetransmits: RETRANSMIT_PROBES.every((name) => seesAll(probes, name)),
     ledger,
     events,
     exclusions,
     summaries,
     ...gates,
-    ownPid: isLive ? process.pid : null,
+    ownPid: kind === 'replay' ? null : process.pid,
     emit: batcher.add,
     onSettled: batcher.settle,
   });

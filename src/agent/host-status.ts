@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { STATUS_CPU } from '../event/gate.ts';
 import { eventIdStart } from '../event/host-facts.ts';
+import type { SourceKind } from '../event/kinds.ts';
 import type { Normalizer } from '../event/normalizer.ts';
 import { flatAccount, flatSinkAccounts } from '../ledger/flat-account.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -23,7 +24,8 @@ export interface HostStatusSettings {
 }
 
 export interface HostStatusOptions {
-  readonly source: Pick<Source, 'readHost' | 'status' | 'kernel' | 'session'>;
+  readonly source: Pick<Source, 'readHost' | 'kernel' | 'session'>;
+  readonly sourceKind: SourceKind;
   readonly normalizer: Pick<Normalizer, 'status'>;
   readonly ledger: Ledger;
   readonly version: string;
@@ -46,8 +48,7 @@ export interface HostStatusEmitter {
 }
 
 export function createHostStatusEmitter(options: HostStatusOptions): HostStatusEmitter {
-  const { source, normalizer, ledger, version, isFull } = options;
-  const sourceKind = source.status().kind;
+  const { source, sourceKind, normalizer, ledger, version, isFull } = options;
   const isReplay = sourceKind === 'replay';
   let { settings } = options;
   let timer: NodeJS.Timeout | undefined;

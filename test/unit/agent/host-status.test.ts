@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createHostStatusEmitter, type HostStatusSettings } from '../../../src/agent/host-status.ts';
 import type { StatusParts } from '../../../src/event/host-status.ts';
+import type { SourceKind } from '../../../src/event/kinds.ts';
 import { createLedger } from '../../../src/ledger/ledger.ts';
 import type { HostReport } from '../../../src/source/host/report.ts';
-import type { SourceStatus } from '../../../src/source/source.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -16,26 +16,16 @@ afterEach(() => {
 const REPORT: HostReport = { time: 1, netns: 1, addresses: [], counters: {}, interfaces: {} };
 const SETTINGS: HostStatusSettings = { intervalSeconds: 60, configHash: '9f86d081884c7d65' };
 
-function setUp(kind: SourceStatus['kind'] = 'module', settings = SETTINGS) {
+function setUp(kind: SourceKind = 'module', settings = SETTINGS) {
   const emitted: StatusParts[] = [];
   const pipeline = { isFull: false };
-  const status: SourceStatus = {
-    kind,
-    instance: 'ktc',
-    clock: 'mono',
-    cpus: [],
-    probes: [],
-    module: null,
-    paused: false,
-    disturbances: [],
-  };
   const emitter = createHostStatusEmitter({
     source: {
       readHost: () => (kind === 'replay' ? null : REPORT),
-      status: () => status,
       kernel: { hostName: 'h', hostId: '', bootId: 'boot', release: '6.1' },
       session: 'cafe0123',
     },
+    sourceKind: kind,
     normalizer: { status: (parts) => emitted.push(parts) - 1 },
     ledger: createLedger(['file']),
     version: '1.2.3',
