@@ -132,7 +132,7 @@ async function get(endpoint: Endpoint, method: 'GET' | 'POST', path: string): Pr
     if (!(error instanceof Error)) throw error;
     if (!hasErrorCode(error, 'ECONNREFUSED')) return unusable(error.message);
     return refusal(
-      `no agent answers at ${nameOf(endpoint)}: start it (systemctl start ktc, or ktc run), or name its --address`,
+      `no agent answers at ${nameOf(endpoint)}: start it (systemctl start ktc-agent, or ktc run), or name its --address`,
     );
   }
 }

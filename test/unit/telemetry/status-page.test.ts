@@ -195,7 +195,7 @@ test('no agent: one line on stderr, exit code 69', async () => {
     out: '',
     error:
       `ktc status: no agent answers at 127.0.0.1:${port}: ` +
-      'start it (systemctl start ktc, or ktc run), or name its --address\n',
+      'start it (systemctl start ktc-agent, or ktc run), or name its --address\n',
   });
 });
 
