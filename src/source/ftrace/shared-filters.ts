@@ -5,14 +5,18 @@
  * kernel/trace/trace_events.c sets it on the event itself, it decides for every tracer, and it stays when the instance
  * through which it was written is removed.
  */
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { DONE, type Result, success } from '../../shared/result.ts';
 import { type Instance, readSetting, writeSetting } from './instance.ts';
 
 /** Every kernel has this event, and hardly anybody filters it. */
 const WITNESS = 'events/task/task_newtask/filter';
-/** True for every record, so it takes nothing from anybody whose filter it is too. No other process writes the same. */
-const OUR_FILTER = `common_type != 0 || common_pid == ${process.pid}`;
+/**
+ * True for every record, so it takes nothing from anybody whose filter it is too. The number is there so that no other
+ * process writes the same; process ids are no such numbers, because containers have their own.
+ */
+const OUR_FILTER = `common_type != 0 || common_pid == ${randomInt(2 ** 31)}`;
 /** What the file of an event without a filter says. */
 export const NO_FILTER = 'none';
 
