@@ -76,7 +76,6 @@ export async function serveTextReader(convert: (lines: string) => Converted): Pr
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
     const reading = measureReading(expected);
     let records = 0;
-    let reads = 0;
     let rest = '';
     for (let length = readText(fd, buffer); length > 0; length = readText(fd, buffer)) {
       // Latin-1 both ways keeps every byte, and is the cheapest.
@@ -86,10 +85,8 @@ export async function serveTextReader(convert: (lines: string) => Converted): Pr
       Buffer.from(json, 'latin1');
       records += events;
       rest = text.slice(end);
-      // A read gives some twenty lines: to ask for the time after each would be part of the cost.
-      if (++reads % 256 === 0) reading.progress({ records, events: records });
+      reading.progress({ records, events: records });
     }
-    reading.progress({ records, events: records });
     closeSync(fd);
     removeInstance(instance);
     return reading.result();
