@@ -157,7 +157,7 @@ function seesAll(probes: Probes, probe: ProbeName): boolean {
 function openNormalizer(
   { config, source, ledger }: AgentOptions,
   { events, exclusions, summaries }: Settings,
-  { kind, probes }: Pick<SourceStatus, 'kind' | 'probes'>,
+  { probes }: Pick<SourceStatus, 'probes'>,
   { batcher, ...gates }: Pick<NormalizerOptions, 'limits' | 'ownSockets'> & { batcher: Batcher },
 ): Normalizer {
   return createNormalizer({
@@ -171,7 +171,7 @@ function openNormalizer(
     exclusions,
     summaries,
     ...gates,
-    ownPid: kind === 'replay' ? null : process.pid,
+    ownPid: source.ownPid,
     emit: batcher.add,
     onSettled: batcher.settle,
   });

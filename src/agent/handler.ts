@@ -30,9 +30,9 @@ export function createHandler({
     ready,
     existing: normalizer.existing,
     record: normalizer.accept,
-    filteredRecord() {
+    filteredRecord(reason) {
       countRecord(ledger);
-      filter(ledger, 'probe_filter');
+      filter(ledger, reason);
     },
     host: onHost,
     malformedRecord() {

@@ -75,11 +75,12 @@ function sourceNews(log: Logger, onEnd: (end: SessionEnd) => void): SourceNews {
 }
 
 function logSource(log: Logger, source: Source): void {
-  const { kind, instance, clock, probes } = source.status();
+  const { kind, instance, clock, probes, processTracking } = source.status();
   log.info({ source: kind, instance, clock, kernel: source.kernel.release }, 'reading kernel events');
   for (const { name, problem } of probes) {
     if (problem !== null) log.warn({ probe: name }, `probe is off: ${problem}`);
   }
+  if (processTracking.problem !== null) log.warn({}, `process tracking is off: ${processTracking.problem}`);
 }
 
 interface Storage {

@@ -82,6 +82,10 @@ export const schema = {
       default: 4096,
       doc: 'Size of the kernel ring buffer, KiB per CPU. It holds the records that arrive while reading pauses; records that do not fit are counted as `kernel_overrun`.',
     }),
+    process_tracking: key(boolean, {
+      default: true,
+      doc: 'Also record which processes begin and change their names (`task:task_newtask`, `task:task_rename`), so that every event has the right process, also one that has ended since. Without it, the agent asks `/proc` in every round of reading, and a process that has ended is unknown.',
+    }),
     probes: mapProbes((name) => probe(PROBE_TABLE[name].traces)),
   },
   events: {

@@ -1,6 +1,6 @@
 /** An event on its way from the normalizer to the serializer: numbers and references, no text. */
 import { ABSENT } from '../source/decode/record.ts';
-import type { Task } from '../source/host/tasks.ts';
+import { type Task, UNKNOWN_TASK } from '../source/host/tasks.ts';
 import { type Connection, createConnection } from './connection/connection.ts';
 import { createPeerSummary, type PeerSummary } from './connection/peer-summary.ts';
 import { type HostStatus, NO_STATUS } from './host-status.ts';
@@ -60,7 +60,7 @@ export function createDraft(): EventDraft {
     time: 0,
     cpu: 0,
     ordinal: 0,
-    task: { pid: 0, comm: null },
+    task: UNKNOWN_TASK,
     isOwner: false,
     connection: createConnection(0, '', 'unknown'),
     summary: createPeerSummary(null, ABSENT, 0),

@@ -121,11 +121,13 @@ export const FIELDS = [
     name: 'pid',
     on: TCP_EVENT_KINDS,
     type: 'number',
+    isNullable: true,
     inSummary: 'null',
     from: { task: ({ pid }) => pid },
     otlp: { attribute: 'process.pid' },
     ecs: 'process.pid',
-    description: 'Process of pid_origin; 0 is the idle task. Null for a summary only.',
+    description:
+      'Process of pid_origin, as the host numbers it; 0 is the idle task. Null where it is not known, and for a summary.',
   },
   {
     name: 'comm',
@@ -135,7 +137,8 @@ export const FIELDS = [
     inSummary: 'null',
     from: { task: ({ comm }) => comm },
     ecs: 'process.name',
-    description: 'Its name; null when the task was gone before it could be asked, and for a summary.',
+    description:
+      'Its name at that moment: that of the thread which did it. Null where it is not known, and for a summary.',
   },
   {
     name: 'pid_origin',

@@ -66,9 +66,9 @@ export function createGate(draft: EventDraft, options: GateOptions): Gate {
   const ordinals: number[] = [];
 
   /** Tells by the process that opened it, or by its ports where that process is not known. */
-  function isOwn(connection: Connection, { localPort, remotePort }: TcpRecord): boolean {
-    if (ownPid === null || connection.direction === 'passive') return false;
-    if (connection.direction === 'active') return connection.owner?.pid === ownPid;
+  function isOwn({ direction, owner }: Connection, { localPort, remotePort }: TcpRecord): boolean {
+    if (ownPid === null || direction === 'passive') return false;
+    if (direction === 'active' && owner !== null) return owner.pid === ownPid;
     return options
       .ownSockets()
       .some((socket) => socket.localPort === localPort && socket.remotePort === remotePort);

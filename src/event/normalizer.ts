@@ -3,6 +3,7 @@ import { countRecord, derive, filter, release } from '../ledger/booking.ts';
 import { IPPROTO_TCP, type TcpRecord } from '../source/decode/record.ts';
 import type { ExistingConnection } from '../source/host/sockets.ts';
 import type { Task, TaskLookup } from '../source/host/tasks.ts';
+import { ownerOf } from './connection/connection.ts';
 import { createExistingConnections } from './connection/existing.ts';
 import { createTracker } from './connection/tracker.ts';
 import { createDraft } from './draft.ts';
@@ -86,7 +87,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
       connection.direction = 'passive';
       connection.json = null;
     }
-    connection.owner = task;
+    connection.owner = ownerOf(task);
     gate.pass('tcp_accept', connection, record.time, record.cpu, task);
   }
 

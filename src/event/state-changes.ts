@@ -3,7 +3,7 @@ import { filter, hold } from '../ledger/booking.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { TcpRecord } from '../source/decode/record.ts';
 import type { Task } from '../source/host/tasks.ts';
-import type { Connection, HeldRecord } from './connection/connection.ts';
+import { type Connection, type HeldRecord, ownerOf } from './connection/connection.ts';
 import type { Tracker } from './connection/tracker.ts';
 import type { EventDraft } from './draft.ts';
 import type { Gate } from './gate.ts';
@@ -50,7 +50,7 @@ export function createStateChanges(options: StateChangesOptions): (record: TcpRe
     if (oldState === STATE.CLOSE && newState === STATE.SYN_SENT) {
       const connection = tracker.begin(record, 'active');
       lifecycle.begin(connection);
-      if (record.inTask) connection.owner = task;
+      if (record.inTask) connection.owner = ownerOf(task);
       // Also where there is a local port: a socket that connects again still has that of its last connection.
       return holdChange(connection, record, task);
     }
@@ -64,7 +64,8 @@ export function createStateChanges(options: StateChangesOptions): (record: TcpRe
     const connection = tracker.connectionOf(record, record.socket, direction);
     gate.follow(connection, record);
     if (newState === STATE.CLOSE) copyTotals(draft, record);
-    if (connection.owner === null && record.inTask && isMadeByOwner(newState)) connection.owner = task;
+    if (connection.owner === null && record.inTask && isMadeByOwner(newState))
+      connection.owner = ownerOf(task);
     change.time = record.time;
     change.cpu = record.cpu;
     change.task = task;

@@ -15,6 +15,7 @@ export const FILTER_REASONS = {
   not_transmitted: 'The kernel gave up the retransmit before it sent the segment.',
   new_data: 'The tail loss probe carried new data, so it is no retransmit.',
   not_tcp: 'The socket is of another protocol that shares the tracepoint, such as SCTP or DCCP.',
+  task: 'The record tells of a process that began or changed its name (`source.process_tracking`).',
   probe_filter:
     'The filter of the probe leaves the record out, on a kernel whose filters are shared by all tracers (before Linux 3.13).',
 } as const satisfies Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@ import { type Opened, type Result, refusal, success } from '../shared/result.ts'
 import { createLiveClock, type TraceClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
+import { enableTaskEvents, type TaskEvents } from './enable-task-events.ts';
 import { watchDisturbances } from './ftrace/disturbances.ts';
 import {
   bufferCpus,
@@ -20,9 +21,11 @@ import { areFiltersShared } from './ftrace/shared-filters.ts';
 import { openStats, type StatsFiles } from './ftrace/stats.ts';
 import { openTracefs } from './ftrace/tracefs.ts';
 import { readIdentity } from './host/identity.ts';
+import { createLiveTasks } from './host/live-tasks.ts';
+import { findOwnPid, isInitialPidNamespace } from './host/pid-namespace.ts';
+import { type ProcThread, readAllThreads } from './host/proc-thread.ts';
 import { createHostReporter } from './host/report.ts';
-import { createTaskLookup } from './host/tasks.ts';
-import { keepFile } from './kept-open-file.ts';
+import { TASK_CAPACITY } from './host/task-tracker.ts';
 import { createLiveReader } from './live.ts';
 import { keepKprobes, readMissedCalls, readModule } from './module/status.ts';
 import type { Catalog, ProbeChoice, ProbeName } from './probes.ts';
@@ -35,6 +38,8 @@ export interface KernelSourceOptions {
   /** Per CPU. */
   readonly bufferKb: number;
   readonly probes: Readonly<Record<ProbeName, ProbeChoice>>;
+  /** Also records which tasks begin and change their names, so that those of short life are known too. */
+  readonly tracksProcesses?: boolean;
   /** Empty for the system's host name. */
   readonly hostName: string;
   /** Gets everything that is read, for `ktc record`. */
@@ -50,11 +55,13 @@ const NO_NEWS: LiveNews = { ended() {}, left() {}, unreadable() {} };
 export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
   const tracefs = openTracefs();
   if (!tracefs.ok) return { ...tracefs, permission: true };
+  const ownPid = findOwnPid(tracefs.value);
+  if (!ownPid.ok) return ownPid;
   const opened = openInstance(tracefs.value, options.instance);
   if (!opened.ok) return opened;
   const instance = opened.value;
   const trace = startTrace(tracefs.value, instance, options);
-  if (trace.ok) return success(createSource(tracefs.value, instance, options, trace.value));
+  if (trace.ok) return success(createSource(instance, { ...options, ownPid: ownPid.value }, trace.value));
   // The buffers of a taken-over instance hold records for a start that succeeds.
   if (!instance.takenOver) removeInstance(instance);
   return trace;
@@ -70,6 +77,11 @@ interface Trace {
   readonly pageText: string;
   readonly pageFormat: PageFormat;
   readonly probes: readonly LiveProbe[];
+  /** Filters of the kernel would be those of all tracers, so none is written. */
+  readonly sharesFilters: boolean;
+  readonly taskEvents: TaskEvents;
+  /** The threads that were there before the first record of a probe. */
+  readonly threads: ReadonlyMap<number, ProcThread>;
 }
 
 function startTrace(tracefs: string, instance: Instance, options: KernelSourceOptions): Result<Trace> {
@@ -82,7 +94,12 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
   if (pageFormat === null) return refusal(`cannot understand ${instance.path}/events/header_page`);
   const shared = areFiltersShared(tracefs, instance);
   if (!shared.ok) return shared;
-  const probes = enableProbes(instance, { ...options, sharesFilters: shared.value });
+  const sharesFilters = shared.value;
+  // Before the probes: whoever is in none of these records is in /proc, and whoever changes meanwhile is in both.
+  const taskEvents = enableTaskEvents(instance, { wanted: options.tracksProcesses === true, sharesFilters });
+  const canAsk = taskEvents.events.length > 0 && isInitialPidNamespace();
+  const threads = canAsk ? readAllThreads(TASK_CAPACITY) : new Map();
+  const probes = enableProbes(instance, { ...options, sharesFilters });
   if (!probes.ok) return probes;
   const clockName = prepared.value;
   const cpus = bufferCpus(instance);
@@ -92,18 +109,20 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
     stats.close();
     return refusal(`cannot read the clock ${clockName} from ${instance.path}/per_cpu/cpu0/stats`);
   }
-  return success({ clockName, clock, cpus, stats, pageText, pageFormat, probes: probes.value });
+  return success({
+    ...{ clockName, clock, cpus, stats, pageText, pageFormat },
+    ...{ probes: probes.value, sharesFilters, taskEvents, threads },
+  });
 }
 
 function createSource(
-  tracefs: string,
   instance: Instance,
-  options: KernelSourceOptions,
-  { clockName, clock, cpus, stats, pageText, pageFormat, probes }: Trace,
+  options: KernelSourceOptions & { readonly ownPid: number },
+  { clockName, clock, cpus, stats, pageText, pageFormat, probes, sharesFilters, taskEvents, threads }: Trace,
 ): Source {
-  const { recording, news = NO_NEWS } = options;
-  const settings = guardSettings(instance, settingsOf(clockName, probes));
-  const saved = keepFile(`${tracefs}/saved_cmdlines`, 'read');
+  const { ownPid, recording, news = NO_NEWS } = options;
+  const taskEventNames = taskEvents.events.map(({ event }) => event);
+  const settings = guardSettings(instance, settingsOf(clockName, probes, taskEventNames, sharesFilters));
   const kernel = readIdentity(options.hostName);
   const session = randomBytes(4).toString('hex');
   const events = probes.flatMap(({ status, event }): RecordedEvent[] =>
@@ -118,7 +137,11 @@ function createSource(
           },
         ],
   );
-  recording?.begin({ kernel, session, cpus, clockName, epoch: clock.epoch, pageFormat: pageText, events });
+  recording?.begin({
+    ...{ kernel, session, cpus, clockName, epoch: clock.epoch, pageFormat: pageText, events },
+    taskEvents: taskEvents.events.map(({ name, format }) => ({ name, format })),
+  });
+  const tasks = createLiveTasks({ clock, threads, ownPid, recording });
 
   const enabled = probes.flatMap(({ event }) => event ?? []);
   const isModule = options.catalog.kind === 'module';
@@ -126,9 +149,7 @@ function createSource(
   const identity = instanceIdentity(instance, kernel.bootId);
   const disturbances = watchDisturbances({
     instance,
-    sharedFilters: probes.flatMap(({ status: { enabled, event, filteredBy } }) =>
-      enabled && event !== null && filteredBy === 'source' ? [event] : [],
-    ),
+    sharedFilters: sharesFilters ? [...probes.flatMap(enabledEvent), ...taskEventNames] : [],
     needsFtrace: isModule,
   });
   const reporter = createHostReporter(news.unreadable);
@@ -143,10 +164,11 @@ function createSource(
     pageFormat,
     readers: new Map(enabled.map(({ type, read }) => [type, read])),
     filters: new Map(enabled.flatMap(({ type, filter }) => (filter === null ? [] : [[type, filter]]))),
+    taskReaders: new Map(taskEvents.events.map(({ type, read }) => [type, read])),
+    tasks,
     recording,
     readMissed: isModule ? readMissedCalls : null,
     remove: async () => {
-      saved?.close();
       kprobes?.close();
       return remover === null ? removeInstance(instance) : remover.remove();
     },
@@ -156,7 +178,8 @@ function createSource(
     clock,
     kernel,
     session,
-    tasks: createTaskLookup(saved, recording?.task),
+    tasks: tasks.find,
+    ownPid,
     run: live.run,
     stop: live.stop,
     status: () => ({
@@ -165,6 +188,7 @@ function createSource(
       clock: clockName,
       cpus: live.cpus(),
       probes: probes.map(({ status }) => status),
+      processTracking: { enabled: taskEventNames.length > 0, problem: taskEvents.problem },
       module: isModule ? readModule(kprobes) : null,
       paused: live.paused(),
       disturbances: disturbances.look(),
@@ -181,14 +205,27 @@ function createSource(
 }
 
 /** The settings that the trace depends on. The clock is the first, because a new clock clears the buffer. */
-function settingsOf(clockName: string, probes: readonly LiveProbe[]): Setting[] {
-  const ofProbes = probes
-    .filter(({ status }) => status.enabled)
-    .flatMap(({ status: { event, filter, filteredBy } }) => [
-      ...(filteredBy === 'kernel'
-        ? [{ file: `events/${event}/filter`, value: filter === '' ? '0' : filter }]
-        : []),
-      { file: `events/${event}/enable`, value: '1' },
-    ]);
-  return [{ file: 'trace_clock', value: clockName }, ...ofProbes, { file: 'tracing_on', value: '1' }];
+function settingsOf(
+  clockName: string,
+  probes: readonly LiveProbe[],
+  taskEvents: readonly string[],
+  sharesFilters: boolean,
+): Setting[] {
+  const ofEvent = (event: string, filter: string): Setting[] => [
+    ...(sharesFilters ? [] : [{ file: `events/${event}/filter`, value: filter === '' ? '0' : filter }]),
+    { file: `events/${event}/enable`, value: '1' },
+  ];
+  return [
+    { file: 'trace_clock', value: clockName },
+    ...taskEvents.flatMap((event) => ofEvent(event, '')),
+    ...probes.flatMap(({ status }) =>
+      enabledEvent({ status }).flatMap((event) => ofEvent(event, status.filter)),
+    ),
+    { file: 'tracing_on', value: '1' },
+  ];
+}
+
+/** The event of a probe that is enabled, or none. */
+function enabledEvent({ status: { enabled, event } }: Pick<LiveProbe, 'status'>): string[] {
+  return enabled && event !== null ? [event] : [];
 }

@@ -30,7 +30,7 @@ export interface LiveReader {
 
 /** Throws the error of open(2) if the instance's files cannot be opened. */
 export function createLiveReader(options: LiveOptions): LiveReader {
-  const { instance, cpus, clock, stats, settings, disturbances, recording, news } = options;
+  const { instance, cpus, clock, stats, settings, disturbances, recording, tasks, news } = options;
   const readTotal = (): number => stats.total('read');
   // Before a page is read.
   const readBefore = instance.takenOver ? readTotal() : 0;
@@ -69,7 +69,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   return {
     run(handler) {
       if (stopping !== null) return stopping;
-      const parts = { clock, stats, settings, disturbances, recording, slices, losses, clearing };
+      const parts = { clock, stats, settings, disturbances, recording, slices, losses, clearing, tasks };
       return new Promise((resolve) => {
         ended = resolve;
         reading = createReading(parts, handler, endEarly);

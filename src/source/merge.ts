@@ -1,9 +1,10 @@
 /** Merges the pages of all CPUs into one stream of records, in the order of time. */
 import type { Epoch } from './clock.ts';
 import type { PageFormat } from './decode/format.ts';
-import { createCursor, nextRecord, openPage, type PageCursor } from './decode/page.ts';
+import { createCursor, missedBefore, nextRecord, openPage, type PageCursor } from './decode/page.ts';
 import type { RecordReader } from './decode/reader.ts';
 import { createRecord } from './decode/record.ts';
+import type { TaskEventReader, TaskFollower } from './decode/task-events.ts';
 import type { RecordFilter } from './filter/evaluate.ts';
 import type { RecordHandler } from './source.ts';
 
@@ -32,6 +33,12 @@ export interface Streams {
   readonly isEmpty: boolean;
 }
 
+/** What hears of the records of tasks, between those of connections. */
+export interface StreamTasks extends TaskFollower {
+  /** Records were lost: some of them may have told of tasks. */
+  lost(): void;
+}
+
 export interface StreamsOptions {
   readonly cpus: number;
   readonly epoch: Epoch;
@@ -40,6 +47,9 @@ export interface StreamsOptions {
   readonly readers: ReadonlyMap<number, RecordReader>;
   /** The filters that are decided here, by `common_type`. */
   readonly filters: ReadonlyMap<number, RecordFilter>;
+  /** The same for records of tasks; empty if none are recorded. */
+  readonly taskReaders: ReadonlyMap<number, TaskEventReader>;
+  readonly tasks: StreamTasks;
   /** Takes back each page after its last record. */
   readonly release: (page: Buffer) => void;
 }
@@ -49,7 +59,7 @@ const COMMON_BYTES = 8;
 const NO_PAGE = Buffer.alloc(0);
 
 export function createStreams(options: StreamsOptions): Streams {
-  const { pageFormat, release } = options;
+  const { pageFormat, release, tasks, taskReaders } = options;
   // An array by type: a Map lookup per record would be the second most expensive step of decoding.
   const readers: (RecordReader | undefined)[] = [];
   for (const [type, reader] of options.readers) readers[type] = reader;
@@ -82,6 +92,7 @@ export function createStreams(options: StreamsOptions): Streams {
         return;
       }
       openPage(stream.cursor, pageFormat, page);
+      if (missedBefore(pageFormat, page) !== 0) tasks.lost();
     }
     stream.pending = true;
   }
@@ -93,14 +104,25 @@ export function createStreams(options: StreamsOptions): Streams {
     if (length < COMMON_BYTES) return handler.malformedRecord();
     const type = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
     const read = readers[type];
-    // No chosen probe made this record. For example, it is a note in trace_marker.
-    if (read === undefined) return;
+    if (read === undefined) return giveTask(type, cursor, handler);
     record.time = cursor.time;
     record.cpu = stream.cpu;
     if (!read(record, bytes, at, length)) return handler.malformedRecord();
     const filter = filters[type];
     if (filter === undefined || filter(bytes, at, stream.cpu)) handler.record(record);
-    else handler.filteredRecord();
+    else handler.filteredRecord('probe_filter');
+  }
+
+  function giveTask(
+    type: number,
+    { bytes, record: at, length, time }: PageCursor,
+    handler: RecordHandler,
+  ): void {
+    const read = taskReaders.get(type);
+    // No chosen event made this record. For example, it is a note in trace_marker.
+    if (read === undefined) return;
+    if (read(tasks, bytes, at, length, time)) handler.filteredRecord('task');
+    else handler.malformedRecord();
   }
 
   return {
@@ -118,6 +140,8 @@ export function createStreams(options: StreamsOptions): Streams {
       if (stream !== undefined) stream.unfinished = unfinished;
     },
     give(watermark, handler) {
+      // Where no records tell of tasks, what is known of them holds no longer than one round.
+      if (taskReaders.size === 0) tasks.lost();
       for (;;) {
         // The earliest stream gives until the second earliest is due: one scan of the CPUs per run of records.
         let first: Stream | null = null;

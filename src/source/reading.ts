@@ -6,6 +6,7 @@ import type { Disturbances } from './ftrace/disturbances.ts';
 import type { LossCounter } from './ftrace/loss.ts';
 import type { Settings } from './ftrace/settings.ts';
 import type { StatsFiles } from './ftrace/stats.ts';
+import type { StreamTasks } from './merge.ts';
 import { createPoller, type Found } from './poller.ts';
 import type { RecordingWriter } from './recording/recording.ts';
 import type { Slices } from './slices.ts';
@@ -28,6 +29,7 @@ export interface LiveParts {
   readonly slices: Slices;
   readonly losses: LossCounter;
   readonly clearing: ClearingDetector;
+  readonly tasks: Pick<StreamTasks, 'lost'>;
 }
 
 export interface Reading {
@@ -47,7 +49,7 @@ export function createReading(
   handler: RecordHandler,
   onGone: (file: string) => void,
 ): Reading {
-  const { clock, stats, settings, disturbances, recording, slices, losses, clearing } = parts;
+  const { clock, stats, settings, disturbances, recording, slices, losses, clearing, tasks } = parts;
   let isPaused = false;
   let lossesReadAt = Number.NEGATIVE_INFINITY;
   let told: readonly string[] = [];
@@ -55,6 +57,7 @@ export function createReading(
   const poller = createPoller(poll, slices.wait);
 
   function reportLoss(reason: SourceLoss, records: number, detail?: string): void {
+    tasks.lost();
     recording?.lost(reason, records);
     handler.lost(reason, records, detail);
   }

@@ -1,14 +1,11 @@
 /** Reads a live instance in slices: some pages of every CPU, whose records are then given in the order of time. */
 import type { TraceClock } from './clock.ts';
-import type { PageFormat } from './decode/format.ts';
 import { MISSED_UNKNOWN, missedBefore } from './decode/page.ts';
-import type { RecordReader } from './decode/reader.ts';
-import type { RecordFilter } from './filter/evaluate.ts';
 import type { Instance } from './ftrace/instance.ts';
 import { createPagePool } from './ftrace/page-pool.ts';
 import { openRing, type Ring } from './ftrace/ring.ts';
 import type { StatsFiles } from './ftrace/stats.ts';
-import { createStreams, type Streams } from './merge.ts';
+import { createStreams, type Streams, type StreamsOptions } from './merge.ts';
 import type { RecordingWriter } from './recording/recording.ts';
 import type { RecordHandler } from './source.ts';
 
@@ -23,16 +20,10 @@ const PAGES_PER_SLICE = 32;
  */
 const SETTLE_NS = 200_000;
 
-export interface SliceOptions {
+export interface SliceOptions extends Omit<StreamsOptions, 'epoch' | 'release'> {
   readonly instance: Instance;
-  readonly cpus: number;
   readonly clock: TraceClock;
   readonly stats: StatsFiles;
-  readonly pageFormat: PageFormat;
-  /** By `common_type`. */
-  readonly readers: ReadonlyMap<number, RecordReader>;
-  /** The filters that are decided here, by `common_type`. */
-  readonly filters: ReadonlyMap<number, RecordFilter>;
   readonly recording: RecordingWriter | undefined;
 }
 
@@ -52,17 +43,10 @@ export interface Slices {
 
 /** Opens the ring buffers, and reads the first pages of a taken-over instance. Throws the error of open(2). */
 export function openSlices(options: SliceOptions): Slices {
-  const { instance, cpus, clock, stats, pageFormat, readers, filters, recording } = options;
+  const { instance, cpus, clock, stats, pageFormat, recording } = options;
   const pagesPerCpu = Math.max(2, Math.floor(PAGES_PER_SLICE / cpus));
   const pool = createPagePool(pageFormat.data.offset + pageFormat.data.size);
-  const streams = createStreams({
-    cpus,
-    epoch: clock.epoch,
-    pageFormat,
-    readers,
-    filters,
-    release: pool.release,
-  });
+  const streams = createStreams({ ...options, epoch: clock.epoch, release: pool.release });
   let pages = 0;
   let missedWhileDown = 0;
   let isTakingOver = instance.takenOver;

@@ -1,5 +1,5 @@
 /** The interface of every source of kernel records. */
-import type { LossReason } from '../ledger/reasons.ts';
+import type { FilterReason, LossReason } from '../ledger/reasons.ts';
 import type { TraceClock } from './clock.ts';
 import type { TcpRecord } from './decode/record.ts';
 import type { KernelIdentity } from './host/identity.ts';
@@ -17,8 +17,8 @@ export interface RecordHandler {
   existing(connections: readonly ExistingConnection[]): void;
   /** One record. The source uses the object again after the call returns. */
   record(record: TcpRecord): void;
-  /** A record that the filter of its probe leaves out, on a kernel where the source decides that itself. */
-  filteredRecord(): void;
+  /** A record that leads to no event by itself, and why. */
+  filteredRecord(reason: SourceFilter): void;
   malformedRecord(): void;
   /** A page of which the rest could not be read. */
   malformedPage(): void;
@@ -33,6 +33,12 @@ export interface RecordHandler {
 /** The reasons for which a source loses records. */
 export type SourceLoss = Exclude<LossReason, 'crash' | 'malformed_page'>;
 
+/**
+ * `probe_filter`: the filter of its probe leaves it out, on a kernel where the source decides that itself. `task`: it tells
+ * of a task.
+ */
+export type SourceFilter = Extract<FilterReason, 'probe_filter' | 'task'>;
+
 /** The state of one CPU's ring buffer. */
 export interface CpuStatus {
   readonly cpu: number;
@@ -42,6 +48,13 @@ export interface CpuStatus {
   readonly unread_bytes: number | null;
 }
 
+/** Whether records of tasks tell who each thread is. Otherwise /proc is asked, again in every round of reading. */
+export interface ProcessTracking {
+  readonly enabled: boolean;
+  /** Why it is not enabled although it was asked for, in one line. */
+  readonly problem: string | null;
+}
+
 export interface SourceStatus {
   readonly kind: 'module' | 'tracepoints' | 'replay';
   readonly instance: string;
@@ -49,6 +62,7 @@ export interface SourceStatus {
   readonly clock: string;
   readonly cpus: readonly CpuStatus[];
   readonly probes: readonly ProbeStatus[];
+  readonly processTracking: ProcessTracking;
   /** Null for other kinds, and if the module was unloaded by force. */
   readonly module: ModuleStatus | null;
   /** Reading waits because the pipeline is full. */
@@ -70,6 +84,8 @@ export interface SourcePosition {
 export interface Source {
   readonly clock: TraceClock;
   readonly tasks: TaskLookup;
+  /** The number that records have for this process; null for a replay. */
+  readonly ownPid: number | null;
   /** The kernel that recorded. */
   readonly kernel: KernelIdentity;
   /** The trace session, unique to this trace. It is part of every event id. */

@@ -1,6 +1,7 @@
 /** Every column that a tool can show, one row each: the table, CSV and the man page come from it. */
 import { type EventDraft, UNKNOWN } from '../event/draft.ts';
 import { TCP_STATES } from '../event/kinds.ts';
+import type { Task } from '../source/host/tasks.ts';
 
 /** What a cell needs besides the event. */
 export interface CellContext {
@@ -9,7 +10,7 @@ export interface CellContext {
   /** Trace time of the first event that is shown, ns. */
   readonly firstTime: number;
   /** The user of a process; null where the process has ended or belongs to a recording. */
-  uidOf(pid: number): number | null;
+  uidOf(task: Task): number | null;
 }
 
 export interface Column {
@@ -90,7 +91,7 @@ const DEFINED = {
     title: 'UID',
     width: 5,
     meaning: 'User of the process; unknown if the process ended before the tool could look it up.',
-    cell: ({ task, isOwner }, { uidOf }) => (isOwner ? uidOf(task.pid) : null),
+    cell: ({ task, isOwner }, { uidOf }) => (isOwner ? uidOf(task) : null),
   },
   pid: {
     title: 'PID',

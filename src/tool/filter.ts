@@ -18,7 +18,7 @@ export function createFilter(tool: Tool, choice: Choice, { uidOf }: Pick<CellCon
   // C-PID may be the process that was on the CPU; the filter uses the process that is shown.
   const showsCurrent = tool.columns.includes('currentPid');
   if (pid !== null) conditions.push(({ task, isOwner }) => (isOwner || showsCurrent) && task.pid === pid);
-  if (uid !== null) conditions.push(({ task, isOwner }) => isOwner && uidOf(task.pid) === uid);
+  if (uid !== null) conditions.push(({ task, isOwner }) => isOwner && uidOf(task) === uid);
   if (localPorts !== null)
     conditions.push(({ connection }) => localPorts.has(connection.flow?.localPort ?? 0));
   if (remotePorts !== null)

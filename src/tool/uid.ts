@@ -1,33 +1,29 @@
 /** The user of a process. */
-import { readFileSync } from 'node:fs';
+import { parseStatusNumber, readProcFile } from '../source/host/proc-thread.ts';
+import type { Task } from '../source/host/tasks.ts';
 
-const CAPACITY = 4096;
-/** How long an answer holds: a process id is used again, and a process may change its user. */
+/** How long an answer holds: a process may change its user. */
 const FRESH_MS = 5_000;
 
-function readUid(pid: number): number | null {
-  try {
-    const uid = /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return uid === undefined ? null : Number(uid);
-  } catch {
-    return null;
-  }
+function readUid({ pid }: Task): number | null {
+  const status = readProcFile(`/proc/${pid}/status`);
+  return status === null ? null : parseStatusNumber(status, 'Uid');
 }
 
 /**
  * Looks up the real user of a process, also for a while after it has ended; null where it has ended before the first
  * lookup.
  */
-export function createUidLookup(): (pid: number) => number | null {
-  const known = new Map<number, { readonly uid: number; readonly readAt: number }>();
-  return (pid) => {
-    const found = known.get(pid);
+export function createUidLookup(): (task: Task) => number | null {
+  // By task, because a process id is used again.
+  const known = new WeakMap<Task, { readonly uid: number; readonly readAt: number }>();
+  return (task) => {
+    const found = known.get(task);
     const now = Date.now();
     if (found !== undefined && now - found.readAt < FRESH_MS) return found.uid;
-    const uid = readUid(pid);
+    const uid = readUid(task);
     if (uid === null) return found?.uid ?? null;
-    if (known.size >= CAPACITY) known.clear();
-    known.set(pid, { uid, readAt: now });
+    known.set(task, { uid, readAt: now });
     return uid;
   };
 }

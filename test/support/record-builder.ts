@@ -79,7 +79,7 @@ export interface SeenEvent
     'kind' | 'task' | 'connection' | 'summary' | 'intervalUs' | 'status' | 'oldState' | 'newState' | 'state'
   > {
   readonly kind: SingleEventKind;
-  readonly pid: number;
+  readonly pid: number | null;
   readonly comm: string | null;
   readonly id: string;
   readonly direction: string;
@@ -138,7 +138,7 @@ export function createNormalizerFixture(options: NormalizerFixtureOptions = {}):
   const comm = options.comm ?? ((thread: number) => `task${thread}`);
   const normalizer = createNormalizer({
     tasks(thread) {
-      const task = tasks.get(thread) ?? { pid: thread, comm: comm(thread) };
+      const task = tasks.get(thread) ?? { pid: thread, comm: comm(thread), isKernel: false };
       tasks.set(thread, task);
       return task;
     },

@@ -64,6 +64,7 @@ export async function openSource(
     instance: source.instance,
     bufferKb: source.buffer_kb,
     probes: source.probes,
+    tracksProcesses: source.process_tracking,
     hostName: host.name,
     losesRoot,
     news,

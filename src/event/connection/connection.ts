@@ -82,6 +82,11 @@ export function createConnection(key: number, id: string, direction: Direction, 
   };
 }
 
+/** The task as the owner of a connection; null where it is not known, and for a thread of the kernel, which owns nothing. */
+export function ownerOf(task: Task): Task | null {
+  return task.pid === null || task.isKernel ? null : task;
+}
+
 function tailOf(record: TcpRecord): number {
   return record.bytes.readInt32LE(record.remoteAddress + record.addressLength - 4);
 }

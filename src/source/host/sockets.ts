@@ -1,6 +1,8 @@
 /** Finds the TCP connections that exist when tracing begins, in every network namespace that has a process. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { isInitialPidNamespace } from './pid-namespace.ts';
+import { readThread } from './proc-thread.ts';
 import type { Task } from './tasks.ts';
 
 export interface ExistingConnection {
@@ -108,13 +110,15 @@ export function joinSnapshots(
 export async function readExistingConnections(): Promise<ExistingConnection[]> {
   const namespaces = new Map<number, Row[]>();
   const owners = new Map<string, Task>();
+  const isInitial = isInitialPidNamespace();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const netns = statSync(`/proc/${pid}/ns/net`).ino;
       if (!namespaces.has(netns)) namespaces.set(netns, readSockets(pid));
       const inodes = openSockets(pid);
       if (inodes.length === 0) continue;
-      const task = { pid: Number(pid), comm: readFileSync(`/proc/${pid}/comm`, 'utf8').trimEnd() };
+      const task = isInitial ? readThread(Number(pid))?.task : undefined;
+      if (task === undefined) continue;
       // If processes share a socket, its owner is the first one found, which is the oldest.
       for (const inode of inodes) if (!owners.has(inode)) owners.set(inode, task);
     } catch {

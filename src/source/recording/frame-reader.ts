@@ -5,7 +5,7 @@ import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
-import type { Task } from '../host/tasks.ts';
+import type { ThreadFacts } from '../host/task-tracker.ts';
 import type { SourceLoss } from '../source.ts';
 import {
   type ClockFrame,
@@ -23,7 +23,7 @@ export type Frame =
   | { readonly kind: 'header'; readonly header: RecordingHeader }
   | { readonly kind: 'page'; readonly cpu: number; readonly page: Buffer }
   | ({ readonly kind: 'clock' } & ClockFrame)
-  | { readonly kind: 'task'; readonly thread: number; readonly task: Task }
+  | ({ readonly kind: 'task' } & RecordedTask)
   /** Trace time in nanoseconds; Infinity at the end of a whole recording. */
   | { readonly kind: 'give'; readonly watermark: number }
   | { readonly kind: 'lost'; readonly reason: SourceLoss; readonly records: number }
@@ -31,6 +31,15 @@ export type Frame =
   | { readonly kind: 'host'; readonly report: HostReport }
   /** A later version may add types. */
   | { readonly kind: 'unknown' };
+
+/** What /proc said of a thread. */
+export interface RecordedTask {
+  readonly thread: number;
+  /** The trace time of the record for which it was asked. */
+  readonly time: number;
+  /** Null if the thread had ended. */
+  readonly facts: ThreadFacts | null;
+}
 
 /** `isMissing`: there is no such file. */
 export type FrameResult<T> = Result<T, { isMissing?: boolean }>;
@@ -130,12 +139,15 @@ function parseObject(payload: Buffer): Result<object> {
 }
 
 function decodeHeader(json: Partial<RecordingHeader>): Result<Frame> {
-  const { version, kernel, session, cpus, clockName, epoch, pageFormat, events } = json;
+  const { version, kernel, session, cpus, clockName, epoch, pageFormat, events, taskEvents } = json;
   if (version !== RECORDING_VERSION) return refusal(`its version is ${version}, not ${RECORDING_VERSION}`);
   if (!kernel || !session || !cpus || !clockName || !epoch || !pageFormat || !Array.isArray(events)) {
     return refusal('its header lacks fields');
   }
-  const header = { version, kernel, session, cpus, clockName, epoch, pageFormat, events };
+  const header = {
+    ...{ version, kernel, session, cpus, clockName, epoch, pageFormat, events },
+    ...(taskEvents !== undefined && { taskEvents }),
+  };
   return success({ kind: 'header', header });
 }
 
@@ -144,9 +156,16 @@ function decodeClock({ wallSeconds, wallNanoseconds }: Partial<ClockFrame>): Res
   return success({ kind: 'clock', wallSeconds, wallNanoseconds });
 }
 
-function decodeTask({ thread, pid, comm = null }: Partial<TaskFrame>): Result<Frame> {
-  if (typeof thread !== 'number' || typeof pid !== 'number') return lacksFields('task');
-  return success({ kind: 'task', thread, task: { pid, comm } });
+function decodeTask(json: Partial<TaskFrame>): Result<Frame> {
+  const { thread, pid, comm = null, isKernel = false } = json;
+  const { since = Number.NEGATIVE_INFINITY, time = Number.NEGATIVE_INFINITY } = json;
+  if (typeof thread !== 'number' || pid === undefined) return lacksFields('task');
+  return success({
+    kind: 'task',
+    thread,
+    time,
+    facts: pid === null ? null : { task: { pid, comm, isKernel }, since },
+  });
 }
 
 function decodeGive({ watermark }: Partial<GiveFrame>): Result<Frame> {
@@ -161,7 +180,12 @@ function decodeLost({ reason, records }: Partial<LostFrame>): Result<Frame> {
 
 function decodeExisting({ existing }: Partial<ExistingFrame>): Result<Frame> {
   if (!Array.isArray(existing)) return lacksFields('existing');
-  return success({ kind: 'existing', connections: existing });
+  const connections = existing.map(({ owner, ...connection }) => ({
+    ...connection,
+    // Recordings of older versions do not tell the kernel's threads apart, which have no socket open.
+    owner: owner === null ? null : { ...owner, isKernel: false },
+  }));
+  return success({ kind: 'existing', connections });
 }
 
 function decodeHost(json: Partial<HostReport>): Result<Frame> {

@@ -14,10 +14,12 @@ import { gzipSync } from 'node:zlib';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 import type { Epoch, TraceClock } from '../clock.ts';
+import type { TaskEvent } from '../decode/task-events.ts';
 import type { KernelIdentity } from '../host/identity.ts';
 import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
-import type { Task } from '../host/tasks.ts';
+import type { ThreadFacts } from '../host/task-tracker.ts';
+import { UNKNOWN_TASK } from '../host/tasks.ts';
 import type { ProbeName } from '../probes.ts';
 import type { SourceLoss } from '../source.ts';
 import { createAddressHider } from './kernel-addresses.ts';
@@ -46,6 +48,12 @@ export interface RecordedEvent {
   readonly format: string;
 }
 
+export interface RecordedTaskEvent {
+  readonly name: TaskEvent;
+  /** The text of the event's format file. */
+  readonly format: string;
+}
+
 export interface RecordingHeader {
   /** RECORDING_VERSION of the writer. */
   readonly version: number;
@@ -57,6 +65,8 @@ export interface RecordingHeader {
   /** The text of events/header_page. */
   readonly pageFormat: string;
   readonly events: readonly RecordedEvent[];
+  /** The events that tell of tasks, if any were recorded. Absent in recordings whose writer did not know of these. */
+  readonly taskEvents?: readonly RecordedTaskEvent[];
 }
 
 /** JSON payloads of the frames that are not pages. */
@@ -64,8 +74,17 @@ export interface ClockFrame {
   readonly wallSeconds: number;
   readonly wallNanoseconds: number;
 }
-export interface TaskFrame extends Task {
+/** What /proc said of a thread. */
+export interface TaskFrame {
   readonly thread: number;
+  /** Null if the thread had ended. */
+  readonly pid: number | null;
+  readonly comm: string | null;
+  readonly isKernel?: true;
+  /** As in `ThreadFacts`; absent in recordings without `taskEvents`. */
+  readonly since?: number;
+  /** The trace time of the record for which /proc was asked; absent before the first one. */
+  readonly time?: number;
 }
 export interface GiveFrame {
   /** Trace time in nanoseconds; null at the end, when everything was given. */
@@ -86,7 +105,8 @@ export interface RecordingWriter {
   existing(connections: readonly ExistingConnection[]): void;
   page(cpu: number, page: Buffer): void;
   clock(clock: TraceClock): void;
-  task(thread: number, task: Task): void;
+  /** What /proc said of a thread when a record of that trace time needed it: null before any; `facts` null if it had ended. */
+  task(thread: number, time: number | null, facts: ThreadFacts | null): void;
   give(watermark: number): void;
   lost(reason: SourceLoss, records: number): void;
   host(report: HostReport): void;
@@ -185,8 +205,14 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
       if (text !== lastClock) writeJson(FRAME.clock, frame);
       lastClock = text;
     },
-    task(thread, task) {
-      writeJson(FRAME.task, { thread, ...task });
+    task(thread, time, facts) {
+      const { pid, comm, isKernel } = facts?.task ?? UNKNOWN_TASK;
+      writeJson(FRAME.task, {
+        ...{ thread, pid, comm },
+        ...(isKernel && { isKernel }),
+        ...(facts !== null && Number.isFinite(facts.since) && { since: facts.since }),
+        ...(time !== null && { time }),
+      });
     },
     give(watermark) {
       writeJson(FRAME.give, { watermark: Number.isFinite(watermark) ? watermark : null });

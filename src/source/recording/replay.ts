@@ -4,12 +4,13 @@ import { DONE, type Result, refusal, success } from '../../shared/result.ts';
 import type { TraceClock } from '../clock.ts';
 import { parseEventFormat, parsePageFormat } from '../decode/format.ts';
 import { compileReader, type RecordReader } from '../decode/reader.ts';
+import { compileTaskEvent, type TaskEventReader } from '../decode/task-events.ts';
 import { compileFilter, type RecordFilter } from '../filter/evaluate.ts';
-import { idleTask, type Task } from '../host/tasks.ts';
 import { createStreams, type Streams, type StreamsOptions } from '../merge.ts';
 import type { RecordHandler, Source } from '../source.ts';
 import { type Frame, type FrameResult, readFrames } from './frame-reader.ts';
 import type { RecordingHeader } from './recording.ts';
+import { createFoundTasks, createReplayedTasks, type ReplayedTasks } from './replayed-tasks.ts';
 
 /** How long a replay waits before it asks again whether the pipeline can take more. */
 const RETRY_MS = 10;
@@ -34,13 +35,19 @@ export async function openReplay(
   const header = read.value;
   const events = compileEvents(header);
   if (!events.ok) return events;
+  const taskReaders = compileTaskEvents(header);
+  if (!taskReaders.ok) return taskReaders;
   const pageFormat = parsePageFormat(header.pageFormat);
   if (pageFormat === null) return refusal(`${path} has no page format`);
 
   const { cpus, epoch } = header;
-  const streams = createStreams({ cpus, epoch, pageFormat, ...events.value, release: () => {} });
+  const tasks = header.taskEvents === undefined ? createFoundTasks() : createReplayedTasks();
+  const streams = createStreams({
+    ...{ cpus, epoch, pageFormat, ...events.value, tasks },
+    taskReaders: taskReaders.value,
+    release: () => {},
+  });
   const clock = createReplayClock(header);
-  const tasks = new Map<number, Task>();
   let stopped = false;
   let paused = false;
 
@@ -81,8 +88,8 @@ export async function openReplay(
     clock,
     kernel: header.kernel,
     session: header.session,
-    tasks: (thread, cpu) =>
-      thread === 0 ? idleTask(cpu) : (tasks.get(thread) ?? { pid: thread, comm: null }),
+    tasks: tasks.find,
+    ownPid: null,
     run,
     async stop() {
       stopped = true;
@@ -102,6 +109,7 @@ export async function openReplay(
         filteredBy,
         problem: null,
       })),
+      processTracking: { enabled: taskReaders.value.size > 0, problem: null },
       module: null,
       paused,
       disturbances: [],
@@ -138,6 +146,18 @@ function compileEvents(header: RecordingHeader): Result<CompiledEvents> {
   return success({ readers, filters });
 }
 
+function compileTaskEvents({ taskEvents = [] }: RecordingHeader): Result<Map<number, TaskEventReader>> {
+  const readers = new Map<number, TaskEventReader>();
+  for (const { name, format: text } of taskEvents) {
+    const format = parseEventFormat(text);
+    if (format === null) return refusal(`the recording's format of ${name} cannot be understood`);
+    const compiled = compileTaskEvent(name, format);
+    if (!compiled.ok) return compiled;
+    readers.set(format.id, compiled.value);
+  }
+  return success(readers);
+}
+
 interface ReplayClock extends TraceClock {
   /** Trace time up to which records were given. */
   given: number;
@@ -158,7 +178,7 @@ function createReplayClock(header: RecordingHeader): ReplayClock {
 interface ReplayState {
   readonly streams: Streams;
   readonly clock: ReplayClock;
-  readonly tasks: Map<number, Task>;
+  readonly tasks: ReplayedTasks;
   readonly handler: RecordHandler;
 }
 
@@ -171,11 +191,11 @@ function replayFrame(frame: Frame, { streams, clock, tasks, handler }: ReplaySta
       clock.wallNanoseconds = frame.wallNanoseconds;
       return;
     case 'task':
-      tasks.set(frame.thread, frame.task);
-      return;
+      return tasks.add(frame);
     case 'existing':
       return handler.existing(frame.connections);
     case 'lost':
+      tasks.lost();
       return handler.lost(frame.reason, frame.records);
     case 'host':
       return handler.host(frame.report);

@@ -51,7 +51,7 @@ export interface SteadyResult {
 }
 
 /** Compiles a program unless it is there and newer than its source. Returns its path. */
-export function compile(name: 'acceptors' | 'connections' | 'steady'): Promise<string> {
+export function compile(name: 'acceptors' | 'connections' | 'short-lived' | 'steady'): Promise<string> {
   return compileProgram(join(import.meta.dirname, `${name}.c`));
 }
 

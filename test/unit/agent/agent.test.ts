@@ -44,7 +44,8 @@ function createScriptedSource(filter = ''): ScriptedSource {
       now: () => 0,
       follow: () => 0,
     },
-    tasks: (thread) => ({ pid: thread, comm: `task${thread}` }),
+    tasks: (thread) => ({ pid: thread, comm: `task${thread}`, isKernel: false }),
+    ownPid: process.pid,
     kernel: { hostName: 'host', hostId: '', bootId: 'boot', release: '6.1' },
     session: 'cafe0123',
     run: (handler) =>
@@ -61,6 +62,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
     readHost: () => source.report,
     status: () => ({
       kind: 'tracepoints',
+      processTracking: { enabled: true, problem: null },
       module: null,
       instance: 'test',
       clock: 'mono',

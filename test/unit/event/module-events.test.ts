@@ -158,7 +158,7 @@ describe('a connection older than the agent', () => {
     remote: hexadecimal('10.0.0.2'),
     remotePort: 50_000,
     direction: 'passive',
-    owner: { pid: 80, comm: 'nginx' },
+    owner: { pid: 80, comm: 'nginx', isKernel: false },
   };
   const record = { localPort: 443, remotePort: 50_000, netns: existing.netns };
   const known = { direction: 'passive', pid: 80, comm: 'nginx', isOwner: true };

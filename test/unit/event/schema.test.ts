@@ -131,7 +131,7 @@ function draftOf(kind: EventKind): EventDraft {
     time: 1,
     cpu: 0,
     ordinal: 0,
-    task: { pid: 1, comm: 'init' },
+    task: { pid: 1, comm: 'init', isKernel: false },
     isOwner: true,
     connection: {
       ...createConnection(1, 'cafe0123-0', 'active'),
@@ -220,7 +220,8 @@ describe.each(EVENT_KINDS)('%s', (kind) => {
 });
 
 test('only a summary is of no process, port and connection', () => {
-  for (const name of ['pid', 'pid_origin', 'connection_id', 'direction'] as const) {
+  expect(validate({ ...eventOf('tcp_retransmit_summary'), pid: 1 })).not.toEqual([]);
+  for (const name of ['pid_origin', 'connection_id', 'direction'] as const) {
     expect(validate({ ...eventOf('tcp_retransmit'), [name]: null }), name).not.toEqual([]);
     const { [name]: value } = eventOf('tcp_retransmit');
     expect(validate({ ...eventOf('tcp_retransmit_summary'), [name]: value }), name).not.toEqual([]);
@@ -282,7 +283,7 @@ test('the TypeScript types have null where the schema has it, and the words of i
   expectTypeOf<StateEvent['event']>().toEqualTypeOf<'tcp_state'>();
   expectTypeOf<StateEvent['schema_version']>().toEqualTypeOf<1>();
   expectTypeOf<StateEvent['labels']>().toEqualTypeOf<Record<string, string>>();
-  expectTypeOf<StateEvent['pid']>().toEqualTypeOf<number>();
+  expectTypeOf<StateEvent['pid']>().toEqualTypeOf<number | null>();
   expectTypeOf<RetransmitSummaryEvent['pid']>().toEqualTypeOf<null>();
   expectTypeOf<StateEvent['comm']>().toEqualTypeOf<string | null>();
   expectTypeOf<RetransmitSummaryEvent['comm']>().toEqualTypeOf<null>();

@@ -230,7 +230,7 @@ describe('the serializer', () => {
     for (const wallSeconds of [1_800_000_000, 1_700_000_000, 1_800_000_001]) {
       steps.wallSeconds = wallSeconds;
       for (const name of ['a', 'b', 'a']) {
-        const [written, described] = both({ ...sample, task: { pid: 7, comm: name } });
+        const [written, described] = both({ ...sample, task: { pid: 7, comm: name, isKernel: false } });
         expect(written).toBe(described);
       }
     }

@@ -48,7 +48,7 @@ function draftOf(ordinal: number, time = ordinal * 1e6): EventDraft {
     time,
     cpu: 0,
     ordinal,
-    task: { pid: 7, comm: 'x'.repeat(ordinal % 15) },
+    task: { pid: 7, comm: 'x'.repeat(ordinal % 15), isKernel: false },
     isOwner: true,
     connection,
     oldState: 1,

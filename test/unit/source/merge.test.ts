@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { epochAt } from '../../../src/source/clock.ts';
 import { parsePageFormat } from '../../../src/source/decode/format.ts';
 import type { RecordReader } from '../../../src/source/decode/reader.ts';
+import type { TaskEventReader } from '../../../src/source/decode/task-events.ts';
 import type { RecordFilter } from '../../../src/source/filter/evaluate.ts';
 import { createStreams, type Streams } from '../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';
@@ -10,6 +11,7 @@ import { buildPage, pageHeaderText, type RecordSpec } from '../../support/page-b
 
 const TYPE = 77;
 const OTHER_TYPE = 78;
+const TASK_TYPE = 79;
 const SIZE = 512;
 const parsed = parsePageFormat(pageHeaderText(SIZE));
 if (parsed === null) throw new Error('the page header is not understood');
@@ -19,6 +21,13 @@ const pageFormat = parsed;
 const readNumber: RecordReader = (record, bytes, at, length) => {
   if (length < 12) return false;
   record.thread = bytes.readUInt32LE(at + 8);
+  return true;
+};
+
+/** A task of the record's number has begun. */
+const readTask: TaskEventReader = (follower, bytes, at, length, time) => {
+  if (length < 12) return false;
+  follower.began(bytes.readUInt32LE(at + 8), 1, 'name', false, time);
   return true;
 };
 
@@ -33,26 +42,39 @@ interface Fixture {
   readonly handler: RecordHandler;
   readonly seen: Seen[];
   readonly released: Buffer[];
+  /** What was heard of tasks, between the numbers of records. */
+  readonly told: string[];
   filteredRecords: number;
+  taskRecords: number;
   malformedRecords: number;
   malformedPages: number;
 }
 
-function createFixture(cpus: number, filters = new Map<number, RecordFilter>()): Fixture {
+function createFixture(
+  cpus: number,
+  filters = new Map<number, RecordFilter>(),
+  taskReaders = new Map([[TASK_TYPE, readTask]]),
+): Fixture {
   const seen: Seen[] = [];
+  const told: string[] = [];
   const released: Buffer[] = [];
   const fixture: Fixture = {
     seen,
     released,
+    told,
     filteredRecords: 0,
+    taskRecords: 0,
     malformedRecords: 0,
     malformedPages: 0,
     handler: {
       ready: () => true,
       existing() {},
       host() {},
-      record: ({ cpu, time, thread }) => seen.push({ cpu, time, number: thread }),
-      filteredRecord: () => fixture.filteredRecords++,
+      record({ cpu, time, thread }) {
+        seen.push({ cpu, time, number: thread });
+        told.push(`${thread}`);
+      },
+      filteredRecord: (reason) => (reason === 'task' ? fixture.taskRecords++ : fixture.filteredRecords++),
       malformedRecord: () => fixture.malformedRecords++,
       malformedPage: () => fixture.malformedPages++,
       lost() {},
@@ -64,6 +86,12 @@ function createFixture(cpus: number, filters = new Map<number, RecordFilter>()):
       pageFormat,
       readers: new Map([[TYPE, readNumber]]),
       filters,
+      taskReaders,
+      tasks: {
+        began: (thread, _creator, _comm, _isThread, time) => told.push(`began ${thread} at ${time}`),
+        renamed() {},
+        lost: () => told.push('lost'),
+      },
       release: (page) => released.push(page),
     }),
   };
@@ -174,6 +202,45 @@ describe('records of several CPUs', () => {
     expect(numbers(fixture)).toEqual([1, 2]);
     expect(fixture.malformedPages).toBe(3);
     expect(fixture.released).toHaveLength(4);
+  });
+});
+
+describe('records of tasks', () => {
+  it('are told in the order of time among the others, and counted', () => {
+    const fixture = createFixture(2);
+    fixture.streams.push(0, page(100, record(1, 0), record(50, 10, TASK_TYPE), record(2, 10)));
+    fixture.streams.push(1, page(105, record(51, 0, TASK_TYPE), record(3, 10)));
+    fixture.streams.give(1_000, fixture.handler);
+    expect(fixture.told).toEqual(['1', 'began 51 at 105', 'began 50 at 110', '3', '2']);
+    expect([fixture.taskRecords, fixture.streams.given]).toEqual([2, 5]);
+  });
+
+  it('that are too short are malformed', () => {
+    const fixture = createFixture(1);
+    fixture.streams.push(
+      0,
+      page(1, { kind: 'data', payload: Buffer.from([TASK_TYPE, 0, 0, 0, 0, 0, 0, 0]) }),
+    );
+    fixture.streams.give(10, fixture.handler);
+    expect([fixture.malformedRecords, fixture.taskRecords]).toEqual([1, 0]);
+  });
+
+  it('may be among those that were lost before a page: told before any record of that time, whichever CPU has it', () => {
+    const fixture = createFixture(2);
+    fixture.streams.push(0, page(100, record(1, 0)));
+    const behindLoss = { timestamp: 200n, records: [record(4, 0)], size: SIZE, missed: 3 };
+    fixture.streams.push(0, buildPage(behindLoss));
+    fixture.streams.push(1, page(90, record(0, 0), record(3, 60)));
+    fixture.streams.give(1_000, fixture.handler);
+    expect(fixture.told).toEqual(['0', '1', 'lost', '3', '4']);
+  });
+
+  it('that nobody records leave what is known of tasks for one round', () => {
+    const fixture = createFixture(1, new Map(), new Map());
+    fixture.streams.push(0, page(1, record(1, 0), record(2, 1)));
+    fixture.streams.give(1, fixture.handler);
+    fixture.streams.give(10, fixture.handler);
+    expect(fixture.told).toEqual(['lost', '1', 'lost', '2']);
   });
 });
 

@@ -12,10 +12,19 @@ interface Kernel {
   disturbances: string[];
   gone: string | null;
   stopped: boolean;
+  tasksLost: number;
 }
 
 function openReading(isReady: () => boolean = () => true) {
-  const kernel: Kernel = { read: 0, entries: 0, changed: [], disturbances: [], gone: null, stopped: false };
+  const kernel: Kernel = {
+    read: 0,
+    entries: 0,
+    changed: [],
+    disturbances: [],
+    gone: null,
+    stopped: false,
+    tasksLost: 0,
+  };
   const streams = { given: 0, isEmpty: true };
   const heard: string[] = [];
   const gone: string[] = [];
@@ -69,6 +78,7 @@ function openReading(isReady: () => boolean = () => true) {
     },
     losses: { read: () => kernel.read, status: () => [] },
     clearing: createClearingDetector(0, streams, () => kernel.read),
+    tasks: { lost: () => kernel.tasksLost++ },
   };
   return { kernel, streams, heard, gone, reading: createReading(parts, handler, (file) => gone.push(file)) };
 }
@@ -105,6 +115,16 @@ describe('the end of a reading', () => {
 });
 
 describe('what other programs do to the instance', () => {
+  test('may have kept records of tasks from being made', async () => {
+    const { kernel, reading, streams } = openReading();
+    await reading.finish(0);
+    expect(kernel.tasksLost).toBe(0);
+    streams.given = 1;
+    streams.isEmpty = false;
+    await reading.finish(0);
+    expect(kernel.tasksLost).toBe(1);
+  });
+
   test('that empties the buffer is reported once', async () => {
     const { kernel, heard, reading, streams } = openReading();
     kernel.entries = 5;

@@ -52,7 +52,7 @@ export function draftOf(fields: DraftFields): EventDraft {
   };
   return {
     ...createDraft(),
-    task: { pid: 4242, comm: 'postgres' },
+    task: { pid: 4242, comm: 'postgres', isKernel: false },
     isOwner: true,
     ...rest,
     connection,

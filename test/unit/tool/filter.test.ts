@@ -10,13 +10,13 @@ import { TOOL_NAMES, TOOLS, type ToolName } from '../../../src/tool/tool.ts';
 import { choiceOf, type DraftFields, draftOf } from './drafts.ts';
 
 function wants(tool: ToolName, values: OptionValues, fields: DraftFields): boolean {
-  const filter = createFilter(TOOLS[tool], choiceOf(tool, values), { uidOf: (pid) => pid + 1000 });
+  const filter = createFilter(TOOLS[tool], choiceOf(tool, values), { uidOf: ({ pid }) => (pid ?? 0) + 1000 });
   return filter(draftOf(fields));
 }
 
 describe('in the agent', () => {
   const cases: [ToolName, OptionValues, DraftFields, DraftFields][] = [
-    ['tcplife', { pid: '4242' }, {}, { task: { pid: 1, comm: 'x' } }],
+    ['tcplife', { pid: '4242' }, {}, { task: { pid: 1, comm: 'x', isKernel: false } }],
     ['tcplife', { pid: '4242' }, {}, { isOwner: false }],
     ['tcpconnect', { uid: '5242' }, {}, { isOwner: false }],
     ['tcplife', { 'local-port': '80,5432' }, {}, { localPort: 81 }],

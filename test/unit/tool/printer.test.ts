@@ -83,7 +83,7 @@ describe('the table', () => {
   });
 
   it('lets no process name steer the terminal', () => {
-    const draft = draftOf({ task: { pid: 1, comm: 'a\x1b[2J\nb' } });
+    const draft = draftOf({ task: { pid: 1, comm: 'a\x1b[2J\nb', isKernel: false } });
     expect(print('tcpconnect', {}, [draft])[1]).toContain('a\\x1b[2J\\x0ab');
   });
 });
@@ -101,7 +101,7 @@ describe('extra columns', () => {
 
 describe('--csv', () => {
   it('has a header, a cell for each value, and quotes what needs it', () => {
-    const draft = draftOf({ task: { pid: 7, comm: 'a,"b"' }, state: 1 });
+    const draft = draftOf({ task: { pid: 7, comm: 'a,"b"', isKernel: false }, state: 1 });
     expect(print('tcpretrans', { csv: true }, [draft])[0]).toBe(
       'TIME,PID,IP,LADDR,LPORT,T>,RADDR,RPORT,STATE',
     );

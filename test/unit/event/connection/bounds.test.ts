@@ -43,7 +43,7 @@ test('a flood of SYNs that nobody completes does not grow the heap', () => {
   const collect = runInNewContext('gc') as () => void;
   const ledger = createLedger([]);
   const normalizer = createNormalizer({
-    tasks: () => ({ pid: 0, comm: 'swapper/0' }),
+    tasks: () => ({ pid: 0, comm: 'swapper/0', isKernel: true }),
     session: 'cafe0123',
     maxConnections: 1024,
     countsRetransmits: true,

@@ -224,6 +224,8 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
     pageFormat: format,
     readers,
     filters: new Map(),
+    taskReaders: new Map(),
+    tasks: { began() {}, renamed() {}, lost() {} },
     release: () => released++,
   });
   const slots = Array.from({ length: CPUS }, () => Buffer.alloc(SIZE));

@@ -86,7 +86,7 @@ test('two snapshots are joined, the later of one connection being right', () => 
     remote: '0a000002',
     remotePort,
     direction: 'passive',
-    owner: { pid, comm: 'nginx' },
+    owner: { pid, comm: 'nginx', isKernel: false },
   });
   const joined = joinSnapshots(
     [connection(1, 10), connection(2, 10)],

@@ -37,6 +37,9 @@ const HOST = {
   counters: { 'Tcp.OutSegs': 7 },
   interfaces: { eth0: { rx_errors: 0 } },
 };
+/** What a recording says without a time. */
+const since = Number.NEGATIVE_INFINITY;
+const ALWAYS = { time: since };
 const GIVE: readonly [number, string] = [5, '{"watermark":1500}'];
 
 describe('the frames of a recording', () => {
@@ -47,6 +50,8 @@ describe('the frames of a recording', () => {
         [3, '{"wallSeconds":1,"wallNanoseconds":2}'],
         [4, '{"thread":11,"pid":10,"comm":"sh"}'],
         [4, '{"thread":12,"pid":12,"comm":null}'],
+        [4, '{"thread":2,"pid":2,"comm":"kthreadd","isKernel":true,"since":-5}'],
+        [4, '{"thread":13,"pid":null,"comm":null,"time":7}'],
         GIVE,
         [6, '{"reason":"kernel_overrun","records":7}'],
         [7, '{"existing":[]}'],
@@ -57,8 +62,23 @@ describe('the frames of a recording', () => {
       frames: [
         { kind: 'page', cpu: 3, page: Buffer.from('page') },
         { kind: 'clock', wallSeconds: 1, wallNanoseconds: 2 },
-        { kind: 'task', thread: 11, task: { pid: 10, comm: 'sh' } },
-        { kind: 'task', thread: 12, task: { pid: 12, comm: null } },
+        {
+          kind: 'task',
+          thread: 11,
+          ...ALWAYS,
+          facts: { task: { pid: 10, comm: 'sh', isKernel: false }, since },
+        },
+        {
+          kind: 'task',
+          thread: 12,
+          ...ALWAYS,
+          facts: { task: { pid: 12, comm: null, isKernel: false }, since },
+        },
+        {
+          ...{ kind: 'task', thread: 2, ...ALWAYS },
+          facts: { task: { pid: 2, comm: 'kthreadd', isKernel: true }, since: -5 },
+        },
+        { kind: 'task', thread: 13, time: 7, facts: null },
         { kind: 'give', watermark: 1500 },
         { kind: 'lost', reason: 'kernel_overrun', records: 7 },
         { kind: 'existing', connections: [] },

@@ -154,18 +154,103 @@ function makeRecording(name: string, filtered: Partial<RecordedEvent> = {}): str
   page(1_000n, stateRecord(11, 0), stateRecord(12, 1_000));
   page(1_001n, stateRecord(13, 0));
   recording.clock(clock);
-  recording.task(11, { pid: 10, comm: 'first' });
+  recording.task(11, null, { task: { pid: 10, comm: 'first', isKernel: false }, since: 0 });
   recording.give(1_500);
   recording.lost('kernel_overrun', 7);
   clock.wallSeconds = 200;
   recording.clock(clock);
-  recording.task(11, { pid: 10, comm: 'renamed' });
+  recording.task(11, null, { task: { pid: 10, comm: 'renamed', isKernel: false }, since: 0 });
   page(3_001n, stateRecord(11, 0));
   recording.give(Number.POSITIVE_INFINITY);
   recording.lost('kernel_dropped', 1);
   recording.close();
   return path;
 }
+
+/** A task event in the form of every kernel from 3.10 on, and a record of it. */
+const taskFormat = (name: string, id: number, fields: readonly string[]) =>
+  [
+    `name: ${name}`,
+    `ID: ${id}`,
+    'format:',
+    '\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;',
+    '\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;',
+    '\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;',
+    ...fields,
+  ].join('\n');
+const TASK_EVENTS = [
+  {
+    name: 'task_newtask' as const,
+    format: taskFormat('task_newtask', 60_001, [
+      '\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;',
+      '\tfield:unsigned long clone_flags;\toffset:32;\tsize:8;\tsigned:0;',
+    ]),
+  },
+  {
+    name: 'task_rename' as const,
+    format: taskFormat('task_rename', 60_002, ['\tfield:char newcomm[16];\toffset:28;\tsize:16;\tsigned:0;']),
+  },
+];
+
+function taskRecord(type: number, thread: number, by: number, name: string, delta: number): RecordSpec {
+  const payload = Buffer.alloc(48);
+  payload.writeUInt16LE(type, 0);
+  payload.writeInt32LE(by, 4);
+  payload.writeInt32LE(thread, 8);
+  payload.write(name, type === 60_001 ? 12 : 28);
+  return { kind: 'data', payload, delta };
+}
+
+describe('a recording with records of tasks', () => {
+  it('gives each record the task of its moment, and what /proc said then', async () => {
+    const path = join(directory, 'tasks.ktcrec');
+    const created = createRecording(path, () => expect.unreachable());
+    if (!created.ok) throw new Error(created.problem);
+    const recording = created.value;
+    recording.begin({
+      kernel: { hostName: 'h', hostId: 'i', bootId: 'b', release: '6.18' },
+      session: 'cafe',
+      cpus: 1,
+      clockName: 'mono',
+      epoch: epochAt(EPOCH),
+      pageFormat: pageHeaderText(4096),
+      events,
+      taskEvents: TASK_EVENTS,
+    });
+    const task = (comm: string) => ({ task: { pid: 10, comm, isKernel: false }, since: 0 });
+    recording.task(11, null, task('first'));
+    const records = [
+      ...[stateRecord(11, 0), taskRecord(60_002, 11, 11, 'second', 10), stateRecord(11, 10)],
+      ...[taskRecord(60_001, 12, 11, 'second', 10), stateRecord(12, 10)],
+      ...[stateRecord(13, 10), stateRecord(14, 10)],
+    ];
+    recording.page(0, buildPage({ timestamp: EPOCH + 1_000n, records }));
+    recording.task(13, 1_050, task('asked'));
+    recording.task(14, 1_060, null);
+    recording.give(1_500);
+    recording.lost('kernel_overrun', 7);
+    recording.page(
+      0,
+      buildPage({ timestamp: EPOCH + 2_000n, records: [stateRecord(13, 0), stateRecord(12, 10)] }),
+    );
+    recording.task(13, 2_000, task('asked again'));
+    recording.task(12, 2_010, null);
+    recording.give(Number.POSITIVE_INFINITY);
+    recording.close();
+    const heard = await replay(path);
+    const named = heard.records.map((record) => record.split(' ').slice(4, -3).join(' '));
+    expect(named).toEqual([
+      '11 10 first',
+      '11 10 second',
+      '12 12 second',
+      '13 10 asked',
+      '14  ',
+      '13 10 asked again',
+      '12  ',
+    ]);
+    expect([heard.filtered, heard.problems]).toEqual([2, []]);
+  });
+});
 
 describe('a recording that was just written', () => {
   it('gives the same records with the clock and the tasks of their moment', async () => {
