@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [source] [tools] [outage] [crash] [module] [report] [query]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [processes] [source] [tools] [outage] [crash] [module] [report] [query]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -17,6 +17,7 @@ import { module } from './module.ts';
 import { otlp } from './otlp.ts';
 import { outage } from './outage.ts';
 import { pages } from './pages.ts';
+import { processes } from './processes.ts';
 import { query } from './query.ts';
 import { type Bar, type Bench, barsText, machine, tableText } from './report.ts';
 import { source } from './source.ts';
@@ -24,7 +25,7 @@ import { spool } from './spool.ts';
 import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  ...{ pages, kafka, spool, otlp, idle, source, tools, outage, crash, module, query },
+  ...{ pages, kafka, spool, otlp, idle, processes, source, tools, outage, crash, module, query },
   report: fleetReport,
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');

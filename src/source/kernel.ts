@@ -217,10 +217,10 @@ function settingsOf(
   ];
   return [
     { file: 'trace_clock', value: clockName },
-    ...taskEvents.flatMap((event) => ofEvent(event, '')),
     ...probes.flatMap(({ status }) =>
       enabledEvent({ status }).flatMap((event) => ofEvent(event, status.filter)),
     ),
+    ...taskEvents.flatMap((event) => ofEvent(event, '')),
     { file: 'tracing_on', value: '1' },
   ];
 }

@@ -7,6 +7,7 @@
  *   rename  gives itself a name
  *   exec    runs this program again
  *   thread  makes a thread with a name, which connects and ends while its process lives
+ *   true    runs /bin/true and does not connect
  *
  *   short-lived connect PORT [NAME]
  *
@@ -62,6 +63,10 @@ static void run_child(const char *program, const char *kind)
 		execl(program, program, "connect", port, (char *)NULL);
 		_exit(1);
 	}
+	if (strcmp(kind, "true") == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(1);
+	}
 	if (strcmp(kind, "thread") == 0) {
 		pthread_t thread;
 		int failed = 1;
@@ -112,7 +117,7 @@ int main(int count, char **words)
 	if (count >= 3 && strcmp(words[1], "connect") == 0)
 		return connect_as(count > 3 ? words[3] : NULL, atoi(words[2]));
 	if (count < 3) {
-		fprintf(stderr, "usage: short-lived rename|exec|thread PROCESSES [BUSY]\n");
+		fprintf(stderr, "usage: short-lived rename|exec|thread|true PROCESSES [BUSY]\n");
 		return 2;
 	}
 	processes = atoi(words[2]);
@@ -137,7 +142,8 @@ int main(int count, char **words)
 			die("fork");
 		if (child == 0)
 			run_child(words[0], words[1]);
-		close(accept(listener, NULL, NULL));
+		if (strcmp(words[1], "true") != 0)
+			close(accept(listener, NULL, NULL));
 		if (waitpid(child, &status, 0) != child || status != 0)
 			die("a child could not connect");
 		if (strcmp(words[1], "exec") == 0)

@@ -116,6 +116,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     source: {
       kind: 'tracepoints',
       buffer_kb: 16_384,
+      // The account is of the records of one program's connections, and every program of the machine makes tasks.
+      process_tracking: false,
       ...options.source,
       probes: {
         ...mapProbes(() => probe),
