@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, type GuestKernel, guestUnavailable } from '../support/guest.ts';
+import { bootGuest, guestUnavailable, moduleKernels } from '../support/guest.ts';
 import { parseCsv } from '../support/tool.ts';
 import { compile } from '../support/traffic/traffic.ts';
 
-const KERNELS: readonly GuestKernel[] = ['6.1', '6.12', '3.10'];
 const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
 
 /** KIND PROCESSES BUSY, as short-lived.c takes them. */
@@ -21,7 +20,7 @@ interface ShortLived {
   readonly remote_port: number;
 }
 
-describe.each(KERNELS)('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
+describe.each(moduleKernels())('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
   const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
   if (unavailable !== undefined) console.warn(`skipped, whose events they are on ${kernel}: ${unavailable}`);
 
