@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Field } from '../../src/event/field.ts';
 import { FIELDS } from '../../src/event/fields.ts';
 import { EVENT_KINDS } from '../../src/event/kinds.ts';
+import { definitions } from '../support/chdb/definitions.ts';
 import {
   CLICKHOUSE,
   type Engine,
@@ -42,18 +43,6 @@ async function insert(engine: Engine, lines: readonly string[], database = 'ktc'
   const path = join(engine.directory, 'lines.ndjson');
   writeFileSync(path, `${lines.join('\n')}\n`);
   await engine.load(path, database);
-}
-
-/** What the engine has understood of everything that is there, without the name of the database and the hashes of texts. */
-async function definitions(engine: Engine, database = 'ktc'): Promise<Record<string, string>> {
-  const rows = await engine.rows(
-    `SELECT name, create_table_query AS text FROM system.tables WHERE database = '${database}'`,
-  );
-  const neutral = (text: unknown): string =>
-    String(text)
-      .replaceAll(/'ktc [0-9a-f]{64}'/g, "''")
-      .replaceAll(new RegExp(`\\b${database}\\b`, 'g'), 'DATABASE');
-  return Object.fromEntries(rows.map(({ name, text }) => [name, neutral(text)]));
 }
 
 /** As a server wants parameters: escaped as in TabSeparated. */

@@ -6,10 +6,12 @@
 -- Answer, of the fleet in test/support/fleet-truth:
 --   host                  rack  service  last_heard                     silent_for_s
 --   web-92.b.example.net  r09   web      2026-11-24 12:44:59.999000776  2701
-SELECT host, any(s.rack) AS rack, any(s.service) AS service, max(timestamp) AS last_heard,
+SELECT host, last.1 AS rack, last.2 AS service, last_heard,
     dateDiff('second', last_heard, {to:DateTime64(9, 'UTC')}) AS silent_for_s
-FROM host_status AS s FINAL
-WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
-GROUP BY host
-HAVING silent_for_s >= {silent_s:UInt64}
+FROM (
+    SELECT host, argMax((s.rack, s.service), s.timestamp) AS last, max(s.timestamp) AS last_heard
+    FROM host_status AS s
+    WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
+    GROUP BY host)
+WHERE silent_for_s >= {silent_s:UInt64}
 ORDER BY silent_for_s DESC, host

@@ -11,11 +11,11 @@
 --   0.1.0          module       1000000000000001  api      4.18.0-553.el8_10.x86_64  4      api-124.a.example.net
 --   0.1.0          module       0000000000000004  queue    3.10.0-862.el7.x86_64     10     queue-07.b.example.net
 --   … 5 more
-SELECT agent_version, source_kind, config_hash, service, kernel, count() AS hosts, min(host) AS example
+SELECT last.1 AS agent_version, last.2 AS source_kind, last.3 AS config_hash, last.4 AS service, last.5 AS kernel,
+    count() AS hosts, min(host) AS example
 FROM (
-    SELECT host, argMax(s.agent_version, timestamp) AS agent_version, argMax(s.source_kind, timestamp) AS source_kind,
-        argMax(s.config_hash, timestamp) AS config_hash, argMax(s.service, timestamp) AS service, argMax(s.kernel, timestamp) AS kernel
-    FROM host_status AS s FINAL
+    SELECT host, argMax((s.agent_version, s.source_kind, s.config_hash, s.service, s.kernel), s.timestamp) AS last
+    FROM host_status AS s
     WHERE timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
     GROUP BY host)
 GROUP BY agent_version, source_kind, config_hash, service, kernel

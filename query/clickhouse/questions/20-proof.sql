@@ -27,7 +27,9 @@ WITH
     arrived AS (
         SELECT host, boot_id, session, cpu, groupBitmapMergeState(ordinals) AS bitmap
         FROM seen
-        WHERE (host, boot_id, session) IN (SELECT host, boot_id, session FROM statuses)
+        -- An event that connection tracking held has an earlier time than its number tells.
+        WHERE hour >= toStartOfHour({from:DateTime64(9, 'UTC')}) - INTERVAL 1 HOUR AND hour < {to:DateTime64(9, 'UTC')}
+            AND (host, boot_id, session) IN (SELECT host, boot_id, session FROM statuses)
         GROUP BY host, boot_id, session, cpu),
     per_session AS (
         SELECT host, boot_id, session, sum(until - since) AS emitted,

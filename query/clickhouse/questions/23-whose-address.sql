@@ -3,6 +3,7 @@
 -- Parameters: from, to (UTC); address, as text.
 -- Read: times of ownership by host_status. ambiguous: several hosts had it (a virtual address, NAT); a gap: nobody is
 -- known to have had it.
+-- Cost: address_sightings is read as a whole: who else had the address, and when, decides what was whose.
 -- Answer, of the fleet in test/support/fleet-truth:
 --   valid_from           valid_until          host                 rack  service
 --   2026-11-24 11:27:00  2026-11-24 12:27:59  db-10.b.example.net  r11   db

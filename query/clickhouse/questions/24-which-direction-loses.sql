@@ -11,7 +11,7 @@ SELECT rack AS from_rack, remote_rack AS to_rack, countIf(event = 'tcp_retransmi
     sumIf(ifNull(e.segments_sent, 0), event = 'tcp_life') AS segments,
     round(1000 * retransmits / segments, 3) AS per_1000_segments, uniqExact(host) AS hosts, uniqExact(remote_address) AS peers
 FROM events_named AS e
-WHERE event IN ('tcp_life', 'tcp_retransmit', 'tcp_retransmit_summary')
+WHERE event IN ('tcp_life', 'tcp_retransmit', 'tcp_retransmit_summary') AND ifNull(retransmit_kind, '') != 'syn'
     AND ((rack = {rack_a:String} AND remote_rack = {rack_b:String}) OR (rack = {rack_b:String} AND remote_rack = {rack_a:String}))
     AND timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
 GROUP BY from_rack, to_rack

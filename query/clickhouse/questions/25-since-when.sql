@@ -19,7 +19,8 @@ FROM (
     FROM (
         SELECT toStartOfFiveMinutes(timestamp) AS step, countIf(event = 'tcp_retransmit') + sum(ifNull(e.retransmits_suppressed, 0)) AS retransmits
         FROM events_named AS e
-        WHERE event IN ('tcp_retransmit', 'tcp_retransmit_summary') AND rack = {rack_a:String} AND remote_rack = {rack_b:String}
+        WHERE event IN ('tcp_retransmit', 'tcp_retransmit_summary') AND ifNull(retransmit_kind, '') != 'syn'
+            AND rack = {rack_a:String} AND remote_rack = {rack_b:String}
             AND timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}
         GROUP BY step
         ORDER BY step WITH FILL FROM toStartOfFiveMinutes({from:DateTime64(9, 'UTC')}) TO toDateTime({to:DateTime64(9, 'UTC')}) STEP 300))

@@ -10,10 +10,18 @@
 --   api-181.a.example.net   10.1.4.100    3727213  20836     1            0
 --   web-102.b.example.net   203.0.113.4   3314907  61018     1            0
 --   … 45 more
-SELECT host, replaceOne(toString(remote_address), '::ffff:', '') AS peer, sum(t.bytes_sent) AS sent, sum(t.bytes_received) AS received,
+SELECT host,
+    if(remote_address = toIPv6('::'), 'unknown', replaceOne(toString(remote_address), '::ffff:', '')) AS peer,
+    sum(t.bytes_sent) AS sent, sum(t.bytes_received) AS received,
     sum(lives) AS connections, sum(t.retransmits) AS retransmitted
-FROM peer_traffic AS t
+-- As the view peer_traffic, which looks for the last run of every bucket there is.
+FROM peer_traffic_runs AS t FINAL
 WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
+    AND (bucket, computed_at) IN (
+        SELECT bucket, max(computed_at)
+        FROM peer_traffic_runs
+        WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
+        GROUP BY bucket)
 GROUP BY host, remote_address
 ORDER BY sent + received DESC, host, peer
 LIMIT 50

@@ -28,9 +28,9 @@ const ALERTS: readonly Alert[] = [
       title: 'KTC: hosts send much again',
       question: 'alert-retransmit-ratio',
     },
-    ...{ minutes: [15, 0], threshold: 0.02, for: '10m', dashboard: 'ktc-fleet' },
+    ...{ minutes: [15, 0], threshold: 2, for: '10m', dashboard: 'ktc-fleet' },
     summary:
-      '{{ $labels.host }} in rack {{ $labels.rack }} sends {{ humanizePercentage $values.A.Value }} of its segments again.',
+      '{{ $labels.host }} in rack {{ $labels.rack }} sends {{ printf "%.1f" $values.A.Value }} % of its segments again.',
   },
   {
     ...{
@@ -38,9 +38,9 @@ const ALERTS: readonly Alert[] = [
       title: 'KTC: a service accepts slowly',
       question: 'alert-connect-latency',
     },
-    ...{ minutes: [15, 0], threshold: 1_000_000, for: '10m', dashboard: 'ktc-fleet' },
+    ...{ minutes: [15, 0], threshold: 1000, for: '10m', dashboard: 'ktc-fleet' },
     summary:
-      'One connect of twenty to {{ $labels.service }} takes more than a second: SYNs are lost, or its listen queue is full.',
+      'One connect of twenty from {{ $labels.from_service }} to {{ $labels.to_service }} takes more than a second: SYNs are lost, or its listen queue is full.',
   },
   {
     ...{ uid: 'ktc-silent-host', title: 'KTC: a host is silent', question: 'alert-silent-host' },

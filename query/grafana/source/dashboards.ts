@@ -65,14 +65,14 @@ const FLEET: Page = {
     number('Events missing without explanation', 'unexplained', { red: 1 }),
     lines('Retransmits by kind', 'retransmits-by-kind', { isBars: true }),
     lines('Connect latency', 'connect-latency', { unit: 'µs' }),
-    rows('Worst peers', 'worst-peers'),
-    rows('Worst hosts', 'worst-hosts'),
-    rows('Connect latency by service', 'slow-services'),
-    rows('Peers that do not answer', 'unanswered'),
-    rows('Resets', 'resets'),
-    rows('Full listen queues', 'listen-overflows'),
-    rows('Connections that are not closed', 'leaks'),
-    rows('Silent hosts', 'silent-hosts'),
+    rows('Worst peers', '01-worst-peers'),
+    rows('Worst hosts', '06-host-retransmit-ratio'),
+    rows('Connect latency by service', '07-connect-latency'),
+    rows('Peers that do not answer', '08-unanswered-syns'),
+    rows('Resets', '10-reset-storms'),
+    rows('Full listen queues', '09-listen-overflows'),
+    rows('Connections that are not closed', '12-close-wait-leaks'),
+    rows('Silent hosts', '18-silent-hosts'),
   ],
 };
 
@@ -85,7 +85,7 @@ const RACKS: Page = {
   variables: OF_FLEET,
   panels: [
     matrix('Retransmits per 1,000 segments, sender’s rack down, receiver’s across', 'rack-matrix'),
-    rows('Pairs of racks', 'rack-pairs'),
+    rows('Pairs of racks', '04-rack-matrix'),
     lines('The ten worst pairs over time', 'rack-pairs-over-time', { isBars: true }),
     matrix('Retransmits per 1,000 segments, sender’s service down, receiver’s across', 'service-matrix'),
   ],
@@ -95,12 +95,12 @@ const PEER: Page = {
   ...{ uid: 'ktc-peer', title: 'KTC: one peer', question: 'What happens between the fleet and one address?' },
   variables: [datasourceVariable(CLICKHOUSE), peerVariable],
   panels: [
-    rows('Whose address it is', 'peer-owner', { width: 'full', height: 5 }),
-    lines('Retransmits to it by kind', 'peer-retransmits', { isBars: true }),
-    lines('Connect latency', 'peer-latency', { unit: 'µs' }),
-    rows('Hosts that talk to it', 'peer-hosts'),
-    rows('Resets', 'peer-resets'),
-    lines('Round-trip time', 'peer-round-trip', { width: 'full', unit: 'µs' }),
+    rows('Whose address it is', '23-whose-address', { scope: 'peer', width: 'full', height: 5 }),
+    lines('Retransmits to it by kind', 'peer-retransmits', { scope: 'peer', isBars: true }),
+    lines('Connect latency', 'peer-latency', { scope: 'peer', unit: 'µs' }),
+    rows('Hosts that talk to it', 'peer-hosts', { scope: 'peer' }),
+    rows('Resets', 'peer-resets', { scope: 'peer' }),
+    lines('Round-trip time', 'peer-round-trip', { scope: 'peer', width: 'full', unit: 'µs' }),
   ],
 };
 
@@ -112,12 +112,12 @@ const HOST: Page = {
   },
   variables: [datasourceVariable(CLICKHOUSE), hostVariable],
   panels: [
-    lines('Share of segments sent again', 'host-share', { unit: 'percentunit' }),
-    lines('Events', 'host-events', { isBars: true }),
-    rows('Peers', 'host-peers'),
-    rows('Processes', 'host-processes'),
-    rows('Network interfaces', 'host-interfaces'),
-    rows('Counters of the kernel', 'host-counters'),
+    lines('Share of segments sent again', 'host-share', { scope: 'host', unit: 'percentunit' }),
+    lines('Events', 'host-events', { scope: 'host', isBars: true }),
+    rows('Peers', 'host-peers', { scope: 'host' }),
+    rows('Processes', 'host-processes', { scope: 'host' }),
+    rows('Network interfaces', 'host-interfaces', { scope: 'host' }),
+    rows('Counters of the kernel', 'host-counters', { scope: 'host' }),
   ],
 };
 
@@ -191,8 +191,8 @@ const AGENTS: Page = {
       '{{instance}}',
       { unit: 'decbytes' },
     ),
-    rows('Versions and configurations', 'versions', { width: 'full' }),
-    rows('Lines that were no event', 'rejected'),
+    rows('Versions and configurations', '19-versions', { width: 'full' }),
+    rows('Lines that were no event', '31-rejected-lines'),
     rows('Dictionary of addresses', 'dictionary'),
   ],
 };
@@ -206,9 +206,9 @@ const PROOF: Page = {
   },
   panels: [
     rows('The account of the fleet', 'proof-total', { width: 'full', height: 5 }),
-    rows('The account of each host', 'proof', { width: 'full', height: 12 }),
-    rows('What agents have counted as lost', 'lost'),
-    rows('Kernels and agents', 'kernel-proof'),
+    rows('The account of each host', '20-proof', { width: 'full', height: 12 }),
+    rows('What agents have counted as lost', '37-given-up'),
+    rows('Kernels and agents', '22-proof-of-the-kernel'),
   ],
 };
 

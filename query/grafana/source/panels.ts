@@ -1,4 +1,4 @@
-/** The kinds of panels that the dashboards are made of. A panel of ClickHouse's has its SQL and description from sql/. */
+/** The kinds of panels that the dashboards are made of. A panel of ClickHouse's has its SQL and description from a question. */
 import type * as cog from '@grafana/grafana-foundation-sdk/cog';
 import * as common from '@grafana/grafana-foundation-sdk/common';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
@@ -7,7 +7,7 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat';
 import * as table from '@grafana/grafana-foundation-sdk/table';
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 import { CLICKHOUSE, chosen, clickHouseQuery, PROMETHEUS } from './datasource.ts';
-import { questionOf } from './question.ts';
+import { questionOf, type ScopeName } from './question.ts';
 
 /** The grid is 24 wide. */
 const WIDTH = { quarter: 6, third: 8, half: 12, full: 24 } as const;
@@ -22,6 +22,8 @@ interface Look {
   /** From this value on it is red. */
   readonly red?: number;
   readonly height?: number;
+  /** What narrows it; the labels at the top, unless said. */
+  readonly scope?: ScopeName;
 }
 
 type Steps = { readonly value: number | null; readonly color: string }[];
@@ -55,10 +57,11 @@ export function number(title: string, name: string, { width = 'quarter', unit = 
 /** Columns that Grafana is to show in a unit, wherever they come. */
 const UNITS: Readonly<Record<string, string>> = {
   ...{
-    p50: 'µs',
-    p95: 'µs',
-    p99: 'µs',
-    share: 'percentunit',
+    p50_ms: 'ms',
+    p95_ms: 'ms',
+    p99_ms: 'ms',
+    percent: 'percent',
+    silent_for_s: 's',
     sent: 'decbytes',
     received: 'decbytes',
     bytes: 'decbytes',
@@ -66,8 +69,8 @@ const UNITS: Readonly<Record<string, string>> = {
 };
 
 /** Rows that one can sort and filter. */
-export function rows(title: string, name: string, { width = 'half', height = HEIGHT }: Look = {}) {
-  const { question, sql } = questionOf(name);
+export function rows(title: string, name: string, { width = 'half', height = HEIGHT, scope }: Look = {}) {
+  const { question, sql } = questionOf(name, scope);
   const panel = new table.PanelBuilder()
     .title(title)
     .description(question)
@@ -129,7 +132,7 @@ function overTime({ width = 'half', unit = 'short', height = HEIGHT }: Look, isB
 }
 
 export function lines(title: string, name: string, look: Look & { readonly isBars?: true } = {}) {
-  const { question, sql } = questionOf(name);
+  const { question, sql } = questionOf(name, look.scope);
   return overTime(look, look.isBars === true)
     .title(title)
     .description(question)

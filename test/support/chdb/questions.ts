@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FleetEvent } from '../fleet-truth/event.ts';
-import { createFleet, type Fleet, type FleetOptions } from '../fleet-truth/fleet.ts';
+import { createFleet, FLEET_START_MS, type Fleet, type FleetOptions } from '../fleet-truth/fleet.ts';
 import { hostAt, PLANTED } from '../fleet-truth/plan.ts';
 import { CLICKHOUSE, type Engine, type Parameters } from './engine.ts';
 
@@ -62,6 +62,25 @@ export function parametersOf({ name, sql }: Question, fleet: LoadedFleet): Param
   return Object.fromEntries(names.map((parameter) => [parameter, all[parameter] ?? '']));
 }
 
+/** The first events of the made fleet, each once, as lines. */
+export function fleetLines(count: number): string[] {
+  const lines: string[] = [];
+  for (const { event, isRepeat } of createFleet({ events: 60_000, startMs: FLEET_START_MS }).deliveries()) {
+    if (!isRepeat) lines.push(JSON.stringify(event));
+    if (lines.length === count) break;
+  }
+  return lines;
+}
+
+/** Sums and names are of what is there now, not of a minute ago. */
+export async function refreshSums(engine: Engine, database: string): Promise<void> {
+  for (const view of ['peer_traffic_refresh', 'service_traffic_refresh']) {
+    await engine.query(`SYSTEM REFRESH VIEW ${database}.${view}`);
+    await engine.query(`SYSTEM WAIT VIEW ${database}.${view}`);
+  }
+  await engine.query(`SYSTEM RELOAD DICTIONARY ${database}.peers`);
+}
+
 export interface LoadedFleet extends Fleet {
   /** What was delivered, each event once. */
   readonly events: readonly FleetEvent[];
@@ -105,10 +124,6 @@ export async function loadFleet(
   if (lines.length > 0) await write();
   await load();
   rmSync(path);
-  for (const view of ['peer_traffic_refresh', 'service_traffic_refresh']) {
-    await engine.query(`SYSTEM REFRESH VIEW ${database}.${view}`);
-    await engine.query(`SYSTEM WAIT VIEW ${database}.${view}`);
-  }
-  await engine.query(`SYSTEM RELOAD DICTIONARY ${database}.peers`);
+  await refreshSums(engine, database);
   return { ...fleet, events };
 }

@@ -11,9 +11,11 @@ export interface FleetEvent {
   readonly timestamp: string;
   readonly host: string;
   readonly boot_id: string;
+  readonly kernel: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly cpu: number;
   readonly comm?: string | null;
+  readonly unit?: string | null;
   readonly local_address?: string | null;
   readonly local_port?: number | null;
   readonly remote_address?: string | null;
@@ -37,6 +39,7 @@ export interface FleetEvent {
   readonly srtt_us?: number | null;
   /** Of a host_status: see docs/events.md. */
   readonly agent_version?: string;
+  readonly uptime_s?: number;
   readonly source_kind?: string;
   readonly config_hash?: string;
   readonly addresses?: readonly string[];

@@ -1,4 +1,3 @@
 -- How many events are missing without an explanation?
-@accounts
 SELECT sum(unexplained) AS unexplained
-FROM accounts
+FROM @answer(20-proof)
