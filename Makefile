@@ -11,7 +11,7 @@ NODE := $(BIN)/node
 BIOME := node_modules/@biomejs/cli-linux-x64/biome
 SOURCES := $(shell find src kmodule -type f)
 
-.PHONY: help package run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs test-dependencies
+.PHONY: help package run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs gallery test-dependencies
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ docs: build ## Write the generated pages
 	$(NODE) --no-warnings scripts/make-man-pages.ts
 	$(NODE) --no-warnings scripts/make-tool-examples.ts
 	$(NODE) --no-warnings scripts/make-query-files.ts
+
+gallery: test-dependencies build ## Take the screenshots of docs/querying.md, in headless Chromium
+	$(NODE) --no-warnings scripts/make-gallery.ts
 
 clean: ## Remove what was built
 	rm -rf bin dist .cache
