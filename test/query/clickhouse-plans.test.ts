@@ -10,7 +10,7 @@ import {
 } from '../support/chdb/questions.ts';
 import { FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
 
-const EVENTS = 60_000;
+const EVENTS = 20_000;
 /** The same two hours also so many days earlier. */
 const EARLIER_DAYS = [7, 35, 70];
 const missing = whyNoEngine('26.9');

@@ -234,6 +234,18 @@ describe.skipIf(missing)('the tables', () => {
     });
   });
 
+  it.each([
+    [{ service: 'web' }, 'nginx.service', 'web'],
+    [{}, 'nginx.service', 'nginx.service'],
+    [{}, null, ''],
+  ])('know the service by the labels %j, then by the unit %j', async (labels, unit, service) => {
+    const engine = engineOf('26.9');
+    const database = `served_${service.replace('.', '_')}`;
+    await engine.apply('--database', database);
+    await insert(engine, [withId({ labels, unit })], database);
+    expect(await engine.value(`SELECT service FROM ${database}.events_named`)).toBe(service);
+  });
+
   const valid = JSON.stringify(event({ event_id: '' }));
   const judged = [
     ['no_json', 'not JSON at all'],

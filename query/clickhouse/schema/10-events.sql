@@ -1,5 +1,6 @@
 -- Every TCP event once. The sort key holds exactly the parts of event_id, so that FINAL drops repeats and nothing else.
 -- Time comes second, in steps of five minutes: a question about one kind of event and some hours reads little else.
+-- A host without the label `service` may have several: that of an event is then the systemd unit of its process.
 CREATE TABLE @database.events@local @on_cluster
 (
     timestamp DateTime64(9, 'UTC') CODEC(T64('bit'), ZSTD(1)),
@@ -15,7 +16,7 @@ CREATE TABLE @database.events@local @on_cluster
     datacenter LowCardinality(String) MATERIALIZED labels['datacenter'],
     rack LowCardinality(String) MATERIALIZED labels['rack'],
     role LowCardinality(String) MATERIALIZED labels['role'],
-    service LowCardinality(String) MATERIALIZED labels['service'],
+    service LowCardinality(String) MATERIALIZED if(labels['service'] = '', ifNull(unit, ''), labels['service']),
     owner LowCardinality(String) MATERIALIZED labels['owner'],
     pid Nullable(UInt64) CODEC(T64, ZSTD(1)),
     comm LowCardinality(Nullable(String)),

@@ -9,7 +9,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -70,10 +70,17 @@ const MISSING_FUNCTIONS: Readonly<Record<EngineVersion, readonly string[]>> = {
   ],
 };
 
+/** A cluster of one shard, which is the engine itself: it has no port on which another one could reach it. */
+export const CLUSTER = 'one';
+const CONFIG = `<clickhouse><tcp_port>9000</tcp_port><remote_servers><${CLUSTER}><shard><replica>
+  <host>127.0.0.1</host><port>9000</port></replica></shard></${CLUSTER}></remote_servers></clickhouse>`;
+
 export async function startEngine(version: EngineVersion): Promise<Engine> {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-clickhouse-'));
+  const config = join(directory, 'config.xml');
+  writeFileSync(config, CONFIG);
   const python = join(ROOT, '.cache/chdb', version, 'bin/python');
-  const child = spawn(python, [join(import.meta.dirname, 'server.py'), join(directory, 'data')], {
+  const child = spawn(python, [join(import.meta.dirname, 'server.py'), join(directory, 'data'), config], {
     stdio: ['pipe', 'pipe', 'inherit'],
     cwd: directory,
   });

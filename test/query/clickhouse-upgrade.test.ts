@@ -1,0 +1,86 @@
+/**
+ * Databases as earlier versions have left them (fixtures/, a folder each) become those of this version while events come in:
+ * nothing is lost, nothing doubled, and what was there stays. A change of the schema that has been released adds a folder:
+ * what the apply.sh of before it prints for an empty server, and lines of its time.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { definitions } from '../support/chdb/definitions.ts';
+import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { fleetLines } from '../support/chdb/questions.ts';
+
+const FIXTURES = join(import.meta.dirname, 'fixtures');
+/** As the dumps were made. */
+const OPTIONS = ['--ttl-days', '3650', '--proof-days', '3650'];
+const LINES = 2000;
+const LINES_PER_INSERT = 100;
+const missing = whyNoEngine('26.9') ?? whyNoEngine('25.8');
+if (missing) console.warn(`skipped: ClickHouse of earlier versions: ${missing}`);
+
+describe.skipIf(missing)('a database of an earlier version', () => {
+  let engine: Engine;
+  afterEach(() => engine?.stop());
+
+  const insert = async (lines: readonly string[], name: string): Promise<void> => {
+    const path = join(engine.directory, name);
+    writeFileSync(path, lines.join('\n'));
+    await engine.load(path);
+  };
+
+  /** As a shipper does: what is refused is sent again. Gives how often it was. */
+  async function produce(lines: readonly string[]): Promise<number> {
+    let refusals = 0;
+    for (let at = 0; at < lines.length; at += LINES_PER_INSERT) {
+      const batch = lines.slice(at, at + LINES_PER_INSERT);
+      while (
+        !(await insert(batch, 'batch.ndjson').then(
+          () => true,
+          () => false,
+        ))
+      )
+        refusals++;
+    }
+    return refusals;
+  }
+
+  const cases = readdirSync(FIXTURES).flatMap((past) =>
+    (['26.9', '25.8'] as const).map((version) => [past, version] as const),
+  );
+  it.each(cases)(
+    '%s becomes that of today, twice, while events are written, on engine %s',
+    async (past, version) => {
+      engine = await startEngine(version);
+      const statements = readFileSync(join(FIXTURES, past, 'schema.sql'), 'utf8').replaceAll(/^--.*\n/gm, '');
+      for (const statement of statements.split(';\n').filter((part) => part.trim() !== ''))
+        await engine.query(statement);
+      const old = readFileSync(join(FIXTURES, past, 'lines.ndjson'), 'utf8')
+        .split('\n')
+        .filter(Boolean);
+      await insert(old, 'old.ndjson');
+      const number = async (sql: string): Promise<number> => Number(await engine.value(sql));
+      const rejected = await number('SELECT count() FROM rejected FINAL');
+      expect(rejected).toBeGreaterThan(0);
+
+      const lines = fleetLines(LINES);
+      const first = produce(lines.slice(0, LINES / 2));
+      await engine.apply(...OPTIONS);
+      await first;
+      await Promise.all([produce(lines.slice(LINES / 2)), engine.apply(...OPTIONS)]);
+
+      await engine.apply('--database', 'fresh', ...OPTIONS);
+      expect(await definitions(engine)).toEqual(await definitions(engine, 'fresh'));
+      expect(await engine.apply(...OPTIONS, '--print')).toBe('CREATE DATABASE IF NOT EXISTS `ktc` ;\n\n');
+      const valid = lines.length + old.length - rejected;
+      expect(
+        await number('SELECT (SELECT count() FROM events FINAL) + (SELECT count() FROM host_status FINAL)'),
+      ).toBe(valid);
+      expect(
+        await number(
+          'SELECT sum(n) FROM (SELECT groupBitmapMerge(ordinals) AS n FROM seen GROUP BY host, boot_id, session, cpu)',
+        ),
+      ).toBe(valid);
+      expect(await number('SELECT count() FROM rejected FINAL')).toBe(rejected);
+    },
+  );
+});
