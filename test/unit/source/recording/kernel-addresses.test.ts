@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parsePageFormat } from '../../../../src/source/decode/format.ts';
+import { createCursor, nextRecord, openPage } from '../../../../src/source/decode/page.ts';
 import type { TcpRecord } from '../../../../src/source/decode/record.ts';
 import { createAddressHider } from '../../../../src/source/recording/kernel-addresses.ts';
 import { openReplay } from '../../../../src/source/recording/replay.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
-import { putTogether, readRecordings } from '../recorded.ts';
+import { putTogether, type Recorded, readRecordings } from '../recorded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-addresses-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -43,7 +45,39 @@ async function replay(path: string): Promise<Seen> {
   return seen;
 }
 
+/** The upper 16 bits of each address in a recording; where the kernel has its memory, all of them are ones. */
+function upperBits({ frames, events, pages }: Recorded): number[] {
+  const { pageFormat } = JSON.parse(frames[0]?.payload.toString() ?? '') as { pageFormat: string };
+  const format = parsePageFormat(pageFormat);
+  if (format === null) return expect.unreachable();
+  const offsets = new Map(
+    events.map(({ format: text }) => [
+      Number(/^ID: (\d+)/m.exec(text)?.[1]),
+      [...text.matchAll(/ \* ?(?:skaddr|skbaddr|req);\toffset:(\d+);/g)].map(([, offset]) => Number(offset)),
+    ]),
+  );
+  const cursor = createCursor({ high: 0, low: 0 });
+  const found: number[] = [];
+  for (const page of pages) {
+    openPage(cursor, format, page);
+    while (nextRecord(cursor)) {
+      for (const offset of offsets.get(page.readUInt16LE(cursor.record)) ?? [])
+        found.push(page.readUInt16LE(cursor.record + offset + 6));
+    }
+  }
+  return found;
+}
+
 describe('the addresses of the kernel in a recording', () => {
+  it.each(recordings.map((recording) => [recording.name, recording] as const))(
+    'are in none of the bundled ones: %s',
+    (_, recording) => {
+      const found = upperBits(recording);
+      expect(found.length).toBeGreaterThan(1_000);
+      expect(new Set(found)).toEqual(new Set([0]));
+    },
+  );
+
   it.each(recordings.map((recording) => [recording.name, recording] as const))(
     'are hidden, and still tell the sockets apart: %s',
     async (name, recording) => {
