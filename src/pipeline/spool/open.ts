@@ -148,17 +148,19 @@ function openLocked(options: DiskSpoolOptions, lock: Server): Result<OpenSpool> 
   });
 }
 
-/** The cursor of each sink, found or new. Removes those of sinks that are no longer configured. */
+/** The cursor of each sink, found or new. Removes damaged ones, and those of sinks that are no longer configured. */
 function openCursors(options: DiskSpoolOptions, storage: Storage): Map<string, number> {
   const { directory, files, report } = options;
   const cursors = new Map<string, number>();
   const oldest = storage.segments[0]?.first ?? 0;
   for (const name of Object.keys(options.accounts)) {
     const found = readCursor(directory, name, files);
-    if (found.kind === 'damaged')
+    if (found.kind === 'damaged') {
       report.note(
         `${found.path} is damaged: sink ${name} begins with the oldest event kept, some come twice`,
       );
+      removeCursor(directory, name, files);
+    }
     cursors.set(name, found.kind === 'found' ? found.ordinal : oldest);
   }
   for (const name of listCursors(directory, files)) {

@@ -1,12 +1,12 @@
-/** Forces the events in the spool to the disk at intervals, and saves the cursor of each sink. */
+/** Writes the cursor of each sink at once, and forces events and cursors to the disk at intervals. */
 import { explainFault, type SpoolReporter } from './advice.ts';
-import { writeCursor } from './disk/cursor.ts';
+import { listCursors, syncCursor, writeCursor } from './disk/cursor.ts';
 import { DIRECTORY_MODE, ignoreFault, type SpoolFiles } from './disk/files.ts';
 import type { Storage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
 import type { SpoolLimits } from './room.ts';
 
-/** The shortest interval between two saves: each cursor costs two writes to the disk. */
+/** The shortest interval between two saves: each cursor costs a write to the disk. */
 const MIN_SAVE_MS = 100;
 
 /** Until the next save after a fault. */
@@ -23,23 +23,26 @@ export interface SaverOptions {
 
 /** Saves in the background. */
 export interface Saver {
-  /** There is something to save. */
+  /** Events were appended or settled. */
   noteChange(): void;
   /** Saves a last time, and closes the storage. */
   close(): Promise<void>;
 }
 
 /**
- * Forces events and then cursors to the disk, everything that has come together in one interval at once. `saved` has
- * the cursors that are on the disk already.
+ * Writes a cursor when it has moved, so that an agent that is killed repeats no more than what was in flight. Forces events
+ * and then cursors to the disk, everything that has come together in one interval at once. `written` has the cursors that
+ * the files have already.
  */
 export function createSaver(
   { directory, files, fsyncIntervalMs, limits, report }: SaverOptions,
   storage: Storage,
-  saved: Map<string, number>,
+  written: Map<string, number>,
   readers: ReadonlyMap<string, SpoolReader>,
 ): Saver {
   const intervalMs = Math.max(fsyncIntervalMs, MIN_SAVE_MS);
+  /** Sinks whose cursor was written, perhaps by an agent that was killed, and not forced to the disk yet. */
+  const unsynced = new Set(listCursors(directory, files));
   let timer: NodeJS.Timeout | null = null;
   let saving: Promise<void> | null = null;
   let isClosed = false;
@@ -61,15 +64,42 @@ export function createSaver(
     });
   }
 
-  async function save(): Promise<void> {
-    let fault = await storage.sync();
-    for (const [name, reader] of readers) {
-      const { cursor } = reader;
-      if (saved.get(name) === cursor) continue;
-      const found = await writeCursor(directory, name, cursor, files);
-      if (found === null) saved.set(name, cursor);
+  /** Gives the last error of the system, or null. What failed is tried again the next time. */
+  function writeCursors(): NodeJS.ErrnoException | null {
+    let fault: NodeJS.ErrnoException | null = null;
+    for (const [name, { cursor }] of readers) {
+      if (written.get(name) === cursor) continue;
+      const found = writeCursor(directory, name, cursor, files);
       fault = found ?? fault;
+      if (found !== null) continue;
+      written.set(name, cursor);
+      unsynced.add(name);
     }
+    return fault;
+  }
+
+  async function syncCursors(): Promise<NodeJS.ErrnoException | null> {
+    let fault: NodeJS.ErrnoException | null = null;
+    for (const name of [...unsynced]) {
+      // What is written from now on is for the next time.
+      unsynced.delete(name);
+      const found = await syncCursor(directory, name, files);
+      if (found === null) continue;
+      if (found.code === 'ENOENT') {
+        // Somebody has removed it: it is made again.
+        written.delete(name);
+        continue;
+      }
+      unsynced.add(name);
+      fault = found;
+    }
+    return fault;
+  }
+
+  async function save(): Promise<void> {
+    const events = await storage.sync();
+    const cursors = writeCursors();
+    const fault = (await syncCursors()) ?? cursors ?? events;
     if (fault === null) return;
     report.fault(explainFault(directory, fault, limits));
     if (fault.code === 'ENOENT') replaceDirectory();
@@ -83,7 +113,11 @@ export function createSaver(
   }
 
   return {
-    noteChange: () => schedule(intervalMs),
+    noteChange() {
+      const fault = writeCursors();
+      if (fault !== null) report.fault(explainFault(directory, fault, limits));
+      schedule(intervalMs);
+    },
     async close() {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);

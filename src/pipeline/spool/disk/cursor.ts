@@ -1,10 +1,10 @@
-/** The cursor of a sink, which says how far it has come: a small file, replaced as a whole. */
+/** The cursor of a sink, which says how far it has come: a small file, written in place. */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { isSystemError } from '../../../shared/errors.ts';
-import { FILE_MODE, type SpoolFiles } from './files.ts';
-import { syncFile, syncPath } from './sync.ts';
+import { FILE_MODE, type SpoolFiles, withFile } from './files.ts';
+import { syncPath } from './sync.ts';
 
 /** `ktc-cursor 1 <ordinal> <CRC-32 of all before it, hexadecimal>`: every event before the ordinal is settled. */
 const CURSOR = /^(ktc-cursor 1 (\d+)) ([0-9a-f]{8})\n$/;
@@ -56,31 +56,59 @@ export function removeCursor(directory: string, sink: string, files: SpoolFiles)
 }
 
 /**
- * Writes a new file, forces it to the disk, renames it, and forces the name to the disk: a crash leaves the old cursor
- * or the new one. Resolves with the error of the system, or null.
+ * Writes how far a sink has come. What is written outlives this process, and `syncCursor` forces it to the disk.
+ *
+ * In place: a cursor only grows, so its text never gets shorter, and a process that is killed leaves the old one or the new
+ * one. So does a host that crashes, because the text lies within one sector of the disk. Gives the error of the system, or
+ * null.
  */
-export async function writeCursor(
+export function writeCursor(
   directory: string,
   sink: string,
   ordinal: number,
   files: SpoolFiles,
-): Promise<NodeJS.ErrnoException | null> {
+): NodeJS.ErrnoException | null {
   const path = cursorPath(directory, sink);
+  const text = cursorText(ordinal);
+  try {
+    withFile(files, path, constants.O_WRONLY, (descriptor) => files.writeSync(descriptor, text));
+    return null;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return error.code === 'ENOENT' ? createCursor(directory, path, text, files) : error;
+  }
+}
+
+/** The first time: under another name, and forced to the disk, so that there is never a file without its text. */
+function createCursor(
+  directory: string,
+  path: string,
+  text: string,
+  files: SpoolFiles,
+): NodeJS.ErrnoException | null {
   const { O_CREAT, O_TRUNC, O_WRONLY } = constants;
   try {
     const descriptor = files.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
-    let fault: NodeJS.ErrnoException | null;
     try {
-      files.writeSync(descriptor, cursorText(ordinal));
-      fault = await syncFile(files, descriptor, 'fdatasync');
+      files.writeSync(descriptor, text);
+      files.fdatasyncSync(descriptor);
     } finally {
       files.closeSync(descriptor);
     }
-    if (fault !== null) return fault;
     files.renameSync(`${path}.new`, path);
-    return await syncPath(directory, files, 'fsync');
+    withFile(files, directory, constants.O_RDONLY, files.fsyncSync);
+    return null;
   } catch (error) {
     if (isSystemError(error)) return error;
     throw error;
   }
+}
+
+/** Forces a cursor that was written to the disk. Resolves with the error of the system, or null. */
+export function syncCursor(
+  directory: string,
+  sink: string,
+  files: SpoolFiles,
+): Promise<NodeJS.ErrnoException | null> {
+  return syncPath(cursorPath(directory, sink), files, 'fdatasync');
 }

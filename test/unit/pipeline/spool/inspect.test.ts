@@ -189,7 +189,8 @@ describe('verify', () => {
     const fixture = await openFixture(directory);
     fixture.append(events(0, 4));
     expect(verify(directory)).toMatchObject({ totals: { frames: 1, events: 4 }, damages: [], notes: [] });
+    const copy = copyAsAfterKill(directory);
     expect(fixture.deliverAll()).toEqual(events(0, 4));
-    expect((await openFixture(copyAsAfterKill(directory))).deliverAll()).toEqual(events(0, 4));
+    expect((await openFixture(copy)).deliverAll()).toEqual(events(0, 4));
   });
 });

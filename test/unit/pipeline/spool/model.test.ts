@@ -70,7 +70,10 @@ async function live(root: string, one: Life): Promise<void> {
         models[command.sink].take(host.fixture, command.events, fates.end);
         return;
       case 'settle':
-        return models[command.sink].settle(host.fixture, command.place);
+        models[command.sink].settle(host.fixture, command.place);
+        if (!host.disk.isFull && !host.disk.isBroken)
+          for (const model of Object.values(models)) model.noteWritten();
+        return;
       case 'save':
         await host.save();
         return noteSaved();
@@ -82,10 +85,12 @@ async function live(root: string, one: Life): Promise<void> {
         return close();
       case 'kill':
         fates.kill();
+        for (const model of Object.values(models)) model.noteKill();
         return restart(await host.kill(command.during));
       case 'crash':
         hasCrashed = true;
         fates.crash();
+        for (const model of Object.values(models)) model.noteCrash();
         return restart(await host.crash(command.during, command.how));
     }
   }

@@ -1,6 +1,6 @@
 /** When events and cursors reach the disk, on a clock that only the test moves. */
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { cursorText } from '../../../../src/pipeline/spool/disk/cursor.ts';
 import { type CrashDisk, createCrashDisk } from './crash-disk.ts';
@@ -13,62 +13,96 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Of a host that crashes only what was forced to the disk is left. */
+const WORST = { names: 0, written: 0, zeros: false };
+
 async function openOnCrashDisk(options: SpoolFixtureOptions = {}) {
   const disk = createCrashDisk(makeDirectory());
-  const written: string[] = [];
+  const opened = new Map<number, string>();
+  const forced: string[] = [];
   const fixture = await openFixture(disk.directory, {
     ...options,
     files: {
       ...disk.files,
-      renameSync(from, to) {
-        if (String(to).includes('cursor.')) written.push(String(to).slice(disk.directory.length + 1));
-        disk.files.renameSync?.(from, to);
+      openSync(path, flags, mode) {
+        const descriptor = disk.files.openSync?.(path, flags, mode) ?? -1;
+        opened.set(descriptor, basename(String(path)));
+        return descriptor;
       },
+      fdatasync: ((descriptor: number, done: fs.NoParamCallback) => {
+        const name = opened.get(descriptor) ?? '';
+        if (name.startsWith('cursor.')) forced.push(name);
+        disk.files.fdatasync?.(descriptor, done);
+      }) as typeof fs.fdatasync,
       ...options.files,
     },
   });
+  const cursorIn = (directory: string, sink: string) => {
+    const path = join(directory, `cursor.${sink}`);
+    return fs.existsSync(path) ? fs.readFileSync(path, 'latin1') : null;
+  };
   return {
     disk,
     fixture,
-    /** Cursors that were put in place since the last look. */
-    cursorsWritten: () => written.splice(0),
+    /** Cursors that were forced to the disk since the last look. */
+    cursorsForced: () => forced.splice(0),
     async pass(milliseconds: number) {
       vi.advanceTimersByTime(milliseconds);
       await disk.idle();
     },
-    cursorOnDisk: (sink = 'one') => {
-      const path = join(disk.directory, `cursor.${sink}`);
-      return fs.existsSync(path) ? fs.readFileSync(path, 'latin1') : null;
-    },
+    /** What the next agent finds if this one is killed now. */
+    cursor: (sink = 'one') => cursorIn(disk.directory, sink),
+    /** What it finds if the host crashes now, which ends this one. */
+    cursorAfterCrash: () => cursorIn(disk.crash(makeDirectory(), WORST).directory, 'one'),
   };
 }
 
 describe('how far a sink has come', () => {
-  test('is saved after the interval, and not before', async () => {
-    const { fixture, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 700 });
-    fixture.append(events(0, 5));
+  test('is in its file as soon as a batch is settled, so that it is there after a kill', async () => {
+    const { fixture, cursor } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+    for (let event = 0; event < 4; event++) fixture.append(events(event, 1));
+    const [first, second, third] = fixture.takeAll();
+    if (first === undefined || second === undefined || third === undefined) throw new Error('no batches');
+    expect(cursor()).toBeNull();
+    fixture.deliver(first);
+    expect(cursor()).toBe(cursorText(1));
+    // The one before it is in flight.
+    fixture.deliver(third);
+    expect(cursor()).toBe(cursorText(1));
+    fixture.deliver(second);
+    expect(cursor()).toBe(cursorText(3));
+  });
+
+  test.each([
+    [699, 1],
+    [700, 5],
+  ])('is forced to the disk after 700 ms: a crash after %d ms leaves %d', async (milliseconds, ordinal) => {
+    const { fixture, pass, cursorAfterCrash } = await openOnCrashDisk({ fsyncIntervalMs: 700 });
+    // The first one is forced at once, with the name of its file.
+    fixture.append(events(0, 1));
     fixture.deliverAll();
-    await pass(699);
-    expect(cursorOnDisk()).toBeNull();
-    await pass(1);
-    expect(cursorOnDisk()).toBe(cursorText(5));
+    await pass(700);
+    fixture.append(events(1, 4));
+    fixture.deliverAll();
+    await pass(milliseconds);
+    expect(cursorAfterCrash()).toBe(cursorText(ordinal));
   });
 
   test.each([0, 1, 100])(
-    'is saved at most ten times per second, also with an interval of %d ms',
+    'is forced at most ten times per second, also with an interval of %d ms',
     async (ms) => {
-      const { fixture, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: ms });
+      const { fixture, pass, cursorsForced } = await openOnCrashDisk({ fsyncIntervalMs: ms });
       fixture.append(events(0, 5));
       fixture.deliverAll();
       await pass(99);
-      expect(cursorOnDisk()).toBeNull();
+      expect(cursorsForced()).toEqual([]);
       await pass(1);
-      expect(cursorOnDisk()).toBe(cursorText(5));
+      expect(cursorsForced()).toEqual(['cursor.one']);
     },
   );
 
-  test('is saved once for all changes of an interval, and not again without a change', async () => {
-    const { fixture, pass, cursorsWritten } = await openOnCrashDisk({
+  test('is forced once for all changes of an interval, and not again without a change', async () => {
+    const { fixture, pass, cursorsForced } = await openOnCrashDisk({
       sinks: ['a', 'b'],
       fsyncIntervalMs: 100,
     });
@@ -77,45 +111,46 @@ describe('how far a sink has come', () => {
       fixture.deliverAll('a');
     }
     await pass(100);
-    expect(cursorsWritten()).toEqual(['cursor.a']);
+    expect(cursorsForced()).toEqual(['cursor.a']);
     fixture.deliverAll('b');
     await pass(100);
-    expect(cursorsWritten()).toEqual(['cursor.b']);
+    expect(cursorsForced()).toEqual(['cursor.b']);
     fixture.append(events(5, 1));
     for (const sink of ['a', 'b']) fixture.deliverAll(sink);
     await pass(100);
-    expect(cursorsWritten()).toEqual(['cursor.a', 'cursor.b']);
+    expect(cursorsForced()).toEqual(['cursor.a', 'cursor.b']);
     await pass(10_000);
-    expect(cursorsWritten()).toEqual([]);
+    expect(cursorsForced()).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('that changes while it is saved is saved after another interval', async () => {
-    const { fixture, disk, pass, cursorsWritten } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
+  test('that changes while it is forced is forced again after another interval', async () => {
+    const { fixture, disk, pass, cursorsForced } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
     fixture.append(events(0, 1));
     fixture.deliverAll();
     vi.advanceTimersByTime(100);
     // The save is under way: it waits for the disk.
     fixture.append(events(1, 1));
     await disk.idle();
-    cursorsWritten();
+    cursorsForced();
     fixture.deliverAll();
     await pass(99);
-    expect(cursorsWritten()).toEqual([]);
+    expect(cursorsForced()).toEqual([]);
     await pass(1);
-    expect(cursorsWritten()).toEqual(['cursor.one']);
+    expect(cursorsForced()).toEqual(['cursor.one']);
   });
 
-  test('is saved at the end, without waiting for the interval', async () => {
-    const { fixture, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+  test('is forced at the end, without waiting for the interval', async () => {
+    const { fixture, cursorsForced, cursor } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
     fixture.append(events(0, 3));
     fixture.deliverAll();
     await fixture.close();
-    expect(cursorOnDisk()).toBe(cursorText(3));
+    expect(cursorsForced()).toEqual(['cursor.one']);
+    expect(cursor()).toBe(cursorText(3));
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('is not saved any more once the spool is closed', async () => {
+  test('is not forced any more once the spool is closed', async () => {
     const { fixture, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
     fixture.append(events(0, 3));
     await pass(100);
@@ -126,9 +161,7 @@ describe('how far a sink has come', () => {
 });
 
 describe('what nobody has taken yet', () => {
-  /** Of a host that crashes only what was forced to the disk is left. */
-  const afterCrash = (disk: CrashDisk) =>
-    openFixture(disk.crash(makeDirectory(), { names: 0, written: 0, zeros: false }).directory);
+  const afterCrash = (disk: CrashDisk) => openFixture(disk.crash(makeDirectory(), WORST).directory);
 
   test('is forced to the disk after the interval', async () => {
     const { fixture, disk, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
@@ -150,27 +183,29 @@ describe('what nobody has taken yet', () => {
 
 describe('a disk that does not take a cursor', () => {
   test('is asked again after a second, however long the interval', async () => {
-    const { fixture, disk, pass, cursorOnDisk } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+    const { fixture, disk, pass, cursor } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
     fixture.append(events(0, 3));
-    fixture.deliverAll();
     disk.isFull = true;
+    fixture.deliverAll();
     await pass(60_000);
-    expect(fixture.faults).toEqual([expect.stringContaining('the disk is full')]);
+    // When the batch was settled, and after the interval.
+    const full = expect.stringContaining('the disk is full');
+    expect(fixture.faults).toEqual([full, full]);
     // The file of events is none the worse for it, and is written on.
     expect(segmentNames(disk.directory)).toEqual([`${'0'.repeat(20)}.open`]);
     disk.isFull = false;
     await pass(999);
-    expect(cursorOnDisk()).toBeNull();
+    expect(cursor()).toBeNull();
     await pass(1);
-    expect(cursorOnDisk()).toBe(cursorText(3));
-    expect(fixture.faults).toHaveLength(1);
+    expect(cursor()).toBe(cursorText(3));
+    expect(fixture.faults).toHaveLength(2);
   });
 
   test('is not asked again once the spool is closed', async () => {
     const { fixture, disk } = await openOnCrashDisk();
     fixture.append(events(0, 3));
-    fixture.deliverAll();
     disk.isFull = true;
+    fixture.deliverAll();
     await fixture.close();
     expect(fixture.faults.length).toBeGreaterThan(0);
     expect(vi.getTimerCount()).toBe(0);

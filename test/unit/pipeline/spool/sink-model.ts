@@ -12,7 +12,12 @@ export interface SinkModel {
   take(fixture: SpoolFixture, maxEvents: number, end: number): boolean;
   /** Acknowledges the batch in flight at this place, modulo their number. */
   settle(fixture: SpoolFixture, place: number): void;
-  /** The cursor is saved where it stands now. */
+  /** The cursor is written where it stands now: it outlives the process. */
+  noteWritten(): void;
+  /** The process is killed, or the host crashes. */
+  noteKill(): void;
+  noteCrash(): void;
+  /** The cursor is saved where it stands now: it outlives the host. */
   noteSaved(): void;
   /** The run of `fixture` has ended, and another one begins. */
   restart(fixture: SpoolFixture): void;
@@ -37,12 +42,20 @@ export function createSinkModel(sink: string): SinkModel {
   let newest = -1;
   let settledInRun = new Set<number>();
   const settled = new Set<number>();
-  /** What lies before a saved cursor: it must not come again. */
+  /** What lies before the cursor that this run has found: it must not come again. */
   let saved: ReadonlySet<number> = new Set();
+  /** What lies before a cursor that was written since, and before the last one that is on the disk. */
+  let written: ReadonlySet<number> = new Set();
+  let durable: ReadonlySet<number> = new Set();
   /** Counted by earlier runs, but for what a crash has damaged. */
   let dropped = 0;
   /** Events that came, or may come, once more. */
   let repeats = 0;
+
+  function settledBeforeCursor(): ReadonlySet<number> {
+    const oldest = Math.min(...inFlight.flatMap(({ events }) => events));
+    return new Set([...saved, ...[...settledInRun].filter((event) => event < oldest)]);
+  }
 
   return {
     take(fixture, maxEvents, end) {
@@ -68,9 +81,18 @@ export function createSinkModel(sink: string): SinkModel {
         settledInRun.add(event);
       }
     },
+    noteWritten() {
+      written = settledBeforeCursor();
+    },
+    noteKill() {
+      saved = new Set([...saved, ...written]);
+    },
+    noteCrash() {
+      saved = durable;
+    },
     noteSaved() {
-      const oldest = Math.min(...inFlight.flatMap(({ events }) => events));
-      saved = new Set([...saved, ...[...settledInRun].filter((event) => event < oldest)]);
+      saved = settledBeforeCursor();
+      durable = saved;
     },
     restart(fixture) {
       dropped += undamaged(fixture.account(sink));
@@ -78,6 +100,7 @@ export function createSinkModel(sink: string): SinkModel {
       inFlight = [];
       newest = -1;
       settledInRun = new Set();
+      written = new Set();
     },
     checkAccount(fixture, emitted) {
       const account = fixture.account(sink);
