@@ -13,7 +13,7 @@ import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
 import { type Bench, figure } from './report.ts';
 
 const TOPIC = 'idle';
-/** As often as the source polls while records come (src/source/poller.ts). */
+/** As often as a source reads that reads for a tool (src/agent/tool-session.ts). */
 const TIMER = 'setInterval(() => {}, 30)';
 
 interface Rate {

@@ -11,8 +11,10 @@ import type { OwnerOptions, OwnerUsage } from '../test/support/source-owner.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { type Bench, figure, median } from './report.ts';
 
+/** As the tools read (src/agent/tool-session.ts). */
+const LINGER_MS = 30;
 const CONNECTIONS_PER_SECOND = 1_000;
-/** Longer than it polls after the last record, so that each connection finds it waiting. */
+/** Longer than a linger, so that each connection finds it waiting. */
 const REST_MS = 300;
 /** V8 collects garbage twice, some 8 s after a program has become quiet (MemoryReducer), or later: that is no rest. */
 const QUIET_MS = 12_000;
@@ -26,7 +28,7 @@ function optionsFor(filter: string): KernelSourceOptions {
     PROBES.map((name) => [name, { enabled: name === 'tcp_set_state', filter }]),
   ) as KernelSourceOptions['probes'];
   const instance = `ktc-bench-source-${process.pid}-${opened++}`;
-  return { catalog: TRACEPOINTS, instance, bufferKb: 4096, probes, hostName: '' };
+  return { catalog: TRACEPOINTS, instance, bufferKb: 4096, lingerMs: LINGER_MS, probes, hostName: '' };
 }
 
 interface Listener {

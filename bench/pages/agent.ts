@@ -43,8 +43,8 @@ await serveReader(async (records) => {
     run: (handler) =>
       opened.value.run({
         ...handler,
-        advance(time) {
-          handler.advance(time);
+        advance(time, more) {
+          handler.advance(time, more);
           if (ledger.read <= records) reading.progress({ records: ledger.read, events: ledger.emitted });
           // Not from inside of the reading, which it would begin anew.
           if (ledger.read >= records) setImmediate(opened.value.stop);

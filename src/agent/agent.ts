@@ -57,9 +57,7 @@ export function createAgent(options: AgentOptions): Agent {
     ledger,
     log: options.log,
     previous: options.spool.mark,
-    intervalMs: config.spool.fsync_interval_ms,
     save: deliveries.mark,
-    now: () => performance.now(),
   });
   const batcher = openBatcher(options, settings.batches, (batch) =>
     deliveries.append(batch, progress.markForBatch()),
@@ -80,6 +78,7 @@ export function createAgent(options: AgentOptions): Agent {
     version,
     settings: settings.hostStatus,
     isFull: () => deliveries.full,
+    handOver,
   });
   const reportSuppressed = watchSuppression(ledger, faults);
   const handler = createHandler({
@@ -88,11 +87,19 @@ export function createAgent(options: AgentOptions): Agent {
     faults,
     ready: () => !deliveries.full,
     onHost: hostStatus.replay,
-    onAdvance() {
+    onAdvance(more) {
       reportSuppressed();
-      if (config.spool.enabled) progress.update(batcher);
+      // Nothing waits in this process. What a round reads is spooled slice by slice, and sent as one request if it fits.
+      batcher.flush();
+      if (config.spool.enabled) progress.update();
+      if (!more) deliveries.pump();
     },
   });
+
+  function handOver(): void {
+    batcher.flush();
+    deliveries.pump();
+  }
 
   return {
     async run() {
@@ -106,7 +113,7 @@ export function createAgent(options: AgentOptions): Agent {
       // No record comes any more that could complete a held event.
       normalizer.advance(Number.POSITIVE_INFINITY);
       hostStatus.finish();
-      batcher.flush();
+      handOver();
       await deliveries.drain(stopping.timeLeftMs());
       return stopping.result();
     },
@@ -118,6 +125,8 @@ export function createAgent(options: AgentOptions): Agent {
       normalizer.summarize(changed.summaries);
       deliveries.setTakeLimits(changed.batches);
       batcher.setLimits(changed.batches);
+      handOver();
+      source.setLinger(changed.lingerMs);
       hostStatus.set(changed.hostStatus);
     },
     emitHostStatus: hostStatus.request,

@@ -28,8 +28,13 @@ export interface DeliveriesOptions {
 export interface Deliveries {
   /** Opens the sinks and begins to deliver; calls `onProblem` for each problem that only an operator can solve. */
   open(onProblem: (problem: string) => void): Promise<void>;
-  /** Takes a batch for every sink; its events are `queued` in the accounts of the sinks. */
+  /**
+   * Takes a batch for every sink; its events are `queued` in the accounts of the sinks. They are sent when so many have come
+   * together that no larger batch would be taken, or by `pump`.
+   */
   append(batch: NewBatch, mark: SpoolMark | null): void;
+  /** Sends what waits, as far as each sink can take it. */
+  pump(): void;
   /** Puts a mark into the spool that goes with no batch. */
   mark(mark: SpoolMark): void;
   /** Whether there is no room for another batch: the source then has to wait. */
@@ -47,6 +52,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { config, faults, ledger, sinks, spool } = options;
   let takeLimits: TakeLimits = { maxEvents: config.batch.max_events, maxBytes: config.batch.max_bytes };
   const deadLetter = deadLetterOf(options);
+  /** Since the last pump. */
+  const appended = { events: 0, bytes: 0 };
   const deliveries: Delivery[] = sinks.map((sink) =>
     createDelivery({
       sink,
@@ -65,6 +72,12 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     }),
   );
 
+  function pump(): void {
+    appended.events = 0;
+    appended.bytes = 0;
+    for (const delivery of deliveries) delivery.pump();
+  }
+
   return {
     async open(onProblem) {
       await Promise.all(
@@ -76,8 +89,11 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     },
     append(batch, mark) {
       spool.spool.append(batch, mark);
-      for (const delivery of deliveries) delivery.pump();
+      appended.events += batch.count;
+      appended.bytes += batch.bytes.length;
+      if (appended.events >= takeLimits.maxEvents || appended.bytes >= takeLimits.maxBytes) pump();
     },
+    pump,
     mark: spool.spool.mark,
     get full() {
       return spool.spool.full;

@@ -14,8 +14,8 @@ export interface HandlerOptions {
   readonly faults: FaultLog;
   /** Whether the pipeline can take more records. */
   readonly ready: () => boolean;
-  /** Called when every record up to a trace time is processed. */
-  readonly onAdvance: () => void;
+  /** Called when every record up to a trace time is processed; `more` as in `RecordHandler`. */
+  readonly onAdvance: (more: boolean) => void;
 }
 
 export function createHandler({
@@ -48,9 +48,9 @@ export function createHandler({
       const fields = detail === undefined ? { records } : { detail };
       faults.report('warn', reason, LOSS_REASONS[reason].advice, fields);
     },
-    advance(time) {
+    advance(time, more) {
       normalizer.advance(time);
-      onAdvance();
+      onAdvance(more);
     },
   };
 }

@@ -32,6 +32,8 @@ export interface HostStatusOptions {
   readonly settings: HostStatusSettings;
   /** The pipeline cannot take more. */
   readonly isFull: () => boolean;
+  /** Sends what was emitted, which no round of reading may follow soon. */
+  readonly handOver: () => void;
 }
 
 export interface HostStatusEmitter {
@@ -48,7 +50,7 @@ export interface HostStatusEmitter {
 }
 
 export function createHostStatusEmitter(options: HostStatusOptions): HostStatusEmitter {
-  const { source, sourceKind, normalizer, ledger, version, isFull } = options;
+  const { source, sourceKind, normalizer, ledger, version, isFull, handOver } = options;
   const isReplay = sourceKind === 'replay';
   let { settings } = options;
   let timer: NodeJS.Timeout | undefined;
@@ -73,7 +75,10 @@ export function createHostStatusEmitter(options: HostStatusOptions): HostStatusE
     if (isOver) return refusal('the agent is stopping');
     if (isFull()) return refusal('no room: the spool is full, and reading waits');
     const report = source.readHost();
-    return report === null ? refusal('a replay gives those of its recording only') : success(emit(report));
+    if (report === null) return refusal('a replay gives those of its recording only');
+    const eventId = emit(report);
+    handOver();
+    return success(eventId);
   }
 
   function schedule(milliseconds: number): void {

@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { lose } from '../ledger/booking.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { LOSS_REASONS } from '../ledger/reasons.ts';
-import type { Batcher } from '../pipeline/batcher.ts';
 import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import type { Source } from '../source/source.ts';
 
@@ -17,12 +16,8 @@ export interface ProgressOptions {
   readonly log: Pick<Logger, 'warn'>;
   /** The last mark of the run before this one; null where there is none. */
   readonly previous: SpoolMark | null;
-  /** The shortest time between two marks without events, ms. */
-  readonly intervalMs: number;
   /** Puts a mark into the spool. */
   readonly save: (mark: SpoolMark) => void;
-  /** A clock in milliseconds that never goes back. */
-  readonly now: () => number;
 }
 
 export interface Progress {
@@ -31,16 +26,15 @@ export interface Progress {
   /** The mark to be spooled together with the batch that is closed now; null where the source has no position. */
   markForBatch(): SpoolMark | null;
   /**
-   * To be called when every record read so far is processed. Spools a mark of its own where no event waits in the
-   * batcher whose batch would carry it; with an interval of 0, closes that batch first.
+   * To be called when every record read so far is processed and every event of them spooled. Spools a mark of its own where
+   * the last records led to no event whose batch would carry it.
    */
-  update(batcher: Pick<Batcher, 'flush' | 'isEmpty'>): void;
+  update(): void;
 }
 
 export function createProgress(options: ProgressOptions): Progress {
-  const { source, ledger, log, previous, intervalMs, save, now } = options;
+  const { source, ledger, log, previous, save } = options;
   let markedRecords = 0;
-  let markedAt = Number.NEGATIVE_INFINITY;
 
   function currentMark(): SpoolMark | null {
     const position = source.position();
@@ -58,18 +52,14 @@ export function createProgress(options: ProgressOptions): Progress {
       }
       // Should this run be killed before it spools anything, the next run must not count these records again.
       save({ ...position, held: 0 });
+      markedRecords = position.records;
     },
     markForBatch() {
       const mark = currentMark();
       markedRecords = mark?.records ?? 0;
       return mark;
     },
-    update(batcher) {
-      if (intervalMs === 0) batcher.flush();
-      if (!batcher.isEmpty) return;
-      const time = now();
-      if (time - markedAt < intervalMs) return;
-      markedAt = time;
+    update() {
       const mark = currentMark();
       if (mark === null || mark.records === markedRecords) return;
       markedRecords = mark.records;

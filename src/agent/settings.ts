@@ -17,11 +17,12 @@ export interface Settings {
   readonly limits: LimitSettings;
   readonly summaries: SummarySettings;
   readonly batches: BatchLimits;
+  readonly lingerMs: number;
   readonly hostStatus: HostStatusSettings;
 }
 
 export function settingsOf(config: AgentConfig): Settings {
-  const { events, exclude, limits, summary } = config;
+  const { events, exclude, limits, summary, batch } = config;
   return {
     events: new Set(SINGLE_EVENT_KINDS.filter((kind) => events[kind])),
     exclusions: {
@@ -31,16 +32,8 @@ export function settingsOf(config: AgentConfig): Settings {
     },
     limits: { perSecond: limits.events_per_second, burstSeconds: limits.burst_s },
     summaries: { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers },
-    batches: batchLimits(config),
+    batches: { maxEvents: batch.max_events, maxBytes: batch.max_bytes },
+    lingerMs: batch.linger_ms,
     hostStatus: { intervalSeconds: config.host_status.interval_s, configHash: configHash(config) },
   };
-}
-
-/**
- * A kill of the agent loses the events that are not spooled yet: no more of them than `spool.fsync_interval_ms`
- * allows.
- */
-function batchLimits({ batch, spool }: AgentConfig): BatchLimits {
-  const lingerMs = spool.enabled ? Math.min(batch.linger_ms, spool.fsync_interval_ms) : batch.linger_ms;
-  return { maxEvents: batch.max_events, maxBytes: batch.max_bytes, lingerMs };
 }

@@ -32,6 +32,9 @@ export interface ToolSessionOptions {
   readonly everyMs?: number;
 }
 
+/** A person waits for what a tool shows. */
+const LINGER_MS = 30;
+
 /** The signal that ended the session before all output was taken, which takes a second one; null for none. */
 export type ToolEnd = SessionEnd<NodeJS.Signals | null>;
 
@@ -65,16 +68,17 @@ export async function toolSession(options: ToolSessionOptions): Promise<ToolEnd>
   });
   try {
     if (options.config.source.kind !== 'replay') removeStale(options.staleInstances);
-    const opened = await openSource(options.config, {
+    const news = {
       ...NO_NEWS,
-      damaged(problem) {
+      damaged(problem: string) {
         end = failure('damaged', problem);
       },
-      ended(problem) {
+      ended(problem: string) {
         end = failure('unavailable', problem);
       },
       left: options.say,
-    });
+    };
+    const opened = await openSource(options.config, news, { lingerMs: LINGER_MS });
     if (!opened.ok) return sourceFailure(opened);
     await show(opened.value, output, stopping, options);
     // A user who signals twice does not want to wait for a reader that does not read.

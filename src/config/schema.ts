@@ -161,17 +161,17 @@ export const schema = {
     max_events: key(integer(1, 10_000), {
       default: 1000,
       reloadable: true,
-      doc: 'A batch is sent when it holds this many events.',
+      doc: 'A batch holds at most this many events.',
     }),
     max_bytes: key(integer(4096, 67_108_864), {
       default: 1_048_576,
       reloadable: true,
-      doc: 'A batch is sent when it holds this many bytes of JSON. At most `queue.max_bytes`.',
+      doc: 'A batch holds at most this many bytes of JSON. At most `queue.max_bytes`.',
     }),
     linger_ms: key(integer(0, 10_000), {
       default: 200,
       reloadable: true,
-      doc: 'A batch is sent this many milliseconds after its first event, even if it holds few events.',
+      doc: 'How long records wait in the kernel for others, in milliseconds: a round of reading begins this long after the first of them, or sooner if many come, and what it reads is sent at once. Values below 10 count as 10 while records keep coming.',
     }),
   },
   queue: {
@@ -199,7 +199,7 @@ export const schema = {
     }),
     fsync_interval_ms: key(integer(0, 60_000), {
       default: 1000,
-      doc: 'How often spooled events are forced to the disk, in milliseconds. A crash of the host loses at most what was spooled in this time. 0 forces them to the disk before they are sent, and spools after every read; this costs a write to the disk each time.',
+      doc: 'How often spooled events are forced to the disk, in milliseconds. A crash of the host loses at most what was spooled in this time. 0 forces them to the disk before they are sent; this costs a write to the disk each time.',
     }),
   },
   dead_letter: {

@@ -1,4 +1,4 @@
-/** Collects events into batches, which are closed by count, by size or by age. */
+/** Collects events into batches, which are closed by count, by size, or on request. */
 import type { EventDraft } from '../event/draft.ts';
 import type { Serializer } from '../event/serializer.ts';
 import { createEventEnds, type EventEnds, NEWLINE, type NewBatch, noteEnd } from '../sink/batch.ts';
@@ -8,8 +8,6 @@ export interface BatchLimits {
   /** At least one. */
   readonly maxEvents: number;
   readonly maxBytes: number;
-  /** How long the first event of a batch waits for others. */
-  readonly lingerMs: number;
 }
 
 export interface BatcherOptions {
@@ -31,7 +29,6 @@ export interface Batcher {
   settle(): void;
   /** Closes the open batch, however small it is; an empty one is no batch. */
   flush(): void;
-  readonly isEmpty: boolean;
   /** Closes the open batch; the limits hold from the next event on. */
   setLimits(limits: BatchLimits): void;
 }
@@ -49,7 +46,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let ends = allocateEnds(limits);
   let end = 0;
   let oldestTime = 0;
-  let timer: NodeJS.Timeout | null = null;
 
   /** The events of one record always fit, whatever the limits say. */
   function allocateBytes({ maxBytes }: BatchLimits): Buffer {
@@ -61,8 +57,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   function flush(): void {
-    if (timer !== null) clearTimeout(timer);
-    timer = null;
     const { count } = ends;
     if (count === 0) return;
     // The scratch buffer is used again; the batch gets a buffer that is exactly as large as it needs to be.
@@ -92,10 +86,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         if (room > scratch.length) return addAlone(draft, room);
       }
       if (end + room > scratch.length || ends.count === ends.offsets.length - 1) flush();
-      if (ends.count === 0) {
-        oldestTime = draft.time;
-        timer = setTimeout(flush, limits.lingerMs);
-      }
+      if (ends.count === 0) oldestTime = draft.time;
       // An event that connection tracking held back is older than the events that came before it.
       oldestTime = Math.min(oldestTime, draft.time);
       end = serializer.write(scratch, end, draft);
@@ -109,9 +100,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (!hasRoom) flush();
     },
     flush,
-    get isEmpty() {
-      return ends.count === 0;
-    },
     setLimits(changed) {
       flush();
       limits = changed;

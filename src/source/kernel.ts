@@ -5,6 +5,7 @@ import { createLiveClock, type TraceClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
 import { enableTaskEvents, type TaskEvents } from './enable-task-events.ts';
+import { type BufferCpus, createBufferCpus } from './ftrace/cpus.ts';
 import { watchDisturbances } from './ftrace/disturbances.ts';
 import {
   bufferCpus,
@@ -18,7 +19,7 @@ import {
 import { startInstanceRemover } from './ftrace/instance-remover.ts';
 import { guardSettings, type Setting } from './ftrace/settings.ts';
 import { areFiltersShared } from './ftrace/shared-filters.ts';
-import { openStats, type StatsFiles } from './ftrace/stats.ts';
+import { hasCounted, openStats, type StatsFiles } from './ftrace/stats.ts';
 import { openTracefs } from './ftrace/tracefs.ts';
 import { readIdentity } from './host/identity.ts';
 import { createLiveTasks } from './host/live-tasks.ts';
@@ -37,6 +38,8 @@ export interface KernelSourceOptions {
   readonly instance: string;
   /** Per CPU. */
   readonly bufferKb: number;
+  /** A round of reading is due so many milliseconds after the first record came. */
+  readonly lingerMs: number;
   readonly probes: Readonly<Record<ProbeName, ProbeChoice>>;
   /** Also records which tasks begin and change their names, so that those of short life are known too. */
   readonly tracksProcesses?: boolean;
@@ -71,7 +74,7 @@ export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
 interface Trace {
   readonly clockName: string;
   readonly clock: TraceClock;
-  readonly cpus: number;
+  readonly cpus: BufferCpus;
   readonly stats: StatsFiles;
   /** The text of events/header_page, and what it says. */
   readonly pageText: string;
@@ -102,9 +105,11 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
   const probes = enableProbes(instance, { ...options, sharesFilters });
   if (!probes.ok) return probes;
   const clockName = prepared.value;
-  const cpus = bufferCpus(instance);
-  const stats = openStats(instance, cpus);
-  const clock = createLiveClock(clockName === 'mono' ? null : () => stats.read(0)?.now ?? null);
+  const possible = bufferCpus(instance);
+  const stats = openStats(instance, possible);
+  const cpus = createBufferCpus(possible, (cpu) => hasCounted(stats.read(cpu)));
+  const [cpu = 0] = cpus.present();
+  const clock = createLiveClock(clockName === 'mono' ? null : () => stats.read(cpu)?.now ?? null);
   if (clock === null) {
     stats.close();
     return refusal(`cannot read the clock ${clockName} from ${instance.path}/per_cpu/cpu0/stats`);
@@ -138,7 +143,7 @@ function createSource(
         ],
   );
   recording?.begin({
-    ...{ kernel, session, cpus, clockName, epoch: clock.epoch, pageFormat: pageText, events },
+    ...{ kernel, session, cpus: cpus.possible, clockName, epoch: clock.epoch, pageFormat: pageText, events },
     taskEvents: taskEvents.events.map(({ name, format }) => ({ name, format })),
   });
   const tasks = createLiveTasks({ clock, threads, ownPid, recording });
@@ -157,6 +162,8 @@ function createSource(
   const live = createLiveReader({
     instance,
     cpus,
+    bufferKb: options.bufferKb,
+    lingerMs: options.lingerMs,
     clock,
     stats,
     settings,
@@ -182,6 +189,7 @@ function createSource(
     ownPid,
     run: live.run,
     stop: live.stop,
+    setLinger: live.setLinger,
     status: () => ({
       kind: options.catalog.kind,
       instance: options.instance,

@@ -9,6 +9,8 @@ import { openSlices, type SliceOptions } from './slices.ts';
 import type { CpuStatus, LiveNews, RecordHandler } from './source.ts';
 
 export interface LiveOptions extends SliceOptions {
+  /** As in `KernelSourceOptions`. */
+  readonly lingerMs: number;
   readonly settings: Settings;
   readonly disturbances: Disturbances;
   /** Reads how many calls the module's probes have missed so far; null without the module. */
@@ -22,6 +24,7 @@ export interface LiveReader {
   run(handler: RecordHandler): Promise<void>;
   /** As in `Source`. */
   stop(patienceMs?: number): Promise<void>;
+  setLinger(milliseconds: number): void;
   paused(): boolean;
   cpus(): CpuStatus[];
   /** Records of the instance that were given so far, by this reader and by earlier ones. */
@@ -30,13 +33,15 @@ export interface LiveReader {
 
 /** Throws the error of open(2) if the instance's files cannot be opened. */
 export function createLiveReader(options: LiveOptions): LiveReader {
-  const { instance, cpus, clock, stats, settings, disturbances, recording, tasks, news } = options;
-  const readTotal = (): number => stats.total('read');
+  const { instance, cpus, bufferKb, clock, stats, settings, disturbances, recording, tasks, news } = options;
+  const total = (counter: 'read' | 'entries'): number => stats.total(counter, cpus.present());
+  const readTotal = (): number => total('read');
   // Before a page is read.
   const readBefore = instance.takenOver ? readTotal() : 0;
   const slices = openSlices(options);
-  const losses = createLossCounter(instance, cpus, stats, options.readMissed, slices.missedWhileDown);
+  const losses = createLossCounter(cpus, stats, options.readMissed);
   const clearing = createClearingDetector(readBefore, slices.streams, readTotal);
+  let { lingerMs } = options;
   let reading: Reading | null = null;
   let ended = (): void => {};
   let stopping: Promise<void> | null = null;
@@ -69,14 +74,23 @@ export function createLiveReader(options: LiveOptions): LiveReader {
   return {
     run(handler) {
       if (stopping !== null) return stopping;
-      const parts = { clock, stats, settings, disturbances, recording, slices, losses, clearing, tasks };
+      const parts = {
+        ...{ bufferKb, lingerMs, clock, total, settings, disturbances, recording },
+        ...{ slices, losses, clearing, tasks },
+      };
       return new Promise((resolve) => {
         ended = resolve;
+        // Not before: what was read would be lost if this process were killed while it starts.
+        if (instance.takenOver) losses.takeOver(slices.takeOver());
         reading = createReading(parts, handler, endEarly);
         reading.start();
       });
     },
     stop,
+    setLinger(milliseconds) {
+      lingerMs = milliseconds;
+      reading?.setLinger(milliseconds);
+    },
     paused: () => reading?.isPaused ?? false,
     cpus: losses.status,
     records: () => clearing.records,

@@ -22,6 +22,8 @@ export interface Streams {
   /** Queues a page. It belongs to the streams until they call `release`. */
   push(cpu: number, page: Buffer): void;
   setUnfinished(cpu: number, unfinished: boolean): void;
+  /** Pages of this CPU of which no record was given yet. */
+  queued(cpu: number): number;
   /**
    * Gives every record with a time up to the watermark, in order; Infinity gives all records. Returns the time up to which
    * every record was given: earlier than the watermark if a CPU is unfinished.
@@ -139,19 +141,24 @@ export function createStreams(options: StreamsOptions): Streams {
       const stream = streams[cpu];
       if (stream !== undefined) stream.unfinished = unfinished;
     },
+    queued: (cpu) => streams[cpu]?.pages.length ?? 0,
     give(watermark, handler) {
       // Where no records tell of tasks, what is known of them holds no longer than one round.
       if (taskReaders.size === 0) tasks.lost();
+      // No page comes meanwhile, and a kernel may be prepared for far more CPUs than have records.
+      const open = streams.filter(
+        ({ pending, pages, unfinished }) => pending || unfinished || pages.length > 0,
+      );
       for (;;) {
         // The earliest stream gives until the second earliest is due: one scan of the CPUs per run of records.
         let first: Stream | null = null;
         let reach = watermark;
         let limit = Number.POSITIVE_INFINITY;
-        for (const stream of streams) {
+        for (const stream of open) {
           if (!stream.pending) step(stream, handler);
           if (!stream.pending) {
-            const open = stream.unfinished && watermark !== Number.POSITIVE_INFINITY;
-            if (open) reach = Math.min(reach, stream.cursor.time);
+            const isUnfinished = stream.unfinished && watermark !== Number.POSITIVE_INFINITY;
+            if (isUnfinished) reach = Math.min(reach, stream.cursor.time);
             continue;
           }
           const { time } = stream.cursor;

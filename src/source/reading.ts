@@ -5,24 +5,29 @@ import type { ClearingDetector } from './ftrace/clearing.ts';
 import type { Disturbances } from './ftrace/disturbances.ts';
 import type { LossCounter } from './ftrace/loss.ts';
 import type { Settings } from './ftrace/settings.ts';
-import type { StatsFiles } from './ftrace/stats.ts';
+import { createHeartbeat, type Found } from './heartbeat.ts';
 import type { StreamTasks } from './merge.ts';
-import { createPoller, type Found } from './poller.ts';
 import type { RecordingWriter } from './recording/recording.ts';
 import type { Slices } from './slices.ts';
 import type { RecordHandler, SourceLoss } from './source.ts';
 
 /** How often the kernel's loss counters are read while records come. */
 const STATS_INTERVAL_NS = 1e9;
-/** How often the instance's settings are compared, also while no records come. */
-const SETTINGS_INTERVAL_MS = 5_000;
+/**
+ * How often the instance's settings are compared, by the heartbeat: so they are compared within 5 s, whether or not records
+ * come.
+ */
+const SETTINGS_INTERVAL_MS = 2_400;
 /** Pause before a handler that cannot take more is asked again, at the end. */
 const RETRY_MS = 30;
 
 /** The open parts of a live instance. */
 export interface LiveParts {
+  readonly bufferKb: number;
+  readonly lingerMs: number;
   readonly clock: TraceClock;
-  readonly stats: StatsFiles;
+  /** The sum of one of the kernel's counters over all CPUs. */
+  readonly total: (counter: 'read' | 'entries') => number;
   readonly settings: Settings;
   readonly disturbances: Pick<Disturbances, 'look'>;
   readonly recording: RecordingWriter | undefined;
@@ -34,12 +39,13 @@ export interface LiveParts {
 
 export interface Reading {
   start(): void;
+  setLinger(milliseconds: number): void;
   /**
    * Stops recording, and gives what the kernel still holds. If the handler cannot take more, it waits for so many
    * milliseconds, and counts the rest as lost.
    */
   finish(patienceMs: number): Promise<void>;
-  /** The last poll read nothing, because the handler could not take more. */
+  /** The last round read nothing, because the handler could not take more. */
   readonly isPaused: boolean;
 }
 
@@ -49,12 +55,13 @@ export function createReading(
   handler: RecordHandler,
   onGone: (file: string) => void,
 ): Reading {
-  const { clock, stats, settings, disturbances, recording, slices, losses, clearing, tasks } = parts;
+  const { clock, total, settings, disturbances, recording, slices, losses, clearing, tasks } = parts;
   let isPaused = false;
   let lossesReadAt = Number.NEGATIVE_INFINITY;
+  /** By `performance.now`. */
+  let settingsReadAt = performance.now();
   let told: readonly string[] = [];
-  let settingsTimer: NodeJS.Timeout | undefined;
-  const poller = createPoller(poll, slices.wait);
+  const heartbeat = createHeartbeat({ ...parts, read, wait: slices.wait, look });
 
   function reportLoss(reason: SourceLoss, records: number, detail?: string): void {
     tasks.lost();
@@ -69,7 +76,8 @@ export function createReading(
   }
 
   function checkSettings(): void {
-    const isCleared = clearing.isCleared(stats.total('read'));
+    settingsReadAt = performance.now();
+    const isCleared = clearing.isCleared(total('read'));
     const { changed, gone } = settings.restore();
     const disturbed = isCleared ? [...changed, 'trace (cleared)'] : changed;
     if (disturbed.length > 0) {
@@ -88,14 +96,24 @@ export function createReading(
     told = found;
   }
 
-  function poll(): Found {
+  function read(): Found {
     isPaused = !handler.ready();
-    const pagesBefore = slices.pages;
+    const { pages } = slices;
+    const { given } = slices.streams;
     const more = !isPaused && slices.read(handler);
     if (clock.now() - lossesReadAt > STATS_INTERVAL_NS) readLosses();
     clearing.resume();
-    if (more) return 'more';
-    return slices.pages > pagesBefore || isPaused ? 'some' : 'nothing';
+    checkSettingsIfDue();
+    return { records: slices.streams.given - given, hasPages: slices.pages > pages, more, isPaused };
+  }
+
+  function look(): number {
+    checkSettingsIfDue();
+    return slices.fill();
+  }
+
+  function checkSettingsIfDue(): void {
+    if (performance.now() - settingsReadAt >= SETTINGS_INTERVAL_MS) checkSettings();
   }
 
   /** Reads until the kernel holds nothing more, or until the handler has taken nothing for too long. */
@@ -115,19 +133,18 @@ export function createReading(
 
   return {
     start() {
-      settingsTimer = setInterval(checkSettings, SETTINGS_INTERVAL_MS);
       tellDisturbances();
-      poller.start();
+      heartbeat.start();
     },
+    setLinger: heartbeat.setLinger,
     async finish(patienceMs) {
-      poller.stop();
-      clearInterval(settingsTimer);
+      heartbeat.stop();
       settings.stopRecording();
       await readRest(patienceMs);
       slices.giveRest(handler);
       readLosses();
       // These records are removed with the instance.
-      const entries = stats.total('entries');
+      const entries = total('entries');
       if (entries > 0) handler.lost('left_in_kernel', entries);
     },
     get isPaused() {

@@ -26,8 +26,8 @@ export interface RecordHandler {
   lost(reason: SourceLoss, records: number, detail?: string): void;
   /** Of a replay only: what the host said of itself when this was recorded. */
   host(report: HostReport): void;
-  /** Every record up to this trace time was given. */
-  advance(time: number): void;
+  /** Every record up to this trace time was given. `more`: the round goes on, and the next records follow at once. */
+  advance(time: number, more: boolean): void;
 }
 
 /** The reasons for which a source loses records. */
@@ -97,6 +97,8 @@ export interface Source {
    * milliseconds, 0 by default. Safe to call twice.
    */
   stop(patienceMs?: number): Promise<void>;
+  /** Reads from now on so many milliseconds after the first record came. Means nothing to a replay. */
+  setLinger(milliseconds: number): void;
   status(): SourceStatus;
   /** Null for a replay, which can be repeated. */
   position(): SourcePosition | null;

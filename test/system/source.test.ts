@@ -29,7 +29,15 @@ const nextName = (): string => `ktc-source-${process.pid}-${opened++}`;
 
 function optionsFor(filter: string, changes: Partial<KernelSourceOptions> = {}): KernelSourceOptions {
   const probes = { ...mapProbes(() => PROBE_OFF), tcp_set_state: { enabled: true, filter } };
-  return { catalog: TRACEPOINTS, instance: nextName(), bufferKb: LARGE_KB, probes, hostName: '', ...changes };
+  return {
+    catalog: TRACEPOINTS,
+    instance: nextName(),
+    bufferKb: LARGE_KB,
+    lingerMs: 30,
+    probes,
+    hostName: '',
+    ...changes,
+  };
 }
 
 interface Listener {
@@ -183,6 +191,33 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
     await listener.stop();
     expect(listener.records).toBeGreaterThan(made * 8);
     expect([listener.ascending, listener.malformed, listener.lost.size]).toEqual([true, 0, 0]);
+  });
+
+  it('leaves in the kernel what waits for its round, and so does not lose it if it is killed', async () => {
+    const options = optionsFor(portFilter, { lingerMs: 10_000 });
+    const owner = await startOwner(options);
+    await connections(20);
+    const entries = readKernel(options.instance, 'entries');
+    expect(entries).toBeGreaterThan(100);
+    expect((await owner.usage()).records).toBe(0);
+    await owner.kill();
+    expect([readKernel(options.instance, 'entries'), readKernel(options.instance, 'read events')]).toEqual([
+      entries,
+      0,
+    ]);
+    const heir = listen({ ...options, lingerMs: 30 });
+    await settled(heir);
+    await heir.stop();
+    expect([heir.records, heir.lost.size]).toEqual([entries, 0]);
+  });
+
+  it('reads sooner than its round is due when the buffer fills', async () => {
+    const listener = listen(optionsFor('', { lingerMs: 3_600_000, bufferKb: 1024 }));
+    const { connections: made } = await runSteady({ perSecond: 1_000, seconds: 3 });
+    // Less than a quarter of each buffer may still be there, of the ten records that each connection makes.
+    await until(() => listener.records > made * 5, 'records to be read long before the linger is over');
+    await listener.stop();
+    expect(listener.records).toBeGreaterThan(made * 8);
   });
 
   it('counts what the kernel overwrote to the unit, as the kernel and as its pages do', async () => {

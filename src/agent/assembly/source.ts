@@ -45,13 +45,15 @@ export interface SourceOptions {
   readonly recording?: RecordingWriter;
   /** This process gives root up when the source is open. */
   readonly losesRoot?: boolean;
+  /** In the place of `batch.linger_ms`. */
+  readonly lingerMs?: number;
 }
 
 /** Opens the source, and gives its handler the connections that exist already. */
 export async function openSource(
   config: AgentConfig,
   news: SourceNews,
-  { recording, losesRoot = false }: SourceOptions = {},
+  { recording, losesRoot = false, lingerMs = config.batch.linger_ms }: SourceOptions = {},
 ): Promise<Opened<Source>> {
   const { source, host } = config;
   if (source.kind === 'replay') return openReplay(source.recording, news.damaged);
@@ -63,6 +65,7 @@ export async function openSource(
     catalog,
     instance: source.instance,
     bufferKb: source.buffer_kb,
+    lingerMs,
     probes: source.probes,
     tracksProcesses: source.process_tracking,
     hostName: host.name,

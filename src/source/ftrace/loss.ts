@@ -1,48 +1,48 @@
 /** Counts exactly which records the kernel could not keep. */
 import type { CpuStatus, SourceLoss } from '../source.ts';
-import type { Instance } from './instance.ts';
-import type { StatsFiles } from './stats.ts';
+import type { BufferCpus } from './cpus.ts';
+import type { BufferStats, StatsFiles } from './stats.ts';
 
 export interface LossCounter {
+  /** Of a taken-over instance, only what comes from now on counts, and what was overwritten while no agent read it. */
+  takeOver(missedWhileDown: number): void;
   /**
-   * Reads the counters of all CPUs and reports what was lost since the last call. Gives the kernel's count of records
-   * read, the sum of all CPUs.
+   * Reads the counters of every CPU that is present and reports what was lost since the last call. Gives the kernel's count
+   * of records read, the sum of all CPUs.
    */
   read(onLoss: (reason: SourceLoss, records: number) => void): number;
-  /** The current state of every CPU's buffer. */
+  /** The current state of the buffer of every CPU that is present. */
   status(): CpuStatus[];
 }
 
 /**
  * The kernel counts from the creation of the instance (`overrun`, `commit overrun`, `dropped events` of
- * per_cpu/cpuN/stats; kernel/trace/ring_buffer.c). In a taken-over instance only what comes from now on counts here:
- * the first pages tell how many records were overwritten before (`missedWhileDown`, see slices.ts), and the first
- * `read` reports them. `readMissed` counts for all users of the module together: a missed call is missed for all.
+ * per_cpu/cpuN/stats; kernel/trace/ring_buffer.c). Of what a taken-over instance has counted before, its first pages tell
+ * what was overwritten (see slices.ts), and the next `read` reports it. `readMissed` counts for all users of the module together: a missed call is missed for all.
  */
 export function createLossCounter(
-  instance: Instance,
-  cpus: number,
+  cpus: BufferCpus,
   stats: StatsFiles,
   readMissed: (() => number) | null,
-  missedWhileDown: number,
 ): LossCounter {
-  const start = Array.from({ length: cpus }, (_, cpu) => {
-    const found = instance.takenOver ? stats.read(cpu) : null;
-    return { overrun: found?.overrun ?? 0, dropped: found?.dropped ?? 0 };
-  });
-  const known = start.map((counters) => ({ ...counters }));
+  const start = new Map<number, Lost>();
+  const known = new Map<number, Lost>();
   let missedBefore = readMissed?.() ?? 0;
-  let unreported = missedWhileDown;
+  let unreported = 0;
   return {
+    takeOver(missedWhileDown) {
+      for (const cpu of cpus.present()) start.set(cpu, lostOf(stats.read(cpu)));
+      unreported = missedWhileDown;
+    },
     read(onLoss) {
       let readByKernel = 0;
-      for (const [cpu, before] of known.entries()) {
+      for (const cpu of cpus.present()) {
         const found = stats.read(cpu);
         if (found === null) continue;
-        if (found.overrun > before.overrun) onLoss('kernel_overrun', found.overrun - before.overrun);
-        if (found.dropped > before.dropped) onLoss('kernel_dropped', found.dropped - before.dropped);
-        before.overrun = found.overrun;
-        before.dropped = found.dropped;
+        const { overrun, dropped } = known.get(cpu) ?? start.get(cpu) ?? NONE;
+        if (found.overrun > overrun) onLoss('kernel_overrun', found.overrun - overrun);
+        if (found.dropped > dropped) onLoss('kernel_dropped', found.dropped - dropped);
+        known.set(cpu, lostOf(found));
         readByKernel += found.read;
       }
       const missed = readMissed?.() ?? 0;
@@ -54,8 +54,9 @@ export function createLossCounter(
       return readByKernel;
     },
     status: () =>
-      start.map((first, cpu) => {
+      cpus.present().map((cpu) => {
         const found = stats.read(cpu);
+        const first = start.get(cpu) ?? NONE;
         return {
           cpu,
           overrun: found === null ? 0 : found.overrun + found.dropped - first.overrun - first.dropped,
@@ -63,4 +64,12 @@ export function createLossCounter(
         };
       }),
   };
+}
+
+type Lost = Pick<BufferStats, 'overrun' | 'dropped'>;
+
+const NONE: Lost = { overrun: 0, dropped: 0 };
+
+function lostOf(found: BufferStats | null): Lost {
+  return found === null ? NONE : { overrun: found.overrun, dropped: found.dropped };
 }

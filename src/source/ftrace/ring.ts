@@ -1,8 +1,7 @@
-/** Reads ring-buffer pages of all CPUs without blocking, and waits for them without polling. */
+/** Reads ring-buffer pages without blocking, and waits for records without polling. */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { Socket } from 'node:net';
 import { isSystemError } from '../../shared/errors.ts';
-import { type Instance, onlineCpus } from './instance.ts';
+import type { Instance } from './instance.ts';
 import type { PagePool } from './page-pool.ts';
 
 /** Takes a page of one CPU. Its receiver returns it to the pool. */
@@ -12,88 +11,71 @@ export interface Ring {
   /** Reads up to `pages` pages of one CPU. True if the kernel may hold more. */
   read(cpu: number, pages: number): boolean;
   /**
-   * Calls `onReady` once, when a CPU has records. `onPage` has received the first page by then.
-   * False if this process cannot wait.
+   * Calls `onReady` once, when one of these CPUs has records, which stay in the kernel. False if this process cannot wait.
+   * A wait that is under way ends.
    */
-  wait(onReady: () => void): boolean;
+  wait(cpus: readonly number[], onReady: () => void): boolean;
   close(): Promise<void>;
 }
 
-interface PipeHandle {
+/** The ring buffer of one CPU. */
+interface OpenBuffer {
+  readonly fd: number;
+  /** Null if it can only be read. */
+  readonly waiter: Waiter | null;
+}
+
+/** A part of libuv's handle for pipes (`StreamBase` of Node.js). It owns the descriptor that it was opened with. */
+interface Waiter {
   open(fd: number): number;
-  close(): void;
+  useUserBuffer(buffer: Buffer): void;
+  onread: () => void;
+  readStart(): number;
+  readStop(): number;
+  close(onClosed: () => void): void;
 }
 
 /**
  * Opens libuv's handle to wait for any file descriptor with epoll. Tracefs supports that (`tracing_buffers_poll`), but
  * Node.js has no public call for it. Measured on a virtual machine: a timer that polls every 40 ms costs 0.4 % of a core,
  * and this handle 0.01 %. Null if a later Node.js does not have it: the source then polls.
+ *
+ * The buffer that it is to read into has no room, so libuv tells that there is something to read (`onread`, UV_ENOBUFS of
+ * `uv_read_cb`) and reads nothing: what waits, waits in the kernel.
  */
-function openPipeHandle(instance: Instance, cpu: number): PipeHandle | null {
-  type Binding = { Pipe: new (type: number) => PipeHandle; constants: { SOCKET: number } };
+function openWaiter(fd: number): Waiter | null {
+  type Binding = { Pipe: new (type: number) => Waiter; constants: { SOCKET: number } };
   const { binding } = process as unknown as { binding?: (name: string) => Binding };
   try {
     const pipes = binding?.('pipe_wrap');
     if (pipes === undefined) return null;
-    const handle = new pipes.Pipe(pipes.constants.SOCKET);
-    const fd = openRaw(instance, cpu);
-    if (handle.open(fd) === 0) return handle;
-    closeSync(fd);
-    return null;
+    const waiter = new pipes.Pipe(pipes.constants.SOCKET);
+    waiter.useUserBuffer(Buffer.alloc(0));
+    return waiter.open(fd) === 0 ? waiter : null;
   } catch {
     return null;
   }
 }
 
 /**
- * Opens `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, once to read and once to wait, because later this process
- * may not be allowed to open them. Throws the error of open(2).
+ * Opens `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, because later this process may not be allowed to. Throws the
+ * error of open(2).
  */
 export function openRing(instance: Instance, cpus: number, pool: PagePool, onPage: OnPage): Ring {
-  const waitBuffer = Buffer.allocUnsafeSlow(pool.pageSize);
-  const files = Array.from({ length: cpus }, (_, cpu) => openRaw(instance, cpu));
-  const unusedHandles = new Map(files.map((_, cpu) => [cpu, openPipeHandle(instance, cpu)]));
-  const waiters = new Map<number, Socket>();
-  let onReady: (() => void) | null = null;
-
-  /** Waits on a separate descriptor, because Node.js closes it after an error or at the end of the file. */
-  function openWaiter(cpu: number): Socket | null {
-    const handle = unusedHandles.get(cpu) ?? openPipeHandle(instance, cpu);
-    unusedHandles.delete(cpu);
-    if (handle === null) return null;
-    const callback = (length: number): boolean => {
-      const page = pool.take();
-      waitBuffer.copy(page, 0, 0, length);
-      onPage(cpu, length === page.length ? page : page.subarray(0, length));
-      wake();
-      return false;
-    };
-    const options = { handle, readable: true, writable: false, onread: { buffer: waitBuffer, callback } };
-    const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
-    // The next read of the same CPU meets the same error and handles it.
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      waiters.delete(cpu);
-      wake();
-    });
-    waiters.set(cpu, socket);
-    return socket;
-  }
-
-  function wake(): void {
-    const ready = onReady;
-    stopWaiting();
-    ready?.();
-  }
+  const buffers = Array.from({ length: cpus }, (_, cpu): OpenBuffer => {
+    const fd = openRaw(instance, cpu);
+    return { fd, waiter: openWaiter(fd) };
+  });
+  let waiting: readonly Waiter[] = [];
 
   function stopWaiting(): void {
-    onReady = null;
-    for (const waiter of waiters.values()) waiter.pause();
+    for (const waiter of waiting) waiter.readStop();
+    waiting = [];
   }
 
   return {
     read(cpu, pages) {
-      const fd = files[cpu];
+      const fd = buffers[cpu]?.fd;
       if (fd === undefined) return false;
       for (let count = 0; count < pages; count++) {
         const page = pool.take();
@@ -106,24 +88,23 @@ export function openRing(instance: Instance, cpus: number, pool: PagePool, onPag
       }
       return true;
     },
-    wait(ready) {
-      onReady = ready;
-      // A CPU that has never been online has no buffer: waiting for it would end at once, every time.
-      for (const cpu of onlineCpus()) {
-        const waiter = waiters.get(cpu) ?? openWaiter(cpu);
-        if (waiter === null) {
+    wait(among, onReady) {
+      stopWaiting();
+      const waiters = among.flatMap((cpu) => buffers[cpu]?.waiter ?? []);
+      if (waiters.length < among.length) return false;
+      waiting = waiters;
+      for (const waiter of waiting) {
+        waiter.onread = () => {
           stopWaiting();
-          return false;
-        }
-        waiter.resume();
+          onReady();
+        };
+        waiter.readStart();
       }
       return true;
     },
     async close() {
       stopWaiting();
-      for (const handle of unusedHandles.values()) handle?.close();
-      await Promise.all([...waiters.values()].map(closeWaiter));
-      for (const fd of files) closeSync(fd);
+      await Promise.all(buffers.map(closeBuffer));
     },
   };
 }
@@ -153,9 +134,8 @@ function readPage(fd: number, page: Buffer): number {
   }
 }
 
-function closeWaiter(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once('close', () => resolve());
-    socket.destroy();
-  });
+function closeBuffer({ fd, waiter }: OpenBuffer): Promise<void> {
+  if (waiter !== null) return new Promise((resolve) => waiter.close(resolve));
+  closeSync(fd);
+  return Promise.resolve();
 }

@@ -19,8 +19,8 @@ export interface BufferStats {
 export interface StatsFiles {
   /** The counters of one CPU; null if it has none. */
   read(cpu: number): BufferStats | null;
-  /** The sum of one counter over all CPUs. */
-  total(counter: 'read' | 'entries'): number;
+  /** The sum of one counter over these CPUs. */
+  total(counter: 'read' | 'entries', cpus: readonly number[]): number;
   close(): void;
 }
 
@@ -35,11 +35,16 @@ export function openStats(instance: Instance, cpus: number): StatsFiles {
   }
   return {
     read,
-    total: (counter) => files.reduce((sum, _, cpu) => sum + (read(cpu)?.[counter] ?? 0), 0),
+    total: (counter, among) => among.reduce((sum, cpu) => sum + (read(cpu)?.[counter] ?? 0), 0),
     close() {
       for (const file of files) file?.close();
     },
   };
+}
+
+/** Whether the buffer has ever had a record. */
+export function hasCounted(stats: BufferStats | null): boolean {
+  return stats !== null && stats.entries + stats.overrun + stats.dropped + stats.read > 0;
 }
 
 function parseStats(text: string): BufferStats {

@@ -81,7 +81,7 @@ export async function openReplay(
     onProblem(incomplete(path, replayed.problem));
     // These pages have no frame that says up to which time they were given. All their records can be saved.
     streams.give(Number.POSITIVE_INFINITY, handler);
-    handler.advance(Number.POSITIVE_INFINITY);
+    handler.advance(Number.POSITIVE_INFINITY, false);
   }
 
   return success({
@@ -94,6 +94,7 @@ export async function openReplay(
     async stop() {
       stopped = true;
     },
+    setLinger() {},
     position: () => null,
     readHost: () => null,
     status: () => ({
@@ -202,6 +203,6 @@ function replayFrame(frame: Frame, { streams, clock, tasks, handler }: ReplaySta
     case 'give':
       if (Number.isFinite(frame.watermark)) clock.given = frame.watermark;
       streams.give(frame.watermark, handler);
-      handler.advance(frame.watermark);
+      handler.advance(frame.watermark, false);
   }
 }

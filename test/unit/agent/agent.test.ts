@@ -17,6 +17,7 @@ import { rateLimited } from '../../../src/telemetry/fault-log.ts';
 import { watchProcess } from '../../../src/telemetry/process.ts';
 import { type RecordFields, recordOf, SECOND } from '../../support/record-builder.ts';
 import { createEventValidator } from '../../support/schema.ts';
+import { until } from '../../support/wait.ts';
 import { configOf, makeDirectory } from './files.ts';
 
 interface ScriptedSource extends Source {
@@ -58,6 +59,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
       source.onStop = () => {};
       ended();
     },
+    setLinger() {},
     position: () => null,
     readHost: () => source.report,
     status: () => ({
@@ -170,6 +172,50 @@ describe('the agent', () => {
       written.map((_, index) => `boot-cafe0123-0-${index}`),
     );
     expect(written.at(-1)).toMatchObject({ event: 'tcp_connect', local_port: null, community_id: null });
+  });
+
+  test('hands over what a round has read at its end, and sends it as one request', async () => {
+    const source = createScriptedSource();
+    const { agent, end } = startAgent(source);
+    const handler = await source.handler;
+    await until(() => agent.snapshot().sinks['file']?.state === 'ready', 'the sink to be open');
+    const { file } = agent.snapshot().ledger.sinks;
+    for (const more of [true, true, false]) {
+      giveConnection(handler);
+      handler.advance(2 * SECOND, more);
+      if (more) expect(file).toMatchObject({ in_flight: 0, delivered: 0 });
+    }
+    expect(file).toMatchObject({ queued: 0, in_flight: 18 });
+    await until(() => file?.delivered === 18, 'the events to be delivered');
+    expect(agent.snapshot().sinks['file']).toMatchObject({ batches_sent: 1 });
+    agent.stop();
+    await end;
+  });
+
+  test('sends what one batch cannot hold while the round goes on', async () => {
+    const source = createScriptedSource();
+    const { agent, end } = startAgent(source, { 'batch.max_events': '12' });
+    const handler = await source.handler;
+    for (let slice = 0; slice < 4; slice++) {
+      giveConnection(handler);
+      handler.advance(2 * SECOND, true);
+    }
+    const { file } = agent.snapshot().ledger.sinks;
+    await until(() => file?.delivered === 24, 'the events to be delivered');
+    agent.stop();
+    await end;
+  });
+
+  test('sends a host_status without waiting for a round', async () => {
+    const source = createScriptedSource();
+    source.report = { time: 1, netns: 1, addresses: [], counters: {}, interfaces: {} };
+    const { agent, end } = startAgent(source);
+    await source.handler;
+    expect((await agent.emitHostStatus()).ok).toBe(true);
+    const { file } = agent.snapshot().ledger.sinks;
+    await until(() => file?.delivered === 1, 'the host_status to be delivered');
+    agent.stop();
+    await end;
   });
 
   test('ends with a host_status that tells of all events before it, and of the configuration in effect', async () => {

@@ -18,7 +18,7 @@ const SETTINGS: HostStatusSettings = { intervalSeconds: 60, configHash: '9f86d08
 
 function setUp(kind: SourceKind = 'module', settings = SETTINGS) {
   const emitted: StatusParts[] = [];
-  const pipeline = { isFull: false };
+  const pipeline = { isFull: false, handOvers: 0 };
   const emitter = createHostStatusEmitter({
     source: {
       readHost: () => (kind === 'replay' ? null : REPORT),
@@ -31,6 +31,7 @@ function setUp(kind: SourceKind = 'module', settings = SETTINGS) {
     version: '1.2.3',
     settings,
     isFull: () => pipeline.isFull,
+    handOver: () => pipeline.handOvers++,
   });
   return { emitted, emitter, pipeline };
 }

@@ -9,9 +9,9 @@ import { collectLines } from '../telemetry/log-lines.ts';
 
 const INSTANCE = Buffer.alloc(24, 1);
 
-function setUp(options: { previous?: SpoolMark; intervalMs?: number; hasPosition?: boolean } = {}) {
-  const { previous = null, intervalMs = 1000, hasPosition = true } = options;
-  const state = { records: 0, now: 0, isEmpty: true, flushes: 0 };
+function setUp(options: { previous?: SpoolMark; hasPosition?: boolean } = {}) {
+  const { previous = null, hasPosition = true } = options;
+  const state = { records: 0 };
   const saved: SpoolMark[] = [];
   const ledger = createLedger([]);
   const lines = collectLines();
@@ -20,19 +20,9 @@ function setUp(options: { previous?: SpoolMark; intervalMs?: number; hasPosition
     ledger,
     log: pino({ base: null }, lines.stream),
     previous,
-    intervalMs,
     save: (mark) => saved.push(mark),
-    now: () => state.now,
   });
-  const batcher = {
-    get isEmpty() {
-      return state.isEmpty;
-    },
-    flush() {
-      state.flushes++;
-    },
-  };
-  return { state, saved, ledger, lines, progress, update: () => progress.update(batcher) };
+  return { state, saved, ledger, lines, progress };
 }
 
 describe('a crash', () => {
@@ -78,46 +68,29 @@ describe('a mark', () => {
     expect(setUp({ hasPosition: false }).progress.markForBatch()).toBeNull();
   });
 
-  test('of its own comes once per interval, where records came and no event waits', () => {
-    const { state, saved, update } = setUp();
-    state.records = 5;
-    update();
-    expect(saved.map(({ records }) => records)).toEqual([5]);
-    state.records = 6;
-    state.now = 999;
-    update();
-    expect(saved).toHaveLength(1);
-    state.now = 1000;
-    state.isEmpty = false;
-    update();
-    expect(saved).toHaveLength(1);
-    state.isEmpty = true;
-    update();
-    expect(saved.map(({ records }) => records)).toEqual([5, 6]);
-    state.now = 2000;
-    update();
-    expect(saved).toHaveLength(2);
+  test('of its own comes after each round whose records led to no event, and not again without a record', () => {
+    const { state, saved, progress } = setUp();
+    for (const records of [5, 6, 6, 9]) {
+      state.records = records;
+      progress.update();
+    }
+    expect(saved.map(({ records }) => records)).toEqual([5, 6, 9]);
   });
 
   test('of its own is not needed after a batch that had it', () => {
-    const { state, saved, progress, update } = setUp();
+    const { state, saved, progress } = setUp();
     state.records = 5;
     progress.markForBatch();
-    update();
+    progress.update();
     expect(saved).toEqual([]);
   });
 
-  test('without an interval closes the batch first', () => {
-    const { state, saved, update } = setUp({ intervalMs: 0 });
-    state.records = 1;
-    state.isEmpty = false;
-    update();
-    expect(state.flushes).toBe(1);
-    expect(saved).toEqual([]);
-    state.isEmpty = true;
-    update();
-    update();
-    expect(state.flushes).toBe(3);
+  test('of its own is not needed after that of the start', () => {
+    const previous = { instance: INSTANCE, records: 100, held: 0 };
+    const { state, saved, progress } = setUp({ previous });
+    state.records = 100;
+    progress.countCrash();
+    progress.update();
     expect(saved).toHaveLength(1);
   });
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createConnection } from '../../../src/event/connection/connection.ts';
 import { createDraft, type EventDraft } from '../../../src/event/draft.ts';
 import { type HostStatus, NO_STATUS } from '../../../src/event/host-status.ts';
@@ -8,13 +8,6 @@ import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.t
 import type { NewBatch } from '../../../src/sink/batch.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { textsOf } from './scripted-sink.ts';
-
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
 
 const clock = {
   epoch: { high: 0, low: 0 },
@@ -82,7 +75,7 @@ function largestStatus(): HostStatus {
 
 function createFixture(limits: Partial<BatchLimits> = {}) {
   const batches: NewBatch[] = [];
-  const all = { maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 200, ...limits };
+  const all = { maxEvents: 1000, maxBytes: 1 << 20, ...limits };
   const batcher = createBatcher({
     serializer,
     limits: all,
@@ -123,7 +116,7 @@ describe('a batch is closed', () => {
     fixture.add(9);
     // A record may lead to four events, which must not be torn apart.
     expect(fixture.counts()).toEqual([4, 4]);
-    vi.advanceTimersByTime(200);
+    fixture.batcher.flush();
     expect(fixture.counts()).toEqual([4, 4, 1]);
     fixture.expectWhole();
   });
@@ -144,21 +137,6 @@ describe('a batch is closed', () => {
     fixture.batcher.flush();
     expect(fixture.counts()).toEqual([1, 1, 1]);
     fixture.expectWhole();
-  });
-
-  test('by the age of its first event, whatever follows', () => {
-    const fixture = createFixture();
-    fixture.add(1);
-    vi.advanceTimersByTime(199);
-    fixture.add(1);
-    expect(fixture.counts()).toEqual([]);
-    vi.advanceTimersByTime(1);
-    expect(fixture.counts()).toEqual([2]);
-    fixture.add(1);
-    vi.advanceTimersByTime(199);
-    expect(fixture.counts()).toEqual([2]);
-    vi.advanceTimersByTime(1);
-    expect(fixture.counts()).toEqual([2, 1]);
   });
 
   test('before and behind a host_status that no batch has room for, which goes alone, and stays small elsewhere', () => {
@@ -198,24 +176,20 @@ describe('a batch is closed', () => {
     fixture.add(2);
     fixture.batcher.flush();
     fixture.batcher.flush();
-    vi.advanceTimersByTime(1000);
     expect(fixture.counts()).toEqual([2]);
-    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
 test('changed limits hold from the next event on, and nothing is lost between', () => {
   const fixture = createFixture();
   fixture.add(5);
-  fixture.batcher.setLimits({ maxEvents: 2, maxBytes: 1, lingerMs: 10 });
+  fixture.batcher.setLimits({ maxEvents: 2, maxBytes: 1 });
   expect(fixture.counts()).toEqual([5]);
   fixture.add(3);
-  vi.advanceTimersByTime(10);
-  fixture.batcher.setLimits({ maxEvents: 1000, maxBytes: 1 << 20, lingerMs: 500 });
+  fixture.batcher.setLimits({ maxEvents: 1000, maxBytes: 1 << 20 });
   fixture.add(100);
-  vi.advanceTimersByTime(499);
   expect(fixture.counts()).toEqual([5, 1, 1, 1]);
-  vi.advanceTimersByTime(1);
+  fixture.batcher.flush();
   expect(fixture.counts()).toEqual([5, 1, 1, 1, 100]);
   fixture.expectWhole();
 });
@@ -245,10 +219,6 @@ test('whatever is added, every event is in a batch once and in order, within the
       arbitrary: fc.record({ kind: fc.constant('add' as const), value: fc.integer({ min: 1, max: 9 }) }),
     },
     {
-      weight: 3,
-      arbitrary: fc.record({ kind: fc.constant('pass' as const), value: fc.integer({ min: 0, max: 300 }) }),
-    },
-    {
       weight: 1,
       arbitrary: fc.record({
         kind: fc.constant('flush' as const),
@@ -265,14 +235,12 @@ test('whatever is added, every event is in a batch once and in order, within the
       const fixture = createFixture({ maxEvents: 6, maxBytes: 5000 });
       for (const { kind, value } of steps) {
         if (kind === 'add') fixture.add(value);
-        else if (kind === 'pass') vi.advanceTimersByTime(value);
         else if (kind === 'flush') fixture.batcher.flush();
-        else fixture.batcher.setLimits({ maxEvents: value, maxBytes: value * 1000, lingerMs: value * 30 });
+        else fixture.batcher.setLimits({ maxEvents: value, maxBytes: value * 1000 });
       }
       fixture.batcher.flush();
       fixture.expectWhole();
       expect(Math.max(0, ...fixture.counts())).toBeLessThanOrEqual(9);
-      expect(vi.getTimerCount()).toBe(0);
     }),
     { numRuns: 500 },
   );

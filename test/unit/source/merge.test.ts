@@ -110,6 +110,15 @@ const page = (timestamp: number, ...records: readonly RecordSpec[]) =>
 
 const numbers = ({ seen }: Fixture) => seen.map(({ number }) => number);
 
+it('says how many pages of a CPU wait', () => {
+  const { streams, handler } = createFixture(2);
+  for (let page = 0; page < 3; page++)
+    streams.push(1, buildPage({ timestamp: BigInt(1_000 + page), size: SIZE, records: [] }));
+  expect([streams.queued(0), streams.queued(1)]).toEqual([0, 3]);
+  streams.give(Number.POSITIVE_INFINITY, handler);
+  expect(streams.queued(1)).toBe(0);
+});
+
 describe('records of several CPUs', () => {
   it('come in the order of time', () => {
     const fixture = createFixture(3);

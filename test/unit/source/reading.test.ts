@@ -40,6 +40,8 @@ function openReading(isReady: () => boolean = () => true) {
     advance: (time) => heard.push(`advance ${time}`),
   };
   const parts: LiveParts = {
+    bufferKb: 4096,
+    lingerMs: 200,
     clock: {
       epoch: { high: 0, low: 0 },
       wallSeconds: 0,
@@ -47,7 +49,7 @@ function openReading(isReady: () => boolean = () => true) {
       now: () => 0,
       follow: () => 0,
     },
-    stats: { read: () => null, total: (counter) => kernel[counter], close() {} },
+    total: (counter) => kernel[counter],
     settings: {
       restore: () => ({ changed: kernel.changed.splice(0), gone: kernel.gone }),
       stopRecording() {
@@ -67,16 +69,17 @@ function openReading(isReady: () => boolean = () => true) {
         streams.given++;
         return kernel.entries > 0;
       },
-      giveRest: ({ advance }) => advance(Number.POSITIVE_INFINITY),
+      giveRest: ({ advance }) => advance(Number.POSITIVE_INFINITY, false),
       get pages() {
         return streams.given;
       },
-      missedWhileDown: 0,
+      takeOver: () => 0,
       streams,
       wait: () => true,
+      fill: () => 0,
       close: async () => {},
     },
-    losses: { read: () => kernel.read, status: () => [] },
+    losses: { takeOver() {}, read: () => kernel.read, status: () => [] },
     clearing: createClearingDetector(0, streams, () => kernel.read),
     tasks: { lost: () => kernel.tasksLost++ },
   };

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createBufferCpus } from '../../../../src/source/ftrace/cpus.ts';
 import { createLossCounter } from '../../../../src/source/ftrace/loss.ts';
 import { openStats, type StatsFiles } from '../../../../src/source/ftrace/stats.ts';
 
@@ -38,7 +39,12 @@ afterEach(() => {
 });
 
 function countLosses(takenOver: boolean, readMissed: (() => number) | null = null, missedWhileDown = 0) {
-  const counter = createLossCounter({ path, takenOver }, 2, stats, readMissed, missedWhileDown);
+  const counter = createLossCounter(
+    createBufferCpus(2, () => true),
+    stats,
+    readMissed,
+  );
+  if (takenOver) counter.takeOver(missedWhileDown);
   const read = () => {
     const lost: string[] = [];
     const readByKernel = counter.read((reason, records) => lost.push(`${reason} ${records}`));
@@ -58,7 +64,7 @@ test('the counters of a CPU are read, and summed over the CPUs', () => {
     now: 7_000_042_000n,
   });
   expect(stats.read(2)).toBeNull();
-  expect([stats.total('read'), stats.total('entries')]).toEqual([108, 6]);
+  expect([stats.total('read', [0, 1]), stats.total('entries', [0, 1])]).toEqual([108, 6]);
 });
 
 describe('what the kernel lost', () => {

@@ -1,0 +1,130 @@
+/**
+ * The heartbeat of a live source: decides when it reads. What waits, waits in the kernel, whose buffers outlive this
+ * process: so nothing is read before a round is due, and what a round reads goes on at once.
+ */
+
+/** What reading one slice has found. */
+export interface Found {
+  /** Records that were given. */
+  readonly records: number;
+  /** Pages were read, whether or not a record of them was given already. */
+  readonly hasPages: boolean;
+  /** The kernel may hold more. */
+  readonly more: boolean;
+  /** Nothing was read, because the pipeline is full. */
+  readonly isPaused: boolean;
+}
+
+export interface HeartbeatOptions {
+  /** A round is due so many milliseconds after the first record came. */
+  readonly lingerMs: number;
+  /** The size of each CPU's buffer. */
+  readonly bufferKb: number;
+  /** Reads a slice and hands it on. A round has as many slices as it takes to read everything. */
+  readonly read: () => Found;
+  /** Calls its argument once, when there are records; false if it cannot wait. */
+  readonly wait: (onReady: () => void) => boolean;
+  /** Looks after what must not wait for a long linger; gives how full the fullest buffer is, 0 to 1. */
+  readonly look: () => number;
+}
+
+export interface Heartbeat {
+  /** Begins with a round. */
+  start(): void;
+  /** Holds from the next round on. */
+  setLinger(milliseconds: number): void;
+  /** No round begins after this call, and none goes on. */
+  stop(): void;
+}
+
+/** A source that always has records reads no more often than this, whatever the linger. */
+const SHORTEST_MS = 10;
+/**
+ * While no records come, it looks again and again after this time: for records that connection tracking holds, for
+ * changed settings, and because nobody may be told of a record (a CPU that came online has not been waited for, and the
+ * kernel may end a wait without a record).
+ */
+const LOOK_MS = 2_400;
+/** A buffer is looked at no more often than this, however small it is. */
+const SHORTEST_LOOK_MS = 30;
+/**
+ * A CPU that does nothing else writes no more KiB per millisecond than this into its buffer: some 270,000 records per
+ * second, where the fastest that was seen is half of that. With the default buffer it takes 205 ms to fill it.
+ */
+const FASTEST_KB_PER_MS = 20;
+/** A buffer that is this full is read without waiting any longer. */
+const FULL_ENOUGH = 0.25;
+/**
+ * Rounds become more frequent when they are larger than this: above some 17,000 records per second larger rounds save
+ * nothing more, and would only take memory and time.
+ */
+const RECORDS_PER_ROUND = 3_400;
+/** Of 80 bytes. */
+const RECORDS_PER_KB = 12.8;
+
+export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { bufferKb, read, wait, look } = options;
+  /** The longest time without a look. */
+  const stepMs = Math.min(Math.max(SHORTEST_LOOK_MS, bufferKb / FASTEST_KB_PER_MS), LOOK_MS);
+  const mostRecords = Math.min(RECORDS_PER_ROUND, bufferKb * RECORDS_PER_KB * FULL_ENOUGH);
+  let { lingerMs } = options;
+  let isStopped = false;
+  let began = Number.NEGATIVE_INFINITY;
+  let cancelNext = (): void => {};
+
+  function later(milliseconds: number, then: () => void): void {
+    const timer = setTimeout(then, milliseconds);
+    cancelNext = () => clearTimeout(timer);
+  }
+
+  /** The buffer can fill before a long linger is over. */
+  function roundAfter(milliseconds: number): void {
+    if (milliseconds <= stepMs) return later(milliseconds, round);
+    later(stepMs, () => (look() < FULL_ENOUGH ? roundAfter(milliseconds - stepMs) : round()));
+  }
+
+  function round(): void {
+    const since = began;
+    began = performance.now();
+    slice({ elapsedMs: began - since, records: 0, isEmpty: true });
+  }
+
+  function slice(before: { elapsedMs: number; records: number; isEmpty: boolean }): void {
+    const found = read();
+    if (isStopped) return;
+    const { elapsedMs } = before;
+    const records = before.records + found.records;
+    const isEmpty = before.isEmpty && !found.hasPages && !found.isPaused;
+    if (found.more) {
+      const immediate = setImmediate(slice, { elapsedMs, records, isEmpty });
+      cancelNext = () => clearImmediate(immediate);
+      return;
+    }
+    if (isEmpty && waitForRecords()) return;
+    // As many records as come now make a round of the right size.
+    const fittingMs = (elapsedMs * mostRecords) / Math.max(1, records);
+    const dueAt = began + Math.min(lingerMs, fittingMs);
+    roundAfter(Math.max(SHORTEST_MS, dueAt - performance.now()));
+  }
+
+  function waitForRecords(): boolean {
+    const isWaiting = wait(() => {
+      if (isStopped) return;
+      cancelNext();
+      roundAfter(lingerMs);
+    });
+    if (isWaiting) later(LOOK_MS, round);
+    return isWaiting;
+  }
+
+  return {
+    start: round,
+    setLinger(milliseconds) {
+      lingerMs = milliseconds;
+    },
+    stop() {
+      isStopped = true;
+      cancelNext();
+    },
+  };
+}

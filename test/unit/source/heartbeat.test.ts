@@ -1,0 +1,249 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createHeartbeat, type Found } from '../../../src/source/heartbeat.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const NOTHING: Found = { records: 0, hasPages: false, more: false, isPaused: false };
+const PAUSED: Found = { ...NOTHING, isPaused: true };
+const some = (records: number): Found => ({ ...NOTHING, records, hasPages: true });
+const more = (records: number): Found => ({ ...some(records), more: true });
+
+interface Setting {
+  readonly lingerMs?: number;
+  readonly bufferKb?: number;
+  readonly canWait?: boolean;
+}
+
+/** A heartbeat whose slices find what the test says, and the times at which they are read, in milliseconds. */
+function openHeartbeat(find: (slice: number, atMs: number) => Found, setting: Setting = {}) {
+  const { lingerMs = 200, bufferKb = 4096, canWait = true } = setting;
+  const times: number[] = [];
+  const looks: number[] = [];
+  const began = performance.now();
+  const now = () => Math.round(performance.now() - began);
+  let onReady: (() => void) | null = null;
+  const buffer = { fill: 0 };
+  const heartbeat = createHeartbeat({
+    lingerMs,
+    bufferKb,
+    read() {
+      times.push(now());
+      return find(times.length, now());
+    },
+    wait(ready) {
+      onReady = canWait ? ready : null;
+      return canWait;
+    },
+    look() {
+      looks.push(now());
+      return buffer.fill;
+    },
+  });
+  return {
+    heartbeat,
+    times,
+    looks,
+    buffer,
+    isWaiting: () => onReady !== null,
+    recordsArrive() {
+      const ready = onReady;
+      onReady = null;
+      ready?.();
+    },
+  };
+}
+
+describe('a round', () => {
+  test('is due a linger after the one before it while records come, or while the pipeline is full', () => {
+    for (const found of [some(200), PAUSED]) {
+      const { heartbeat, times, isWaiting } = openHeartbeat(() => found);
+      heartbeat.start();
+      vi.advanceTimersByTime(1_000);
+      expect(times).toEqual([0, 200, 400, 600, 800, 1_000]);
+      expect(isWaiting()).toBe(false);
+      heartbeat.stop();
+    }
+  });
+
+  test('has as many slices as it takes to read everything, in one turn after the other', () => {
+    const { heartbeat, times } = openHeartbeat((slice) => (slice < 4 ? more(100) : some(100)));
+    heartbeat.start();
+    expect(times).toEqual([0]);
+    vi.advanceTimersByTime(199);
+    expect(times).toHaveLength(4);
+    // A linger after the beginning of the round.
+    vi.advanceTimersByTime(1);
+    expect(times).toHaveLength(5);
+  });
+
+  test('that finds nothing is followed by a wait, and by a look every 2.4 s', () => {
+    const { heartbeat, times, isWaiting } = openHeartbeat(() => NOTHING);
+    heartbeat.start();
+    expect(isWaiting()).toBe(true);
+    vi.advanceTimersByTime(10_000);
+    expect(times).toEqual([0, 2_400, 4_800, 7_200, 9_600]);
+    expect(isWaiting()).toBe(true);
+  });
+
+  test('is due a linger after the first record of a wait, and the look that was due does not come as well', () => {
+    const { heartbeat, times, recordsArrive, isWaiting } = openHeartbeat((slice) =>
+      slice === 2 ? some(1) : NOTHING,
+    );
+    heartbeat.start();
+    vi.advanceTimersByTime(2_300);
+    recordsArrive();
+    vi.advanceTimersByTime(199);
+    expect(times).toEqual([0]);
+    vi.advanceTimersByTime(201);
+    expect(times).toEqual([0, 2_500, 2_700]);
+    expect(isWaiting()).toBe(true);
+    vi.advanceTimersByTime(2_399);
+    expect(times).toHaveLength(3);
+  });
+
+  test('is followed by another one where its pages had no record that is old enough', () => {
+    const { heartbeat, times, isWaiting } = openHeartbeat((slice) => (slice === 1 ? some(0) : NOTHING));
+    heartbeat.start();
+    expect(isWaiting()).toBe(false);
+    vi.advanceTimersByTime(200);
+    expect(times).toEqual([0, 200]);
+    expect(isWaiting()).toBe(true);
+  });
+
+  test('comes every linger if this process cannot wait', () => {
+    const { heartbeat, times } = openHeartbeat(() => NOTHING, { canWait: false });
+    heartbeat.start();
+    vi.advanceTimersByTime(1_000);
+    expect(times).toHaveLength(6);
+  });
+
+  test('comes no more often than every 10 ms, however short the linger', () => {
+    const { heartbeat, times } = openHeartbeat(() => some(1), { lingerMs: 0 });
+    heartbeat.start();
+    vi.advanceTimersByTime(40);
+    expect(times).toEqual([0, 10, 20, 30, 40]);
+  });
+
+  test('follows a linger that was changed', () => {
+    const { heartbeat, times } = openHeartbeat(() => some(1));
+    heartbeat.start();
+    vi.advanceTimersByTime(200);
+    heartbeat.setLinger(50);
+    vi.advanceTimersByTime(300);
+    expect(times).toEqual([0, 200, 400, 450, 500]);
+  });
+});
+
+describe('many records', () => {
+  /** A source that makes so many records per millisecond. */
+  function openSource(rate: () => number, setting: Setting = {}) {
+    let readAt = 0;
+    const sizes: number[] = [];
+    const opened = openHeartbeat((_, atMs) => {
+      const records = Math.round((atMs - readAt) * rate());
+      readAt = atMs;
+      sizes.push(records);
+      return some(records);
+    }, setting);
+    return { ...opened, sizes };
+  }
+
+  test.each([
+    ['10,000 events per second', 7, 200],
+    ['50,000 events per second', 35, 97],
+    ['500,000 events per second', 350, 10],
+  ])('make rounds of a bounded size: %s', (_, perMs, everyMs) => {
+    const { heartbeat, times } = openSource(() => perMs);
+    heartbeat.start();
+    vi.advanceTimersByTime(5_000);
+    const [before = 0, last = 0] = times.slice(-2);
+    expect(last - before).toBe(everyMs);
+    heartbeat.stop();
+  });
+
+  test('of which a small buffer holds few make rounds of a quarter of it', () => {
+    const { heartbeat, sizes } = openSource(() => 10, { bufferKb: 64 });
+    heartbeat.start();
+    vi.advanceTimersByTime(5_000);
+    // 64 KiB hold some 820 records.
+    expect(sizes.at(-1)).toBeLessThanOrEqual(210);
+    heartbeat.stop();
+  });
+
+  test('that come only for a moment make the next rounds rare again', () => {
+    let perMs = 350;
+    const { heartbeat, times } = openSource(() => perMs);
+    heartbeat.start();
+    vi.advanceTimersByTime(1_000);
+    perMs = 1;
+    vi.advanceTimersByTime(1_000);
+    const [before = 0, last = 0] = times.slice(-2);
+    expect(last - before).toBe(200);
+    heartbeat.stop();
+  });
+});
+
+describe('a buffer that fills', () => {
+  test('is not looked at with the default linger and buffer, which takes longer to fill', () => {
+    const { heartbeat, looks } = openHeartbeat(() => some(1));
+    heartbeat.start();
+    vi.advanceTimersByTime(5_000);
+    expect(looks).toEqual([]);
+  });
+
+  test.each([
+    ['a long linger', { lingerMs: 10_000 }, 205],
+    ['a small buffer', { bufferKb: 1_024 }, 51],
+  ])('with %s is read as soon as it is a quarter full', (_, setting, stepMs) => {
+    const { heartbeat, times, looks, buffer } = openHeartbeat(() => some(1), setting);
+    heartbeat.start();
+    vi.advanceTimersByTime(2 * stepMs);
+    expect(times).toEqual([0]);
+    expect(looks).toHaveLength(2);
+    buffer.fill = 0.3;
+    vi.advanceTimersByTime(stepMs);
+    expect(looks).toHaveLength(3);
+    expect(times).toHaveLength(2);
+    heartbeat.stop();
+  });
+
+  test('and does not is read when the linger is over', () => {
+    const { heartbeat, times, looks } = openHeartbeat(() => some(1), { lingerMs: 1_000, bufferKb: 4_000 });
+    heartbeat.start();
+    vi.advanceTimersByTime(2_100);
+    expect(times).toEqual([0, 1_000, 2_000]);
+    expect(looks.slice(0, 5)).toEqual([200, 400, 600, 800, 1_200]);
+  });
+});
+
+describe('a heartbeat that was stopped', () => {
+  test.each<[string, Found]>([
+    ['a timer', some(1)],
+    ['the next turn', more(1)],
+    ['records', NOTHING],
+  ])('reads no more, whatever it waits for: %s', (_, found) => {
+    const { heartbeat, times, recordsArrive } = openHeartbeat(() => found);
+    heartbeat.start();
+    const before = times.length;
+    heartbeat.stop();
+    recordsArrive();
+    vi.advanceTimersByTime(10_000);
+    expect(times).toHaveLength(before);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('may be stopped by what it reads', () => {
+    const { heartbeat, times } = openHeartbeat((slice) => {
+      if (slice === 2) heartbeat.stop();
+      return some(1);
+    });
+    heartbeat.start();
+    vi.advanceTimersByTime(1_000);
+    expect(times).toEqual([0, 200]);
+  });
+});
