@@ -38,7 +38,7 @@ export const FIELD_TYPES = {
   positive: { type: 'integer', minimum: 1 },
   pid_origin: { enum: PID_ORIGINS },
   ip_version: { enum: IP_VERSIONS },
-  port: { type: 'integer', minimum: 1, maximum: 65_535 },
+  port: { type: 'integer', minimum: 0, maximum: 65_535 },
   connection_id: { type: 'string', minLength: 1 },
   community_id: { type: 'string', pattern: '^1:[A-Za-z0-9+/]{27}=$' },
   direction: { enum: DIRECTIONS },
@@ -113,8 +113,8 @@ export interface Field {
   readonly type: FieldType;
   /** The source may not know it. */
   readonly isNullable?: true;
-  /** Only where summaries differ from single events: always null in a summary, or null in some. */
-  readonly inSummary?: 'null' | 'nullable';
+  /** Always null in a summary, which is of no one connection. */
+  readonly inSummary?: 'null';
   readonly unit?: 'µs' | 's' | 'bytes' | 'segments';
   readonly from: FieldSource;
   /** The native tracepoints cannot tell it. */

@@ -175,25 +175,26 @@ export const FIELDS = [
     name: 'ip_version',
     on: TCP_EVENT_KINDS,
     type: 'ip_version',
-    inSummary: 'nullable',
+    isNullable: true,
     from: { connection: (_, { version }) => version, peer: ({ flow }) => flow?.version ?? null },
     otlp: { attribute: 'network.type', values: { 4: 'ipv4', 6: 'ipv6' } },
     ecs: 'network.type',
     description:
-      'An IPv4-mapped IPv6 socket is 4. Null for the summary of all peers that are not counted apart.',
+      'An IPv4-mapped IPv6 socket is 4. Null where local_address is null, unless the socket is of IPv4.',
   },
   {
     name: 'local_address',
     on: TCP_EVENT_KINDS,
     type: 'text',
-    inSummary: 'nullable',
+    isNullable: true,
     from: {
       connection: (_, { localAddress }) => localAddress,
       peer: ({ flow }) => flow?.localAddress ?? null,
     },
     otlp: { attribute: 'network.local.address' },
     ecs: { active: 'source.ip', passive: 'destination.ip' },
-    description: 'RFC 5952 text. Null for the summary of all peers that are not counted apart.',
+    description:
+      'RFC 5952 text. Null when the kernel has not set the peer yet and nothing that came after told it, and for the summary of all peers that are not counted apart.',
   },
   {
     name: 'local_port',
@@ -201,11 +202,11 @@ export const FIELDS = [
     type: 'port',
     isNullable: true,
     inSummary: 'null',
-    from: { connection: (_, { localPort }) => (localPort === 0 ? null : localPort) },
+    from: { connection: (_, { localPort }) => localPort },
     otlp: { attribute: 'network.local.port' },
     ecs: { active: 'source.port', passive: 'destination.port' },
     description:
-      'Null when the kernel had not chosen it yet and nothing that came after told it, and for a summary.',
+      'Null when the kernel had not chosen it yet and nothing that came after told it, and for a summary. 0 is a port too.',
   },
   {
     name: 'remote_address',
@@ -213,13 +214,12 @@ export const FIELDS = [
     type: 'text',
     isNullable: true,
     from: {
-      connection: (_, { remoteAddress, remotePort }) => (remotePort === 0 ? null : remoteAddress),
+      connection: (_, { remoteAddress }) => remoteAddress,
       peer: ({ flow }) => flow?.remoteAddress ?? null,
     },
     otlp: { attribute: 'network.peer.address' },
     ecs: { active: 'destination.ip', passive: 'source.ip' },
-    description:
-      'RFC 5952 text; null for a socket that listens, and for the summary of all peers that are not counted apart.',
+    description: 'RFC 5952 text. Null for a socket that listens, and where local_address is null.',
   },
   {
     name: 'remote_port',
@@ -227,10 +227,10 @@ export const FIELDS = [
     type: 'port',
     isNullable: true,
     inSummary: 'null',
-    from: { connection: (_, { remotePort }) => (remotePort === 0 ? null : remotePort) },
+    from: { connection: (_, { remotePort }) => remotePort },
     otlp: { attribute: 'network.peer.port' },
     ecs: { active: 'destination.port', passive: 'source.port' },
-    description: 'Null for a socket that listens, and for a summary.',
+    description: 'Null where remote_address is null, and for a summary. 0 is a port too.',
   },
   {
     name: 'connection_id',
@@ -309,6 +309,7 @@ export const FIELDS = [
     from: { number: ({ durationUs }) => durationUs },
     ecs: 'event.duration',
     description: 'Established to closed, microseconds; null when the start was not seen.',
+    note: 'See [connections that end early](#connections-that-end-early).',
   },
   {
     name: 'duration_us',

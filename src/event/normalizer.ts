@@ -88,6 +88,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
       connection.json = null;
     }
     connection.owner = ownerOf(task);
+    lifecycle.accept(connection, record);
     gate.pass('tcp_accept', connection, record.time, record.cpu, task);
   }
 
@@ -138,6 +139,7 @@ export function createNormalizer(options: NormalizerOptions): Normalizer {
     lost: lifecycle.lost,
     advance(time) {
       while (tracker.expireOne(time)) onSettled();
+      tracker.expireRequests(time);
       summaries.advance(time);
     },
     choose: gate.choose,

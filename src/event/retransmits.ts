@@ -81,11 +81,10 @@ export function createRetransmits(options: RetransmitsOptions): Retransmits {
       pass(connection, record, task, record.newState);
     },
     synAck(record, task) {
-      // A SYN-ACK belongs to a request: its record has the listening socket, which is not the connection.
-      const connection = tracker.connectionOf(record, record.request, 'passive');
-      tracker.noteRequest(connection, record.time);
+      const connection = tracker.connectionOfSynAck(record);
       draft.retransmitKind = 'synack';
-      pass(connection, record, task, STATE.SYN_RECV);
+      // A request has no state of its own.
+      pass(connection, record, task, connection.state === 0 ? STATE.SYN_RECV : connection.state);
     },
   };
 }

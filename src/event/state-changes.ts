@@ -59,6 +59,7 @@ export function createStateChanges(options: StateChangesOptions): (record: TcpRe
       lifecycle.begin(connection);
       if (record.remotePort === 0) return holdChange(connection, record, task);
     }
+    if (newState === STATE.LISTEN) lifecycle.begin(tracker.begin(record, 'unknown'));
     // tcp_set_state(), where the module listens, is not called when a child is made in SYN_RECV (inet_csk_clone_lock).
     const direction = recordsAccepts && oldState === STATE.SYN_RECV ? 'passive' : 'unknown';
     const connection = tracker.connectionOf(record, record.socket, direction);

@@ -29,9 +29,7 @@ type FieldValue<Row extends FieldRow, Kind extends EventKind> = Row['type'] exte
     ? OrNull<Row, Value<Row['type']>>
     : Row extends { inSummary: 'null' }
       ? null
-      : Row extends { inSummary: 'nullable' }
-        ? Value<Row['type']> | null
-        : OrNull<Row, Value<Row['type']>>;
+      : OrNull<Row, Value<Row['type']>>;
 
 type RowsOn<Kind extends EventKind, Row extends FieldRow = FieldRow> = Row extends FieldRow
   ? Kind extends Row['on'][number]

@@ -44,17 +44,12 @@ function clockTime(wallMs: number): string {
 
 type Side = 'local' | 'remote';
 
-/** Port 0 is a port that is not known. */
 function portOf({ connection: { flow } }: EventDraft, side: Side): number | null {
-  const port = side === 'local' ? flow?.localPort : flow?.remotePort;
-  return port === undefined || port === 0 ? null : port;
+  return (side === 'local' ? flow?.localPort : flow?.remotePort) ?? null;
 }
 
-function addressOf(draft: EventDraft, side: Side): string | null {
-  const { flow } = draft.connection;
-  if (flow === null) return null;
-  if (side === 'local') return flow.localAddress;
-  return flow.remotePort === 0 ? null : flow.remoteAddress;
+function addressOf({ connection: { flow } }: EventDraft, side: Side): string | null {
+  return (side === 'local' ? flow?.localAddress : flow?.remoteAddress) ?? null;
 }
 
 function endOf(draft: EventDraft, side: Side): string {

@@ -2,7 +2,7 @@
  * Which events a user wants to see: decided in the agent, which knows the whole connection, and in the kernel where
  * that is safe.
  */
-import type { EventDraft } from '../event/draft.ts';
+import { type EventDraft, UNKNOWN } from '../event/draft.ts';
 import { mapProbes, PROBE_OFF, PROBE_TABLE, type ProbeChoice, type ProbeName } from '../source/probes.ts';
 import type { Choice } from './choice.ts';
 import type { CellContext } from './column.ts';
@@ -20,9 +20,9 @@ export function createFilter(tool: Tool, choice: Choice, { uidOf }: Pick<CellCon
   if (pid !== null) conditions.push(({ task, isOwner }) => (isOwner || showsCurrent) && task.pid === pid);
   if (uid !== null) conditions.push(({ task, isOwner }) => isOwner && uidOf(task) === uid);
   if (localPorts !== null)
-    conditions.push(({ connection }) => localPorts.has(connection.flow?.localPort ?? 0));
+    conditions.push(({ connection }) => localPorts.has(connection.flow?.localPort ?? UNKNOWN));
   if (remotePorts !== null)
-    conditions.push(({ connection }) => remotePorts.has(connection.flow?.remotePort ?? 0));
+    conditions.push(({ connection }) => remotePorts.has(connection.flow?.remotePort ?? UNKNOWN));
   if (version !== null) conditions.push(({ connection }) => connection.flow?.version === version);
   if (minUs > 0 && measureUs !== undefined) conditions.push((draft) => measureUs(draft) >= minUs);
   if (tool.name === 'tcpretrans' && !lossProbes)

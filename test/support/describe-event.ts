@@ -11,14 +11,13 @@ import type { ConnectEvent, HostStatusEvent, KtcEvent } from '../../src/event/tc
 import type { TraceClock } from '../../src/source/clock.ts';
 
 const orNull = (value: number): number | null => (value < 0 ? null : value);
-const portOrNull = (port: number): number | null => (port === 0 ? null : port);
 /** In the place of what a summary has not. */
 const ANY_FLOW: Flow = {
   version: 4,
   localAddress: '',
-  localPort: 0,
-  remoteAddress: '',
-  remotePort: 0,
+  localPort: null,
+  remoteAddress: null,
+  remotePort: null,
   communityId: null,
 };
 const stateOf = (state: number) => TCP_STATES[state] ?? null;
@@ -56,9 +55,9 @@ function commonFields(
     netns: orNull(netns),
     ip_version: flow.version,
     local_address: flow.localAddress,
-    local_port: portOrNull(flow.localPort),
-    remote_address: flow.remotePort === 0 ? null : flow.remoteAddress,
-    remote_port: portOrNull(flow.remotePort),
+    local_port: flow.localPort,
+    remote_address: flow.remoteAddress,
+    remote_port: flow.remotePort,
     connection_id: id,
     community_id: flow.communityId,
     direction,

@@ -84,11 +84,11 @@ export interface SeenEvent
   readonly id: string;
   readonly direction: string;
   readonly netns: number;
-  readonly version: 4 | 6;
-  readonly local: string;
-  readonly localPort: number;
-  readonly remote: string;
-  readonly remotePort: number;
+  readonly version: 4 | 6 | null;
+  readonly local: string | null;
+  readonly localPort: number | null;
+  readonly remote: string | null;
+  readonly remotePort: number | null;
   readonly communityId: string | null;
   readonly oldState: TcpState | null;
   readonly newState: TcpState | null;

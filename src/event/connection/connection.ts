@@ -4,7 +4,7 @@ import { ABSENT, type TcpRecord } from '../../source/decode/record.ts';
 import type { Task } from '../../source/host/tasks.ts';
 import { formatIpv4, formatIpv6 } from '../address.ts';
 import { communityId } from '../community-id.ts';
-import type { Direction } from '../kinds.ts';
+import { type Direction, STATE } from '../kinds.ts';
 import type { Flow } from './flow.ts';
 import type { PeerSummary } from './peer-summary.ts';
 
@@ -27,6 +27,8 @@ export interface Connection {
   flow: Flow | null;
   /** A record that had both ports has been seen (or the socket listens, and has but one). */
   flowComplete: boolean;
+  /** The flow has the peer. */
+  peerKnown: boolean;
   /** The flow and the identifiers as JSON members, made once. */
   json: Uint8Array | null;
   /** For telling that a socket's memory has become another connection. */
@@ -38,7 +40,8 @@ export interface Connection {
   /** Trace times, NaN where not seen. */
   stateSince: number;
   synSentAt: number;
-  establishedAt: number;
+  /** Since when its life counts: established, or in use before that (Fast Open). */
+  openSince: number;
   owner: Task | null;
   retransmits: number;
   /** How often records had been lost when its first state was seen; NaN where that was not seen. */
@@ -62,6 +65,7 @@ export function createConnection(key: number, id: string, direction: Direction, 
     netns,
     flow: null,
     flowComplete: false,
+    peerKnown: false,
     json: null,
     localPort: 0,
     remotePort: 0,
@@ -69,7 +73,7 @@ export function createConnection(key: number, id: string, direction: Direction, 
     state: 0,
     stateSince: Number.NaN,
     synSentAt: Number.NaN,
-    establishedAt: Number.NaN,
+    openSince: Number.NaN,
     owner: null,
     retransmits: 0,
     lossesBefore: Number.NaN,
@@ -94,8 +98,10 @@ function tailOf(record: TcpRecord): number {
 /** Whether a record can be of this connection: the kernel uses the memory of closed sockets again. */
 export function isSameFlow(connection: Connection, record: TcpRecord): boolean {
   const { flowComplete, localPort, remotePort } = connection;
-  // As long as the flow is not complete, only a peer that is known already can tell.
-  if (!flowComplete && remotePort === 0) return true;
+  if (!flowComplete && !connection.peerKnown) {
+    // As long as the flow is not complete, only a peer that is known already can tell; a listening socket has none.
+    return connection.state !== STATE.LISTEN || record.remotePort === 0;
+  }
   return (
     (!flowComplete || localPort === record.localPort) &&
     remotePort === record.remotePort &&
@@ -103,23 +109,51 @@ export function isSameFlow(connection: Connection, record: TcpRecord): boolean {
   );
 }
 
-/** Takes both endpoints from a record. */
-export function setFlow(connection: Connection, record: TcpRecord): void {
+function isZero(bytes: Buffer, at: number, length: number): boolean {
+  for (let index = 0; index < length; index++) if (bytes[at + index] !== 0) return false;
+  return true;
+}
+
+/**
+ * Whether a record tells the peer. A port of 0 does not say that it does not: connect(2) takes that port too, but no
+ * peer has the address of all zeros (connect(2) to it reaches this host, `ip_route_output_key_hash_rcu`). A listening
+ * socket that was connected before still has the address of its last peer.
+ */
+function tellsPeer({
+  bytes,
+  oldState,
+  newState,
+  remoteAddress,
+  remotePort,
+  addressLength,
+}: TcpRecord): boolean {
+  if (remotePort !== 0) return true;
+  const isListening = oldState === STATE.LISTEN || newState === STATE.LISTEN;
+  return !isListening && !isZero(bytes, remoteAddress, addressLength);
+}
+
+/** Takes both endpoints from a record; the local port only where the record tells it. */
+export function setFlow(connection: Connection, record: TcpRecord, tellsLocalPort: boolean): void {
   const { bytes, addressLength, localAddress, remoteAddress, localPort, remotePort } = record;
   const format = addressLength === 4 ? formatIpv4 : formatIpv6;
+  const peerKnown = tellsPeer(record);
+  // A child whose peer is not set yet has the address of its listener, which need not be its own.
+  const tellsLocalAddress =
+    peerKnown || record.newState !== STATE.SYN_RECV || !isZero(bytes, localAddress, addressLength);
   connection.localPort = localPort;
   connection.remotePort = remotePort;
   connection.remoteTail = tailOf(record);
+  connection.peerKnown = peerKnown;
   connection.json = null;
   connection.flow = {
-    version: addressLength === 4 ? 4 : 6,
-    localAddress: format(bytes, localAddress),
-    localPort,
-    remoteAddress: format(bytes, remoteAddress),
-    remotePort,
+    version: addressLength === 4 ? 4 : tellsLocalAddress ? 6 : null,
+    localAddress: tellsLocalAddress ? format(bytes, localAddress) : null,
+    localPort: tellsLocalPort ? localPort : null,
+    remoteAddress: peerKnown ? format(bytes, remoteAddress) : null,
+    remotePort: peerKnown ? remotePort : null,
     communityId:
-      localPort === 0 || remotePort === 0
-        ? null
-        : communityId(bytes, localAddress, remoteAddress, addressLength, localPort, remotePort),
+      tellsLocalPort && peerKnown
+        ? communityId(bytes, localAddress, remoteAddress, addressLength, localPort, remotePort)
+        : null,
   };
 }

@@ -14,6 +14,8 @@ export interface Requests {
   adopt(connection: Connection, time: number): Connection | null;
   /** Forgets a connection that has come or gone. */
   forget(connection: Connection): void;
+  /** Forgets one request that does not live any more at this trace time, and gives it; null where there is none. */
+  expireOne(time: number): Connection | null;
 }
 
 function flowKey({ flow }: Connection): string {
@@ -23,6 +25,7 @@ function flowKey({ flow }: Connection): string {
 }
 
 export function createRequests(): Requests {
+  /** The one whose last SYN-ACK is the oldest first. */
   const requests = new Map<string, Connection>();
 
   function forget(connection: Connection): void {
@@ -33,20 +36,32 @@ export function createRequests(): Requests {
 
   return {
     note(request, time) {
+      const key = flowKey(request);
       request.stateSince = time;
-      requests.set(flowKey(request), request);
+      requests.delete(key);
+      requests.set(key, request);
     },
     adopt(connection, time) {
-      if (requests.size === 0 || connection.direction !== 'passive') return null;
+      if (requests.size === 0 || connection.direction === 'active') return null;
       const request = requests.get(flowKey(connection));
       if (request === undefined || request === connection) return null;
       if (time - request.stateSince < REQUEST_LIFE_NS) {
         connection.id = request.id;
+        connection.direction = 'passive';
         connection.retransmits += request.retransmits;
       }
       forget(request);
       return request;
     },
     forget,
+    expireOne(time) {
+      if (requests.size === 0) return null;
+      for (const request of requests.values()) {
+        if (time - request.stateSince < REQUEST_LIFE_NS) return null;
+        forget(request);
+        return request;
+      }
+      return null;
+    },
   };
 }

@@ -2,9 +2,9 @@
 import type { TcpRecord } from '../../source/decode/record.ts';
 import type { ExistingConnection } from '../../source/host/sockets.ts';
 import type { Task } from '../../source/host/tasks.ts';
-import type { Direction } from '../kinds.ts';
+import { type Direction, STATE } from '../kinds.ts';
 import { type Connection, createConnection, type HeldRecord, isSameFlow, setFlow } from './connection.ts';
-import { createRecentlyClosed } from './recently-closed.ts';
+import { createRecentlyClosed, type RecentlyClosed } from './recently-closed.ts';
 import { createRequests } from './requests.ts';
 import { createConnectionTable } from './table.ts';
 
@@ -33,12 +33,17 @@ export interface Tracker {
   connectionOf(record: TcpRecord, key: number, direction: Direction): Connection;
   /** The connection of a record if its socket is known as exactly that flow; a passing one for this record otherwise. */
   connectionOrPassing(record: TcpRecord): Connection;
-  /** Notes that a connection is known only as a request, until its socket appears. */
-  noteRequest(connection: Connection, time: number): void;
+  /**
+   * The connection of a SYN-ACK that was sent again: its request, until its socket appears. With Fast Open the socket is
+   * there from the first SYN on.
+   */
+  connectionOfSynAck(record: TcpRecord): Connection;
   /** Keeps a state change until the connection's next record completes the flow. */
   hold(connection: Connection, record: TcpRecord, task: Task): void;
   /** Releases one state change that has waited too long at this trace time; false where there is none. */
   expireOne(time: number): boolean;
+  /** Forgets the requests that nobody completes, which end without a record. */
+  expireRequests(time: number): void;
   /** Ends a connection; only a reset that it sends on its way out still finds it. */
   close(connection: Connection): void;
   readonly connections: number;
@@ -50,6 +55,22 @@ function recallExisting(connection: Connection, existing: ExistingConnection | n
   if (existing === null || connection.direction !== 'unknown') return;
   connection.direction = existing.direction;
   connection.owner = existing.owner;
+}
+
+/**
+ * Whether a record tells the local port. No socket has port 0, but a packet may come to it. Where the program has
+ * bound none, the kernel chooses the port after it has told of SYN_SENT and of LISTEN; until then, and where it finds
+ * no free one, the record has that of the last connection of the socket (`inet_hash_connect`, `inet_csk_listen_start`).
+ */
+function tellsLocalPort(connection: Connection, record: TcpRecord, closed: RecentlyClosed): boolean {
+  const { socket, localPort, oldState, newState } = record;
+  if (localPort === 0) return socket === 0;
+  if (oldState === STATE.CLOSE && newState === STATE.LISTEN) {
+    const before = closed.find(socket);
+    return before?.direction !== 'active' || before.localPort !== localPort;
+  }
+  const mayBeRefused = oldState === STATE.SYN_SENT && newState === STATE.CLOSE && record.inTask;
+  return !mayBeRefused || connection.localPort !== localPort;
 }
 
 export function createTracker(options: TrackerOptions): Tracker {
@@ -90,8 +111,8 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   function completeFlow(connection: Connection, record: TcpRecord): void {
     if (connection.flowComplete) return;
-    setFlow(connection, record);
-    connection.flowComplete = true;
+    connection.flowComplete = tellsLocalPort(connection, record, closed);
+    setFlow(connection, record, connection.flowComplete);
     // Taken in any case: a new connection between the same ends is not the old one.
     recallExisting(connection, options.takeExisting(record));
     const request = requests.adopt(connection, record.time);
@@ -100,18 +121,17 @@ export function createTracker(options: TrackerOptions): Tracker {
     release(connection);
   }
 
+  function connectionOf(record: TcpRecord, key: number, direction: Direction): Connection {
+    const found = table.find(key);
+    const connection =
+      found !== undefined && isSameFlow(found, record) ? found : begin(key, direction, record);
+    completeFlow(connection, record);
+    return connection;
+  }
+
   return {
     begin: (record, direction) => begin(record.socket, direction, record),
-    connectionOf(record, key, direction) {
-      const found = table.find(key);
-      if (found !== undefined && isSameFlow(found, record)) {
-        completeFlow(found, record);
-        return found;
-      }
-      const connection = begin(key, direction, record);
-      completeFlow(connection, record);
-      return connection;
-    },
+    connectionOf,
     connectionOrPassing(record) {
       const { socket } = record;
       const found = socket === 0 ? undefined : (table.find(socket) ?? closed.find(socket));
@@ -120,11 +140,19 @@ export function createTracker(options: TrackerOptions): Tracker {
       completeFlow(connection, record);
       return connection;
     },
-    noteRequest: requests.note,
+    connectionOfSynAck(record) {
+      // It is the listening socket where there is no child yet.
+      const socket = table.find(record.socket);
+      const isChild = socket?.direction === 'passive' && isSameFlow(socket, record);
+      const key = isChild ? record.socket : record.request;
+      const connection = connectionOf(record, key, 'passive');
+      if (key === record.request) requests.note(connection, record.time);
+      return connection;
+    },
     hold(connection, record, task) {
       const { time, cpu, oldState, newState } = record;
-      // As much as is known, should nothing more come.
-      setFlow(connection, record);
+      // As much as is known, should nothing more come. The local port of a connect(2) may be that of the last one.
+      setFlow(connection, record, connection.direction === 'passive');
       onFlow(connection, record);
       connection.held = { time, cpu, task, oldState, newState };
       waiting.add(connection);
@@ -136,6 +164,10 @@ export function createTracker(options: TrackerOptions): Tracker {
         return true;
       }
       return false;
+    },
+    expireRequests(time) {
+      for (let old = requests.expireOne(time); old !== null; old = requests.expireOne(time))
+        table.remove(old);
     },
     close(connection) {
       table.remove(connection);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { UNKNOWN } from '../../../src/event/draft.ts';
+import type { TcpState } from '../../../src/event/kinds.ts';
 import { accept, connect, kinds, only } from '../../support/connection-walks.ts';
 import { createNormalizerFixture, SECOND } from '../../support/record-builder.ts';
 
@@ -49,7 +50,7 @@ describe('active open', () => {
     const released = fixture.advance(1000 + 1.3 * SECOND);
     expect(kinds(released)).toEqual(['tcp_state', 'tcp_connect']);
     expect(released[0]).toMatchObject({
-      localPort: 0,
+      localPort: null,
       remotePort: 443,
       remote: '10.0.0.2',
       communityId: null,
@@ -74,7 +75,9 @@ describe('active open', () => {
     fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0 });
     const events = fixture.change('SYN_SENT', 'CLOSE', { time: 2000, localPort: 0 });
     expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_state']);
-    expect(events.every(({ localPort, communityId }) => localPort === 0 && communityId === null)).toBe(true);
+    expect(events.every(({ localPort, communityId }) => localPort === null && communityId === null)).toBe(
+      true,
+    );
     expect(fixture.ledger.held).toBe(0);
   });
 
@@ -99,6 +102,17 @@ describe('active open', () => {
     const events = fixture.change('SYN_RECV', 'ESTABLISHED', { time: 9000 });
     expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect_latency']);
     expect(events[1]).toMatchObject({ direction: 'active', latencyUs: 9 });
+  });
+
+  test('to port 0 keeps the address of its peer', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('CLOSE', 'SYN_SENT', { time: 0, localPort: 0, remotePort: 0 });
+    const events = fixture.change('SYN_SENT', 'CLOSE', { time: 2000, remotePort: 0 });
+    expect(kinds(events)).toEqual(['tcp_state', 'tcp_connect', 'tcp_state']);
+    for (const event of events) {
+      expect(event).toMatchObject({ localPort: 40_000, remote: '10.0.0.2', remotePort: 0 });
+      expect(event.communityId).toMatch(/^1:/);
+    }
   });
 
   test('in an interrupt has no owner', () => {
@@ -175,6 +189,97 @@ describe('passive open', () => {
     const events = accept(fixture, { socket: 0x2000, remotePort: 50_000 });
     expect(events[0]?.id).not.toBe(old.id);
   });
+});
+
+describe('TCP Fast Open', () => {
+  const child = { local: '10.0.0.1', localPort: 443, remotePort: 50_000 };
+  const call = { ...child, thread: 9, inTask: true };
+
+  test('closed before the last packet of its handshake is accepted then, and lives from SYN_RECV', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('LISTEN', 'SYN_RECV', { ...child, time: 1000 });
+    const closing = fixture.change('SYN_RECV', 'FIN_WAIT1', { ...call, time: 5000 });
+    expect(kinds(closing)).toEqual(['tcp_state', 'tcp_accept']);
+    expect(closing[1]).toMatchObject({ direction: 'passive', pid: 9, isOwner: true });
+    fixture.change('FIN_WAIT1', 'FIN_WAIT2', { ...child, time: 7000 });
+    const end = fixture.change('FIN_WAIT2', 'CLOSE', { ...child, time: 9000 });
+    expect(end[1]).toMatchObject({ kind: 'tcp_life', durationUs: 8, pid: 9, isOwner: true });
+  });
+
+  test('reset before that was never established', () => {
+    const fixture = createNormalizerFixture();
+    fixture.change('LISTEN', 'SYN_RECV', { ...child, time: 1000 });
+    fixture.feed('tcp_receive_reset', { ...child, time: 2000, to: 'SYN_RECV' });
+    expect(kinds(fixture.change('SYN_RECV', 'CLOSE', { ...child, time: 2000 }))).toEqual(['tcp_state']);
+    expect(fixture.normalizer.connections).toBe(0);
+  });
+
+  test('with the module lives from accept(2), also where a reset ends it', () => {
+    for (const path of [['FIN_WAIT1', 'FIN_WAIT2', 'CLOSE'], ['CLOSE']] as const) {
+      const fixture = createNormalizerFixture({ recordsAccepts: true });
+      fixture.feed('inet_csk_accept', { ...call, time: 1000, to: 'SYN_RECV' });
+      let from: TcpState = 'SYN_RECV';
+      for (const to of path) {
+        fixture.change(from, to, { ...child, time: 9000 });
+        from = to;
+      }
+      expect(kinds(fixture.events).filter((kind) => kind !== 'tcp_state')).toEqual([
+        'tcp_accept',
+        'tcp_life',
+      ]);
+      expect(fixture.events.at(-1)).toMatchObject({ kind: 'tcp_life', durationUs: 8, pid: 9 });
+    }
+  });
+
+  test('has the SYN-ACKs that are sent again as its own', () => {
+    const fixture = createNormalizerFixture();
+    const [begun] = fixture.change('LISTEN', 'SYN_RECV', { ...child, time: 1000 });
+    const synAck = only(fixture.feed('tcp_retransmit_synack', { ...child, time: SECOND, request: 0x7000 }));
+    expect(synAck).toMatchObject({ id: begun?.id, state: 'SYN_RECV' });
+    fixture.change('SYN_RECV', 'ESTABLISHED', { ...child, time: 2 * SECOND });
+    const end = fixture.change('ESTABLISHED', 'CLOSE', { ...child, time: 3 * SECOND });
+    expect(end[1]).toMatchObject({ kind: 'tcp_life', retransmits: 1, durationUs: 1_000_000 });
+    expect(fixture.normalizer.connections).toBe(0);
+  });
+});
+
+describe('a socket that is used again', () => {
+  test('listens without the port and the peer of its last connection', () => {
+    const fixture = createNormalizerFixture();
+    connect(fixture);
+    fixture.change('ESTABLISHED', 'CLOSE', { time: SECOND });
+    const any = { local: '0.0.0.0', remotePort: 0 };
+    // The kernel has not chosen a port yet, and keeps the address of the peer.
+    const [listening] = fixture.change('CLOSE', 'LISTEN', { ...any, time: 2 * SECOND });
+    expect(listening).toMatchObject({ localPort: null, remote: null, remotePort: null, communityId: null });
+    const [closing] = fixture.change('LISTEN', 'CLOSE', { ...any, localPort: 45_000, time: 3 * SECOND });
+    expect(closing).toMatchObject({ id: listening?.id, localPort: 45_000, durationUs: 1_000_000 });
+  });
+
+  test('finds no free port, and does not show that of its last connection', () => {
+    const fixture = createNormalizerFixture();
+    connect(fixture);
+    fixture.change('ESTABLISHED', 'CLOSE', { time: SECOND });
+    fixture.change('CLOSE', 'SYN_SENT', { time: 2 * SECOND, inTask: true });
+    const events = fixture.change('SYN_SENT', 'CLOSE', { time: 2 * SECOND + 9, inTask: true });
+    expect(events.map(({ localPort }) => localPort)).toEqual([null, null, null]);
+  });
+});
+
+test('a child whose peer is not told has neither a peer nor the address of its listener', () => {
+  const fixture = createNormalizerFixture();
+  const listener = { local: '::', localPort: 443, remote: '::', remotePort: 0 };
+  fixture.change('LISTEN', 'SYN_RECV', { ...listener, time: 0 });
+  const [released] = fixture.advance(2 * SECOND);
+  expect(released).toMatchObject({
+    version: null,
+    local: null,
+    localPort: 443,
+    remote: null,
+    remotePort: null,
+  });
+  const [established] = fixture.change('SYN_RECV', 'ESTABLISHED', { localPort: 443, time: 3 * SECOND });
+  expect(established).toMatchObject({ id: released?.id, version: 4, local: '10.0.0.1', remote: '10.0.0.2' });
 });
 
 describe('the count of retransmits in a life', () => {

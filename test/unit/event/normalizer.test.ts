@@ -154,7 +154,8 @@ describe('a listening socket', () => {
     const ends = { local: '0.0.0.0', localPort: 443, remote: '0.0.0.0', remotePort: 0 };
     const listening = only(fixture.change('CLOSE', 'LISTEN', { ...ends, time: 0, thread: 5, inTask: true }));
     expect(listening).toMatchObject({
-      remotePort: 0,
+      remote: null,
+      remotePort: null,
       communityId: null,
       pid: 5,
       isOwner: true,

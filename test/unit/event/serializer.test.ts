@@ -55,11 +55,13 @@ const hex = (length: number) =>
 const session = hex(8);
 
 const flow = fc.record({
-  version: fc.constantFrom(4 as const, 6 as const),
-  localAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')),
-  localPort: port,
-  remoteAddress: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('::')),
-  remotePort: port,
+  version: fc.constantFrom(4 as const, 6 as const, null),
+  localAddress: fc.option(
+    fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')),
+  ),
+  localPort: fc.option(port),
+  remoteAddress: fc.option(fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('::'))),
+  remotePort: fc.option(port),
   communityId: fc.constantFrom(null, '1:LQU9qZlK+B5F3KDmev6m5PMibrg='),
 });
 

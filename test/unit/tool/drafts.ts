@@ -25,9 +25,9 @@ const FACTS: Facts = {
 export interface DraftFields extends Partial<Omit<EventDraft, 'connection'>> {
   readonly version?: 4 | 6;
   readonly local?: string;
-  readonly localPort?: number;
-  readonly remote?: string;
-  readonly remotePort?: number;
+  readonly localPort?: number | null;
+  readonly remote?: string | null;
+  readonly remotePort?: number | null;
   readonly socket?: number;
 }
 

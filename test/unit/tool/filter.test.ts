@@ -33,7 +33,7 @@ describe('in the agent', () => {
   });
 
   it('takes all with no filter, and loss probes where asked for', () => {
-    expect(wants('tcpstates', {}, { isOwner: false, localPort: 0 })).toBe(true);
+    expect(wants('tcpstates', {}, { isOwner: false, localPort: null })).toBe(true);
     expect(wants('tcpretrans', { 'loss-probes': true }, { retransmitKind: 'tlp' })).toBe(true);
   });
 

@@ -46,7 +46,7 @@ describe('the default columns', () => {
   });
 
   it('show - for what is not known, and never 0', () => {
-    const unknown = { isOwner: false, localPort: 0, remotePort: 0 };
+    const unknown = { isOwner: false, localPort: null, remote: null, remotePort: null };
     expect(words(print('tcplife', {}, [draftOf(unknown)])[1])).toBe('- - 10.17.4.9 - - - - - -');
     expect(words(print('tcpretrans', { sequence: true }, [draftOf(unknown)])[1])).toBe(
       `${localClock} - 4 10.17.4.9:- R> -:- - -`,

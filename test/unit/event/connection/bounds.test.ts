@@ -31,8 +31,8 @@ describe('the bound on connections', () => {
     for (const socket of [1, 2]) fixture.change('CLOSE', 'SYN_SENT', { socket, time: socket, localPort: 0 });
     const released = fixture.change('CLOSE', 'SYN_SENT', { socket: 3, time: 3, localPort: 0 });
     expect(released.map(({ kind, time, localPort }) => [kind, time, localPort])).toEqual([
-      ['tcp_state', 1, 0],
-      ['tcp_connect', 1, 0],
+      ['tcp_state', 1, null],
+      ['tcp_connect', 1, null],
     ]);
     expect(fixture.ledger.held).toBe(2);
   });

@@ -64,3 +64,24 @@ test('a request that was forgotten is adopted by nobody, and forgetting another 
   requests.forget(request);
   expect(requests.adopt(connectionWith('connection'), 0)).toBeNull();
 });
+
+test('requests that nobody completes are forgotten, the oldest first', () => {
+  const requests = createRequests();
+  const [first, second] = [connectionWith('first'), connectionWith('second', { remotePort: 40_001 })];
+  requests.note(first, 0);
+  requests.note(second, SECOND_NS);
+  requests.note(first, 2 * SECOND_NS);
+  expect(requests.expireOne(121 * SECOND_NS - 1)).toBeNull();
+  expect(requests.expireOne(121 * SECOND_NS)).toBe(second);
+  expect(requests.expireOne(121 * SECOND_NS)).toBeNull();
+  expect(requests.expireOne(122 * SECOND_NS)).toBe(first);
+  expect(requests.expireOne(Number.POSITIVE_INFINITY)).toBeNull();
+});
+
+test('a connection whose beginning was not seen is known as passive by its request', () => {
+  const requests = createRequests();
+  requests.note(connectionWith('request'), 0);
+  const connection = connectionWith('connection', { direction: 'unknown' });
+  requests.adopt(connection, 1);
+  expect(connection).toMatchObject({ id: 'request', direction: 'passive' });
+});

@@ -164,7 +164,7 @@ function groupBy<T, K>(list: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
 function expectTruth(events: readonly SeenEvent[], given: readonly Given[]): void {
   const byPort = groupBy(given, ({ walk }) => walk.remotePort);
   for (const event of events) {
-    const steps = byPort.get(event.remotePort);
+    const steps = event.remotePort === null ? undefined : byPort.get(event.remotePort);
     if (steps === undefined) throw new Error(`an event of nothing: ${JSON.stringify(event)}`);
     const entered = (state: string | null): number =>
       steps.find(({ fields }) => fields.to === state && fields.from !== undefined && fields.from !== state)
