@@ -135,6 +135,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   reset_before_accept: [...ABORTED, LISTENER],
   time_wait_again: [...SERVER_FIRST, ...SERVER_FIRST, ...SERVER_FIRST, LISTENER].sort(),
   deferred_accept: [...CLIENT_FIRST, LISTENER],
+  closed_by_kernel_thread: [...SERVER_FIRST, LISTENER],
 };
 
 describe.skipIf(missing)('a walk of TCP', () => {
@@ -276,6 +277,15 @@ describe.skipIf(missing)('a walk of TCP', () => {
         isListening ? null : event.direction === 'active' ? ADDRESS : '127.0.0.1',
       );
     }
+  });
+
+  it('that a thread of the kernel closes is nobody’s', () => {
+    const life = lifeOf('closed_by_kernel_thread', 'passive');
+    expect(life.pid_origin).toBe('on_cpu');
+    const closing = statesOf(eventsOf('closed_by_kernel_thread')).find(
+      ({ new_state }) => new_state === 'FIN_WAIT1',
+    );
+    expect(closing).toMatchObject({ pid_origin: 'on_cpu', comm: expect.stringMatching(/^kworker/) });
   });
 
   it('is owned by the process that closes it where accept(2) is not recorded', () => {

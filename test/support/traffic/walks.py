@@ -325,11 +325,25 @@ def deferred_accept(address, port):
     server.close()
 
 
+def closed_by_kernel_thread(address, port):
+    """The last reference is in flight in a cycle of Unix sockets, which a worker of the kernel collects."""
+    server, client = listener(address, port), stream()
+    client.connect((address, port))
+    child, _ = server.accept()
+    sender, receiver = socket.socketpair()
+    socket.send_fds(sender, [b"x"], [child.fileno(), receiver.fileno()])
+    for sock in (child, receiver, sender):
+        sock.close()
+    read_to_end(client)
+    client.close()
+    server.close()
+
+
 WALKS = [
     fast_open_closed_early, fast_open_established, fast_open_aborted, fast_open_syn_ack_lost, fast_open_connect,
     both_at_once, with_itself, half_closed, refused, port_zero, listen_without_bind, used_again, ipv4_in_ipv6,
     any_address, any_address_of_ipv6, accepted_and_closed_by_others, never_accepted, reset_before_accept,
-    time_wait_again, deferred_accept,
+    time_wait_again, deferred_accept, closed_by_kernel_thread,
 ]
 
 if __name__ == "__main__":
