@@ -16,6 +16,10 @@ WITH
             FROM system.data_skipping_indices WHERE database = '@wanted' AND table = '@table')),
     existing_indices AS (
         SELECT * FROM system.data_skipping_indices WHERE database = '@existing' AND table = '@table'),
+    wanted_projections AS (
+        SELECT * FROM system.projections WHERE database = '@wanted' AND table = '@table'),
+    existing_projections AS (
+        SELECT * FROM system.projections WHERE database = '@existing' AND table = '@table'),
     wanted_table AS (
         SELECT * FROM system.tables WHERE database = '@wanted' AND name = '@table'),
     existing_table AS (
@@ -60,6 +64,14 @@ WITH
             FROM wanted_table)
         WHERE setting NOT LIKE 'index_granularity %' AND setting NOT IN (
             SELECT arrayJoin(splitByString(', ', extract(engine_full, ' SETTINGS (.*)$'))) FROM existing_table)
+        UNION ALL
+        SELECT 6, 0, concat(alter_table, 'DROP PROJECTION `', e.name, '`')
+        FROM existing_projections AS e INNER JOIN wanted_projections AS w ON w.name = e.name
+        WHERE e.query != w.query
+        UNION ALL
+        SELECT 7, 0, concat(alter_table, 'ADD PROJECTION `', w.name, '` (', w.query, ')')
+        FROM wanted_projections AS w LEFT JOIN existing_projections AS e ON w.name = e.name
+        WHERE e.query != w.query
     ),
     x -> extract(x, ' TTL (.*?)( SETTINGS |$)') AS ttl_of
 SELECT statement

@@ -92,6 +92,7 @@ describe.skipIf(missing)('the tables', () => {
         'ALTER TABLE past.events MODIFY COLUMN kernel String',
         'ALTER TABLE past.host_status DROP COLUMN netns',
         'ALTER TABLE past.seen MODIFY SETTING ttl_only_drop_parts = 0',
+        'ALTER TABLE past.peer_traffic_runs DROP PROJECTION last_runs',
       ];
       for (const statement of earlier) await engine.query(statement);
       await engine.query('DROP TABLE past.events_named');

@@ -14,13 +14,7 @@
 SELECT toStartOfHour(bucket) AS hour, service, sum(connects) AS connected, sum(accepts) AS accepted, sum(t.retransmits) AS retransmitted,
     sum(resets_sent) + sum(resets_received) AS resets,
     if(sum(latencies) = 0, NULL, round(quantilesTDigestMerge(0.5, 0.95, 0.99)(latency_us_state)[2] / 1000, 1)) AS connect_p95_ms
--- As the view service_traffic, which looks for the last run of every bucket there is.
-FROM service_traffic_runs AS t FINAL
+FROM service_traffic AS t
 WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
-    AND (bucket, computed_at) IN (
-        SELECT bucket, max(computed_at)
-        FROM service_traffic_runs
-        WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
-        GROUP BY bucket)
 GROUP BY hour, service
 ORDER BY hour, service

@@ -14,14 +14,8 @@ SELECT host,
     if(remote_address = toIPv6('::'), 'unknown', replaceOne(toString(remote_address), '::ffff:', '')) AS peer,
     sum(t.bytes_sent) AS sent, sum(t.bytes_received) AS received,
     sum(lives) AS connections, sum(t.retransmits) AS retransmitted
--- As the view peer_traffic, which looks for the last run of every bucket there is.
-FROM peer_traffic_runs AS t FINAL
+FROM peer_traffic AS t
 WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
-    AND (bucket, computed_at) IN (
-        SELECT bucket, max(computed_at)
-        FROM peer_traffic_runs
-        WHERE bucket >= toDateTime({from:DateTime64(9, 'UTC')}) AND bucket < toDateTime({to:DateTime64(9, 'UTC')})
-        GROUP BY bucket)
 GROUP BY host, remote_address
 ORDER BY sent + received DESC, host, peer
 LIMIT 50

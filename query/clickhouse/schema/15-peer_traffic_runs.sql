@@ -23,10 +23,12 @@ CREATE TABLE @database.peer_traffic_runs@local @on_cluster
     segments_received UInt64 CODEC(T64, ZSTD(1)),
     latencies UInt64 CODEC(T64, ZSTD(1)),
     latency_us_sum UInt64 CODEC(T64, ZSTD(1)),
-    latency_us_max UInt64 CODEC(T64, ZSTD(1))
+    latency_us_max UInt64 CODEC(T64, ZSTD(1)),
+    -- What is asked of all runs, every minute and by every question, is then a few rows for each bucket.
+    PROJECTION last_runs (SELECT bucket, max(computed_at) GROUP BY bucket)
 )
 ENGINE = @replicatedReplacingMergeTree(computed_at)
 PARTITION BY toYYYYMM(bucket)
 ORDER BY (bucket, host, datacenter, rack, role, service, remote_address)
 TTL bucket + INTERVAL @proof_days DAY
-SETTINGS ttl_only_drop_parts = 1@storage_settings
+SETTINGS ttl_only_drop_parts = 1, deduplicate_merge_projection_mode = 'rebuild'@storage_settings

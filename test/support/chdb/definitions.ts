@@ -9,6 +9,8 @@ export async function definitions(engine: Engine, database = 'ktc'): Promise<Rec
   const neutral = (text: unknown): string =>
     String(text)
       .replaceAll(/'ktc [0-9a-f]{64}'/g, "''")
-      .replaceAll(new RegExp(`\\b${database}\\b`, 'g'), 'DATABASE');
+      .replaceAll(new RegExp(`\\b${database}\\b`, 'g'), 'DATABASE')
+      // They stand in the order in which they were set.
+      .replace(/(?<= SETTINGS )[^()]*$/, (settings) => settings.split(', ').sort().join(', '));
   return Object.fromEntries(rows.map(({ name, text }) => [name, neutral(text)]));
 }
