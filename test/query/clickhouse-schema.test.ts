@@ -15,36 +15,12 @@ import {
   startEngine,
   whyNoEngine,
 } from '../support/chdb/engine.ts';
-import { clickhouseTime } from '../support/chdb/questions.ts';
-import { fullEvent, fullEvents } from '../support/sample-events.ts';
+import { insertLines, NOW, sampleLine } from '../support/chdb/sample-lines.ts';
+import { fullEvents } from '../support/sample-events.ts';
 
 const run = promisify(execFile);
-const NOW = new Date().toISOString();
 const missing = whyNoEngine('26.9') ?? whyNoEngine('25.8');
 if (missing) console.warn(`skipped: ClickHouse: ${missing}`);
-
-/** Of now, so that it is in the range of time that is kept. */
-const event = (changes: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => ({
-  ...fullEvent('tcp_life'),
-  timestamp: NOW.replace('Z', '000000Z'),
-  ...changes,
-});
-
-/** With an identifier that fits. */
-const withId = (changes: Readonly<Record<string, unknown>>): string => {
-  const one = event(changes);
-  return JSON.stringify({
-    ...one,
-    event_id: changes['event_id'] ?? `${one['boot_id']}-00c0ffee-${one['cpu']}-7`,
-  });
-};
-
-async function insert(engine: Engine, lines: readonly string[], database = 'ktc'): Promise<void> {
-  const path = join(engine.directory, 'lines.ndjson');
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  await engine.load(path, database);
-}
-
 /** As a server wants parameters: escaped as in TabSeparated. */
 const escaped = (text: string): string =>
   text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\t', '\\t');
@@ -84,7 +60,7 @@ describe.skipIf(missing)('the tables', () => {
       const engine = engineOf(version);
       await engine.apply('--database', 'fresh');
       await engine.apply('--database', 'past', '--ttl-days', '7', '--proof-days', '90');
-      await insert(engine, [withId({})], 'past');
+      await insertLines(engine, [sampleLine({})], 'past');
       const earlier = [
         'ALTER TABLE past.events DROP INDEX connection',
         'ALTER TABLE past.events DROP COLUMN container_id',
@@ -195,151 +171,27 @@ describe.skipIf(missing)('the tables', () => {
     const all = fullEvents.map((one) =>
       JSON.stringify({
         ...one,
-        timestamp: NOW.replace('Z', '000000Z'),
+        timestamp: NOW,
         event_id: one.event_id
           .replace(/\d+$/, String(EVENT_KINDS.indexOf(one.event)))
           .replace(/-\d+-(\d+)$/, `-${one.cpu}-$1`),
       }),
     );
-    await insert(engine, all, 'kinds');
+    await insertLines(engine, all, 'kinds');
     expect(await engine.rows('SELECT reason, line FROM kinds.rejected')).toEqual([]);
     const kinds = await engine.rows(
       "SELECT event FROM kinds.events UNION ALL SELECT 'host_status' FROM kinds.host_status",
     );
     expect(kinds.map((row) => row['event']).sort()).toEqual([...EVENT_KINDS].sort());
   });
-
-  it('show an event with its own identifiers', async () => {
-    const engine = engineOf('26.9');
-    await engine.apply('--database', 'shown');
-    const one = event({
-      local_address: '10.0.0.1',
-      remote_address: '10.0.0.2',
-      ip_version: 4,
-      local_port: 5000,
-      remote_port: 80,
-      community_id: '1:NkuQiqqdcSGXk9uhIVJqqFJUZFU=',
-    });
-    await insert(
-      engine,
-      [JSON.stringify({ ...one, event_id: `${one['boot_id']}-00c0ffee-${one['cpu']}-42` })],
-      'shown',
-    );
-    const [row] = await engine.rows('SELECT *, event_id, community_id, rack FROM shown.events');
-    expect(row).toMatchObject({
-      event_id: `${one['boot_id']}-00c0ffee-${one['cpu']}-42`,
-      ordinal: 42,
-      rack: 'r"07"',
-      bytes_sent: 2 ** 53 - 1,
-      local_address: '::ffff:10.0.0.1',
-    });
-  });
-
-  it.each([
-    [{ service: 'web' }, 'nginx.service', 'web'],
-    [{}, 'nginx.service', 'nginx.service'],
-    [{}, null, ''],
-  ])('know the service by the labels %j, then by the unit %j', async (labels, unit, service) => {
-    const engine = engineOf('26.9');
-    const database = `served_${service.replace('.', '_')}`;
-    await engine.apply('--database', database);
-    await insert(engine, [withId({ labels, unit })], database);
-    expect(await engine.value(`SELECT service FROM ${database}.events_named`)).toBe(service);
-  });
-
-  const valid = JSON.stringify(event({ event_id: '' }));
-  const judged = [
-    ['no_json', 'not JSON at all'],
-    ['no_json', withId({}).slice(0, -20)],
-    ['no_json', '\u0000\u0001'],
-    ['schema_version', '{}'],
-    ['no_json', '[1,2]'],
-    ['schema_version', withId({ schema_version: 2 })],
-    ['unknown_event', withId({ event: 'tcp_surprise' })],
-    ['id_mismatch', valid],
-    ['id_mismatch', withId({ cpu: 'zero' })],
-    ['id_mismatch', withId({ event_id: 'other-00c0ffee-1-7' })],
-    ['id_mismatch', withId({ host: '' })],
-    ['no_time', withId({ timestamp: 'yesterday' })],
-    ['time_out_of_range', withId({ timestamp: '1970-01-01T00:00:01.000000000Z' })],
-    ['time_out_of_range', withId({ timestamp: '2200-01-01T00:00:00.000000000Z' })],
-    ['impossible_value', withId({ duration_us: -5 })],
-    ['impossible_value', withId({ duration_us: 1.5 })],
-    ['impossible_value', withId({ bytes_sent: 'many' })],
-    ['impossible_value', withId({ bytes_sent: 1e30 })],
-    ['impossible_value', withId({ remote_port: 70_000 })],
-    ['impossible_value', withId({ remote_address: '10.0.0.256' })],
-  ] as const;
-  it('reject what is no valid event, each line with its reason, and only that', async () => {
-    const engine = engineOf('26.9');
-    await engine.apply('--database', 'judged');
-    const good = withId({ labels: { pid: 'a label', cpu: '-1' } });
-    const lines = judged.map(([, line]) => line);
-    await insert(engine, [good, ...lines, '', ...lines, good], 'judged');
-    const rows = await engine.rows('SELECT line, reason FROM judged.rejected FINAL');
-    const found = new Map(rows.map(({ line, reason }) => [line, reason]));
-    expect(judged.map(([, line]) => [found.get(line), line])).toEqual(judged);
-    expect(rows.length).toBe(judged.length);
-    expect(await engine.value('SELECT count() FROM judged.events FINAL')).toBe('1');
-  });
-
-  it('take rejected lines again when the reason is gone', async () => {
-    const engine = engineOf('26.9');
-    const database = 'replayed';
-    const old = withId({
-      timestamp: new Date(Date.now() - 20 * 86_400_000).toISOString().replace('Z', '000000Z'),
-    });
-    await engine.apply('--database', database, '--ttl-days', '10');
-    await insert(engine, [old, 'never valid'], database);
-    await engine.apply('--database', database, '--ttl-days', '30');
-    const text = readFileSync(join(CLICKHOUSE, 'replay-rejected.sql'), 'utf8').replaceAll(/^--.*\n/gm, '');
-    for (const reason of ['time_out_of_range', 'no_json']) {
-      const until = clickhouseTime(Date.now() - 1);
-      for (const statement of text.split(';').filter((part) => part.trim() !== ''))
-        await engine.query(statement, { reason, until }, { database });
-    }
-    expect(await engine.value(`SELECT count() FROM ${database}.events`)).toBe('1');
-    expect(await engine.rows(`SELECT reason, line FROM ${database}.rejected FINAL`)).toEqual([
-      { reason: 'no_json', line: 'never valid' },
-    ]);
-  });
-
   it('lose no line while their views are changed: an INSERT without readers fails', async () => {
     const engine = engineOf('26.9');
     await engine.apply('--database', 'unread');
     await engine.query('DROP TABLE unread.parse');
-    await expect(insert(engine, [withId({})], 'unread')).rejects.toThrow();
+    await expect(insertLines(engine, [sampleLine({})], 'unread')).rejects.toThrow();
     await engine.apply('--database', 'unread');
-    await insert(engine, [withId({})], 'unread');
+    await insertLines(engine, [sampleLine({})], 'unread');
     expect(await engine.value('SELECT count() FROM unread.events')).toBe('1');
-  });
-
-  it('keep sums that repeats do not double, that late events reach, and that lose what is gone', async () => {
-    const engine = engineOf('26.9');
-    const database = 'summed';
-    await engine.apply('--database', database);
-    const refresh = async (): Promise<unknown[]> => {
-      for (const view of ['peer_traffic_refresh', 'service_traffic_refresh']) {
-        await engine.query(`SYSTEM REFRESH VIEW ${database}.${view}`);
-        await engine.query(`SYSTEM WAIT VIEW ${database}.${view}`);
-      }
-      const peers = await engine.rows(
-        `SELECT toString(remote_address) AS peer, lives FROM ${database}.peer_traffic ORDER BY peer`,
-      );
-      const [all] = await engine.rows(`SELECT sum(lives) AS lives FROM ${database}.service_traffic`);
-      return [...peers, all];
-    };
-    const lines = ['2001:db8::a', '2001:db8::b'].map((remote_address, ordinal) => {
-      const one = event({ remote_address });
-      return JSON.stringify({ ...one, event_id: `${one['boot_id']}-00c0ffee-${one['cpu']}-${ordinal}` });
-    });
-    const both = [{ peer: '2001:db8::a', lives: 1 }, { peer: '2001:db8::b', lives: 1 }, { lives: 2 }];
-    await insert(engine, lines.slice(0, 1), database);
-    expect(await refresh()).toEqual([both[0], { lives: 1 }]);
-    await insert(engine, [...lines, ...lines], database);
-    expect(await refresh()).toEqual(both);
-    await engine.query(`DELETE FROM ${database}.events WHERE remote_address = toIPv6('2001:db8::a')`);
-    expect(await refresh()).toEqual([both[1], { lives: 1 }]);
   });
 
   it('are in files that hold one statement each, under the name of what they make', () => {
