@@ -29,8 +29,8 @@ export interface HeartbeatOptions {
 }
 
 export interface Heartbeat {
-  /** Begins with a round. */
-  start(): void;
+  /** Begins a round at once: at the start, and where somebody needs to know what the kernel holds now. */
+  beat(): void;
   /** Holds from the next round on. */
   setLinger(milliseconds: number): void;
   /** No round begins after this call, and none goes on. */
@@ -118,7 +118,11 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   return {
-    start: round,
+    beat() {
+      if (isStopped) return;
+      cancelNext();
+      round();
+    },
     setLinger(milliseconds) {
       lingerMs = milliseconds;
     },

@@ -203,6 +203,8 @@ function createSource(
     }),
     position: () => ({ instance: identity, records: live.records() }),
     readHost() {
+      // What the host has counted by now and what was read belong together.
+      live.beat();
       // While no records come, nothing else follows the wall clock.
       const report = reporter.read(clock.follow());
       recording?.clock(clock);

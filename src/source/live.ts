@@ -25,6 +25,8 @@ export interface LiveReader {
   /** As in `Source`. */
   stop(patienceMs?: number): Promise<void>;
   setLinger(milliseconds: number): void;
+  /** Reads at once. */
+  beat(): void;
   paused(): boolean;
   cpus(): CpuStatus[];
   /** Records of the instance that were given so far, by this reader and by earlier ones. */
@@ -91,6 +93,7 @@ export function createLiveReader(options: LiveOptions): LiveReader {
       lingerMs = milliseconds;
       reading?.setLinger(milliseconds);
     },
+    beat: () => reading?.beat(),
     paused: () => reading?.isPaused ?? false,
     cpus: losses.status,
     records: () => clearing.records,

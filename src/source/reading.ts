@@ -39,6 +39,8 @@ export interface LiveParts {
 
 export interface Reading {
   start(): void;
+  /** Reads at once. */
+  beat(): void;
   setLinger(milliseconds: number): void;
   /**
    * Stops recording, and gives what the kernel still holds. If the handler cannot take more, it waits for so many
@@ -134,8 +136,9 @@ export function createReading(
   return {
     start() {
       tellDisturbances();
-      heartbeat.start();
+      heartbeat.beat();
     },
+    beat: heartbeat.beat,
     setLinger: heartbeat.setLinger,
     async finish(patienceMs) {
       heartbeat.stop();

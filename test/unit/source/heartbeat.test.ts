@@ -62,7 +62,7 @@ describe('a round', () => {
   test('is due a linger after the one before it while records come, or while the pipeline is full', () => {
     for (const found of [some(200), PAUSED]) {
       const { heartbeat, times, isWaiting } = openHeartbeat(() => found);
-      heartbeat.start();
+      heartbeat.beat();
       vi.advanceTimersByTime(1_000);
       expect(times).toEqual([0, 200, 400, 600, 800, 1_000]);
       expect(isWaiting()).toBe(false);
@@ -72,7 +72,7 @@ describe('a round', () => {
 
   test('has as many slices as it takes to read everything, in one turn after the other', () => {
     const { heartbeat, times } = openHeartbeat((slice) => (slice < 4 ? more(100) : some(100)));
-    heartbeat.start();
+    heartbeat.beat();
     expect(times).toEqual([0]);
     vi.advanceTimersByTime(199);
     expect(times).toHaveLength(4);
@@ -83,7 +83,7 @@ describe('a round', () => {
 
   test('that finds nothing is followed by a wait, and by a look every 2.4 s', () => {
     const { heartbeat, times, isWaiting } = openHeartbeat(() => NOTHING);
-    heartbeat.start();
+    heartbeat.beat();
     expect(isWaiting()).toBe(true);
     vi.advanceTimersByTime(10_000);
     expect(times).toEqual([0, 2_400, 4_800, 7_200, 9_600]);
@@ -94,7 +94,7 @@ describe('a round', () => {
     const { heartbeat, times, recordsArrive, isWaiting } = openHeartbeat((slice) =>
       slice === 2 ? some(1) : NOTHING,
     );
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(2_300);
     recordsArrive();
     vi.advanceTimersByTime(199);
@@ -108,30 +108,44 @@ describe('a round', () => {
 
   test('is followed by another one where its pages had no record that is old enough', () => {
     const { heartbeat, times, isWaiting } = openHeartbeat((slice) => (slice === 1 ? some(0) : NOTHING));
-    heartbeat.start();
+    heartbeat.beat();
     expect(isWaiting()).toBe(false);
     vi.advanceTimersByTime(200);
     expect(times).toEqual([0, 200]);
     expect(isWaiting()).toBe(true);
   });
 
+  test('comes at once where it is wanted, in the place of the one that is due', () => {
+    for (const found of [some(1), NOTHING]) {
+      const { heartbeat, times } = openHeartbeat(() => found);
+      heartbeat.beat();
+      vi.advanceTimersByTime(150);
+      heartbeat.beat();
+      vi.advanceTimersByTime(199);
+      expect(times).toEqual([0, 150]);
+      heartbeat.stop();
+      heartbeat.beat();
+      expect(times).toHaveLength(2);
+    }
+  });
+
   test('comes every linger if this process cannot wait', () => {
     const { heartbeat, times } = openHeartbeat(() => NOTHING, { canWait: false });
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(1_000);
     expect(times).toHaveLength(6);
   });
 
   test('comes no more often than every 10 ms, however short the linger', () => {
     const { heartbeat, times } = openHeartbeat(() => some(1), { lingerMs: 0 });
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(40);
     expect(times).toEqual([0, 10, 20, 30, 40]);
   });
 
   test('follows a linger that was changed', () => {
     const { heartbeat, times } = openHeartbeat(() => some(1));
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(200);
     heartbeat.setLinger(50);
     vi.advanceTimersByTime(300);
@@ -159,7 +173,7 @@ describe('many records', () => {
     ['500,000 events per second', 350, 10],
   ])('make rounds of a bounded size: %s', (_, perMs, everyMs) => {
     const { heartbeat, times } = openSource(() => perMs);
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(5_000);
     const [before = 0, last = 0] = times.slice(-2);
     expect(last - before).toBe(everyMs);
@@ -168,7 +182,7 @@ describe('many records', () => {
 
   test('of which a small buffer holds few make rounds of a quarter of it', () => {
     const { heartbeat, sizes } = openSource(() => 10, { bufferKb: 64 });
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(5_000);
     // 64 KiB hold some 820 records.
     expect(sizes.at(-1)).toBeLessThanOrEqual(210);
@@ -178,7 +192,7 @@ describe('many records', () => {
   test('that come only for a moment make the next rounds rare again', () => {
     let perMs = 350;
     const { heartbeat, times } = openSource(() => perMs);
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(1_000);
     perMs = 1;
     vi.advanceTimersByTime(1_000);
@@ -191,7 +205,7 @@ describe('many records', () => {
 describe('a buffer that fills', () => {
   test('is not looked at with the default linger and buffer, which takes longer to fill', () => {
     const { heartbeat, looks } = openHeartbeat(() => some(1));
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(5_000);
     expect(looks).toEqual([]);
   });
@@ -201,7 +215,7 @@ describe('a buffer that fills', () => {
     ['a small buffer', { bufferKb: 1_024 }, 51],
   ])('with %s is read as soon as it is a quarter full', (_, setting, stepMs) => {
     const { heartbeat, times, looks, buffer } = openHeartbeat(() => some(1), setting);
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(2 * stepMs);
     expect(times).toEqual([0]);
     expect(looks).toHaveLength(2);
@@ -214,7 +228,7 @@ describe('a buffer that fills', () => {
 
   test('and does not is read when the linger is over', () => {
     const { heartbeat, times, looks } = openHeartbeat(() => some(1), { lingerMs: 1_000, bufferKb: 4_000 });
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(2_100);
     expect(times).toEqual([0, 1_000, 2_000]);
     expect(looks.slice(0, 5)).toEqual([200, 400, 600, 800, 1_200]);
@@ -228,7 +242,7 @@ describe('a heartbeat that was stopped', () => {
     ['records', NOTHING],
   ])('reads no more, whatever it waits for: %s', (_, found) => {
     const { heartbeat, times, recordsArrive } = openHeartbeat(() => found);
-    heartbeat.start();
+    heartbeat.beat();
     const before = times.length;
     heartbeat.stop();
     recordsArrive();
@@ -242,7 +256,7 @@ describe('a heartbeat that was stopped', () => {
       if (slice === 2) heartbeat.stop();
       return some(1);
     });
-    heartbeat.start();
+    heartbeat.beat();
     vi.advanceTimersByTime(1_000);
     expect(times).toEqual([0, 200]);
   });
