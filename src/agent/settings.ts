@@ -29,6 +29,7 @@ export function settingsOf(config: AgentConfig): Settings {
       ranges: exclude.addresses.flatMap((text) => parseRange(text) ?? []),
       ports: new Set(exclude.ports),
       comms: new Set(exclude.comms),
+      units: new Set(exclude.units),
     },
     limits: { perSecond: limits.events_per_second, burstSeconds: limits.burst_s },
     summaries: { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers },

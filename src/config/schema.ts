@@ -115,6 +115,11 @@ export const schema = {
       reloadable: true,
       doc: 'Emit no events of connections whose owner has one of these names (`comm`, which the kernel cuts to 15 bytes).',
     }),
+    units: list(line(255), {
+      default: [],
+      reloadable: true,
+      doc: 'Emit no events of connections whose owner belongs to one of these systemd units, such as `backup.service`.',
+    }),
   },
   limits: {
     events_per_second: {

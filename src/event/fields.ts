@@ -151,6 +151,30 @@ export const FIELDS = [
     note: 'That process may have nothing to do with the connection, for example when a packet arrives.',
   },
   {
+    name: 'unit',
+    on: TCP_EVENT_KINDS,
+    type: 'text',
+    isNullable: true,
+    inSummary: 'null',
+    from: { task: ({ unit }) => unit },
+    ecs: 'systemd.unit',
+    description:
+      'systemd unit of that process, as in the journal: nginx.service. Null where systemd did not start it, where it is not known, and for a summary.',
+    note: '[How it is found](source.md#which-unit-and-container).',
+  },
+  {
+    name: 'container_id',
+    on: TCP_EVENT_KINDS,
+    type: 'text',
+    isNullable: true,
+    inSummary: 'null',
+    from: { task: ({ containerId }) => containerId },
+    otlp: { attribute: 'container.id' },
+    ecs: 'container.id',
+    description:
+      'Container of that process: 64 hexadecimal digits, or the name of an LXC container. Null outside of containers, where it is not known, and for a summary.',
+  },
+  {
     name: 'cpu',
     on: EVENT_KINDS,
     type: 'number',

@@ -9,7 +9,7 @@ import type { TcpRecord } from '../source/decode/record.ts';
 import type { Task } from '../source/host/tasks.ts';
 import type { Connection } from './connection/connection.ts';
 import type { EventDraft } from './draft.ts';
-import { type Exclusions, flowExclusion } from './exclusions.ts';
+import { type Exclusions, flowExclusion, ownerExclusion } from './exclusions.ts';
 import type { EventKind, SingleEventKind } from './kinds.ts';
 import type { Limits } from './limits.ts';
 
@@ -82,8 +82,7 @@ export function createGate(draft: EventDraft, options: GateOptions): Gate {
   function exclusionOf({ exclusion, owner }: Connection): FilterReason | null {
     if (exclusion !== null) return exclusion;
     // The task that merely ran on the CPU has nothing to do with the connection.
-    const name = owner?.comm ?? null;
-    return name !== null && exclusions.comms.has(name) ? 'excluded_comm' : null;
+    return owner === null ? null : ownerExclusion(exclusions, owner);
   }
 
   function emitDraft(kind: EventKind, time: number, cpu: number): void {

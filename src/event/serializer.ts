@@ -27,8 +27,11 @@ export interface Serializer {
 
 const BILLION = 1_000_000_000;
 const DASH = '-'.charCodeAt(0);
-/** comm has 15 bytes, that of a kernel thread 63 (fs/proc/array.c, `proc_task_name`); a control byte becomes six. */
-const MAX_TASK_BYTES = 500;
+/**
+ * comm has 15 bytes, that of a kernel thread in an older recording 63, and a control byte becomes six. A unit has at most
+ * 255 characters, of which a backslash becomes two, and a container 64 (src/source/host/control-group.ts).
+ */
+const MAX_TASK_BYTES = 1_100;
 /** A value of a connection: an IPv6 address in quotes has 41 bytes at most. */
 const MAX_CONNECTION_VALUE_BYTES = 48;
 /** CPU twice, ordinal, and the time between them. */

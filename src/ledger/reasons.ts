@@ -9,6 +9,7 @@ export const FILTER_REASONS = {
   excluded_address: 'One of the addresses is in a range of `exclude.addresses`.',
   excluded_port: 'One of the ports is in `exclude.ports`.',
   excluded_comm: 'The process that owns the connection is named in `exclude.comms`.',
+  excluded_unit: 'The unit of the process that owns the connection is in `exclude.units`.',
   own_traffic:
     "The connection is the agent's own. Otherwise a lossy path to a sink would make ever more events.",
   state_unchanged: 'The kernel set the state that the socket already had.',

@@ -9,6 +9,7 @@ export type SourceKind = (typeof SOURCE_KINDS)[number];
 export interface Choice {
   readonly pid: number | null;
   readonly uid: number | null;
+  readonly unit: string | null;
   /** Null takes every port. */
   readonly localPorts: ReadonlySet<number> | null;
   readonly remotePorts: ReadonlySet<number> | null;
@@ -118,6 +119,7 @@ export function readChoice(tool: Tool, values: OptionValues, positionals: readon
   const choice: Choice = {
     pid: wholeNumber('pid', MAX_PID),
     uid: wholeNumber('uid', MAX_UID),
+    unit: text('unit'),
     localPorts: ports('local-port'),
     remotePorts: ports('remote-port'),
     version: flag('ipv4') ? 4 : flag('ipv6') ? 6 : null,

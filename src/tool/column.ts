@@ -101,6 +101,12 @@ const DEFINED = {
     meaning: 'Name of that process.',
     cell: ({ task, isOwner }) => (isOwner ? task.comm : null),
   },
+  unit: {
+    title: 'UNIT',
+    width: 30,
+    meaning: 'systemd unit of that process.',
+    cell: ({ task, isOwner }) => (isOwner ? task.unit : null),
+  },
   currentPid: {
     title: 'C-PID',
     width: 5,
@@ -114,6 +120,12 @@ const DEFINED = {
     wide: 15,
     meaning: 'Name of that process.',
     cell: ({ task }) => task.comm,
+  },
+  currentUnit: {
+    title: 'C-UNIT',
+    width: 30,
+    meaning: 'systemd unit of that process.',
+    cell: ({ task }) => task.unit,
   },
   ip: {
     title: 'IP',

@@ -12,12 +12,13 @@ export type Wants = (draft: EventDraft) => boolean;
 
 /** The filter in the agent: an event has to satisfy every condition that the user gave. */
 export function createFilter(tool: Tool, choice: Choice, { uidOf }: Pick<CellContext, 'uidOf'>): Wants {
-  const { pid, uid, localPorts, remotePorts, version, minUs, lossProbes } = choice;
+  const { pid, unit, uid, localPorts, remotePorts, version, minUs, lossProbes } = choice;
   const { measureUs } = tool;
   const conditions: Wants[] = [];
   // C-PID may be the process that was on the CPU; the filter uses the process that is shown.
   const showsCurrent = tool.columns.includes('currentPid');
   if (pid !== null) conditions.push(({ task, isOwner }) => (isOwner || showsCurrent) && task.pid === pid);
+  if (unit !== null) conditions.push(({ task, isOwner }) => (isOwner || showsCurrent) && task.unit === unit);
   if (uid !== null) conditions.push(({ task, isOwner }) => isOwner && uidOf(task) === uid);
   if (localPorts !== null)
     conditions.push(({ connection }) => localPorts.has(connection.flow?.localPort ?? UNKNOWN));

@@ -15,6 +15,7 @@ const MEASURED = ['tcpconnlat', 'tcplife', 'tcpstates'] as const;
 
 export const OPTIONS = {
   pid: { value: 'PID', letter: 'p', help: 'only events of this process' },
+  unit: { value: 'UNIT', help: 'only events of processes of this systemd unit' },
   uid: { value: 'UID', letter: 'u', tools: ['tcpconnect'], help: 'only events of processes of this user' },
   'local-port': {
     value: 'PORTS',
@@ -55,7 +56,11 @@ export const OPTIONS = {
     tools: ['tcpretrans'],
     help: 'show the sequence number (tcp_trace.ko)',
   },
-  wide: { value: null, letter: 'w', help: 'wider columns for IPv6 addresses and long names' },
+  wide: {
+    value: null,
+    letter: 'w',
+    help: 'wider columns for IPv6 addresses and long names, and the systemd unit',
+  },
   count: {
     value: null,
     letter: 'c',

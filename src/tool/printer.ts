@@ -17,6 +17,7 @@ export function columnsOf(tool: Tool, choice: Choice): ColumnName[] {
   if (tool.ipBefore !== null && (wide || format === 'csv')) {
     columns.splice(columns.indexOf(tool.ipBefore), 0, 'ip');
   }
+  if (wide) columns.push(tool.columns.includes('currentPid') ? 'currentUnit' : 'unit');
   if (sequence) columns.push('sequence');
   if (printUid) columns.unshift('uid');
   if (timestamp) columns.unshift('seconds');
@@ -43,8 +44,9 @@ export function notesOf(tool: Tool, choice: Choice, tellsAll: boolean): string[]
   if (choice.from !== null && (choice.uid !== null || choice.printUid)) {
     notes.push('the user of a process is not in a recording: UID is unknown, and --uid shows nothing');
   }
-  if (!tellsAll && choice.pid !== null && tool.ownerOnlyWithModule === true) {
-    notes.push('--pid shows nothing: the native tracepoints do not tell whose connection it is');
+  const byOwner = choice.pid !== null ? '--pid' : choice.unit !== null ? '--unit' : null;
+  if (!tellsAll && byOwner !== null && tool.ownerOnlyWithModule === true) {
+    notes.push(`${byOwner} shows nothing: the native tracepoints do not tell whose connection it is`);
   }
   if (tellsAll || choice.format === 'json') return notes;
   const shown = choice.count ? [] : columnsOf(tool, choice).map((name) => COLUMNS[name]);

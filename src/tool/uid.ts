@@ -1,5 +1,6 @@
 /** The user of a process. */
-import { parseStatusNumber, readProcFile } from '../source/host/proc-thread.ts';
+import { readProcFile } from '../source/host/proc-file.ts';
+import { parseStatusNumber } from '../source/host/proc-thread.ts';
 import type { Task } from '../source/host/tasks.ts';
 
 /** How long an answer holds: a process may change its user. */

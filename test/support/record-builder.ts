@@ -18,6 +18,7 @@ import { createLedger, imbalances, type Ledger } from '../../src/ledger/ledger.t
 import { createRecord, type TcpRecord } from '../../src/source/decode/record.ts';
 import type { Task } from '../../src/source/host/tasks.ts';
 import type { ProbeName } from '../../src/source/probes.ts';
+import { taskOf } from './tasks.ts';
 
 export const MILLISECOND = 1_000_000;
 export const SECOND = 1_000_000_000;
@@ -138,7 +139,7 @@ export function createNormalizerFixture(options: NormalizerFixtureOptions = {}):
   const comm = options.comm ?? ((thread: number) => `task${thread}`);
   const normalizer = createNormalizer({
     tasks(thread) {
-      const task = tasks.get(thread) ?? { pid: thread, comm: comm(thread), isKernel: false };
+      const task = tasks.get(thread) ?? taskOf(thread, comm(thread), { unit: `unit${thread}.service` });
       tasks.set(thread, task);
       return task;
     },

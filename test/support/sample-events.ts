@@ -17,6 +17,8 @@ const TEXTS: Readonly<Record<string, unknown>> = {
   labels: { rack: 'r"07"', owner: 'Zoë' },
   comm: 'kworker/\u00fc\\"1',
   pid_origin: 'owner',
+  unit: 'dev-disk-by\\x2dlabel.swap',
+  container_id: '3f2a6c1d9e8b47f0a5c4d3e2f1a0b9c83f2a6c1d9e8b47f0a5c4d3e2f1a0b9c8',
   ip_version: 6,
   local_address: '2001:db8::1',
   remote_address: '2001:db8::2',

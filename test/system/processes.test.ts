@@ -1,10 +1,10 @@
 /** Whose events they are: processes of short life, threads, exec, names that try to be more, and pid namespaces. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectEvent, TcpEvent } from '../../src/event/tcp-event.ts';
@@ -156,6 +156,58 @@ describe.skipIf(missing)('the process of an event', () => {
         await once(child, 'exit');
       }
     });
+  });
+
+  /** Makes a control group as systemd and runtimes do, in which a shell runs the program, and waits for what is seen of it. */
+  async function runInGroup<Seen>(path: string, watch: (processes: ShortLived[]) => Promise<Seen>): Promise<Seen> {
+    const systemd = '/sys/fs/cgroup/systemd';
+    const root = existsSync(systemd) ? systemd : '/sys/fs/cgroup';
+    const made = mkdirSync(`${root}${path}`, { recursive: true });
+    try {
+      const script = 'echo $$ > "$1/cgroup.procs"; "$2" rename 50; read _';
+      const words = ['-c', script, 'sh', `${root}${path}`, program];
+      const child = spawn('sh', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+      let output = '';
+      child.stdout.setEncoding('utf8').on('data', (data: string) => {
+        output += data;
+      });
+      const ended = once(child, 'close');
+      try {
+        await until(() => linesOf(output).length === 50, 'the processes to end');
+        return await watch(linesOf<ShortLived>(output));
+      } finally {
+        child.stdin.end();
+        await ended;
+      }
+    } finally {
+      // Only what was not there before, from the inside out.
+      for (
+        let group = `${root}${path}`;
+        made !== undefined && group.startsWith(made);
+        group = dirname(group)
+      ) {
+        rmdirSync(group);
+      }
+    }
+  }
+
+  it.each([
+    [`/ktc.slice/ktc-test-${process.pid}.service`, `ktc-test-${process.pid}.service`, null],
+    [`/ktc-docker/${'0f'.repeat(32)}`, null, '0f'.repeat(32)],
+  ])('has its unit and container, also after its end: %s', async (path, unit, containerId) => {
+    const tool = await startTool(
+      ...['tcpconnect', '--json', '--source', 'tracepoints'],
+      ...(unit === null ? [] : ['--unit', unit]),
+    );
+    await runInGroup(path, async (processes) => {
+      const events = await seen(tool.stdout, processes[0]?.remote_port ?? 0, processes.length);
+      expect(events.map(nameOf)).toEqual(processes.map(nameOf));
+      expect(events.map(({ unit, container_id }) => ({ unit, container_id }))).toEqual(
+        processes.map(() => ({ unit, container_id: containerId })),
+      );
+    });
+    const others = linesOf<TcpEvent>(tool.stdout()).filter((event) => event.unit !== unit);
+    if (unit !== null) expect(others).toEqual([]);
   });
 
   it('is right for an agent in a pid namespace of its own, and its own traffic makes no events', async () => {

@@ -229,6 +229,7 @@ describe.skipIf(!tracefs.ok)('the live source', () => {
       page: (_, page) => pages.push(Buffer.from(page)),
       clock() {},
       task() {},
+      place() {},
       give() {},
       lost() {},
       host() {},

@@ -2,12 +2,13 @@
  * Reads what /proc says of a thread. A process chooses its own name, any bytes but NUL, so everything is found by its
  * position: no byte of a name can end a field or begin another one.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
-import type { Task } from './tasks.ts';
+import { readProcFile } from './proc-file.ts';
+import type { Identity } from './tasks.ts';
 
 export interface ProcThread {
-  readonly task: Task & { readonly pid: number; readonly comm: string };
+  readonly who: Identity & { readonly pid: number };
   /** When it began, in clock ticks since the boot, suspended time included; there are `TICKS_PER_SECOND`. */
   readonly startTicks: number;
 }
@@ -26,11 +27,16 @@ const WORKER = 'kworker/';
 /** Rescuers, since Linux 6.8: their own name has a dash. */
 const RESCUER = 'kworker/R-';
 
-/** Since Linux 4.18, /proc adds to a worker's name what it works on at the moment (`wq_worker_comm`). */
+/** TASK_COMM_LEN (include/linux/sched.h) without the NUL. */
+const NAME_LENGTH = 15;
+
+/**
+ * /proc adds to a worker's name what it works on at the moment (since Linux 4.18, `wq_worker_comm`), and tells long names of
+ * kernel threads whole (since 5.17); records have neither.
+ */
 function kernelName(name: string): string {
-  if (!name.startsWith(WORKER) || name.startsWith(RESCUER)) return name;
-  const end = name.search(/[+-]/);
-  return end === -1 ? name : name.slice(0, end);
+  const end = name.startsWith(WORKER) && !name.startsWith(RESCUER) ? name.search(/[+-]/) : -1;
+  return name.slice(0, end === -1 ? NAME_LENGTH : end);
 }
 
 /**
@@ -47,7 +53,7 @@ export function parseStat(stat: Buffer, pid: number): ProcThread | null {
   if (!Number.isInteger(flags) || !Number.isInteger(startTicks)) return null;
   const name = stat.toString('utf8', open + 1, close);
   const isKernel = (flags & KERNEL_THREAD) !== 0;
-  return { task: { pid, comm: isKernel ? kernelName(name) : name, isKernel }, startTicks };
+  return { who: { pid, comm: isKernel ? kernelName(name) : name, isKernel }, startTicks };
 }
 
 /**
@@ -62,18 +68,8 @@ export function parseStatusNumber(status: Buffer, name: 'Tgid' | 'Uid'): number 
   return Number.isNaN(value) ? null : value;
 }
 
-/** What a file of /proc holds; null if its process has ended, or may not be seen. */
-export function readProcFile(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return null;
-  }
-}
-
 /** Reads a thread of a process; null if it has ended. */
-function readThreadOf(pid: number, thread: number): ProcThread | null {
+export function readThreadOf(pid: number, thread: number): ProcThread | null {
   // The file of the thread, because that of the process adds up the times of all its threads.
   const stat = readProcFile(`/proc/${pid}/task/${thread}/stat`);
   return stat === null ? null : parseStat(stat, pid);

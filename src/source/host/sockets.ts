@@ -1,6 +1,7 @@
 /** Finds the TCP connections that exist when tracing begins, in every network namespace that has a process. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { NO_PLACE, readPlace } from './control-group.ts';
 import { isInitialPidNamespace } from './pid-namespace.ts';
 import { readThread } from './proc-thread.ts';
 import type { Task } from './tasks.ts';
@@ -117,8 +118,9 @@ export async function readExistingConnections(): Promise<ExistingConnection[]> {
       if (!namespaces.has(netns)) namespaces.set(netns, readSockets(pid));
       const inodes = openSockets(pid);
       if (inodes.length === 0) continue;
-      const task = isInitial ? readThread(Number(pid))?.task : undefined;
-      if (task === undefined) continue;
+      const who = isInitial ? readThread(Number(pid))?.who : undefined;
+      if (who === undefined) continue;
+      const task = { ...who, ...(readPlace(who.pid) ?? NO_PLACE) };
       // If processes share a socket, its owner is the first one found, which is the oldest.
       for (const inode of inodes) if (!owners.has(inode)) owners.set(inode, task);
     } catch {

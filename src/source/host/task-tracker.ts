@@ -7,12 +7,13 @@
  * since that it is forgotten. Then /proc is asked again.
  */
 import type { TaskFollower } from '../decode/task-events.ts';
+import { NO_PLACE, type Place } from './control-group.ts';
 import { createRecentMap } from './recent-map.ts';
-import { idleTask, type Task, type TaskLookup, UNKNOWN_TASK } from './tasks.ts';
+import { type Identity, idleTask, type Task, type TaskLookup, UNKNOWN_TASK } from './tasks.ts';
 
 /** What /proc says of a thread. */
 export interface ThreadFacts {
-  readonly task: Task;
+  readonly who: Identity;
   /** The trace time since which its number stands for it, ns: an earlier record means another thread. */
   readonly since: number;
 }
@@ -28,63 +29,119 @@ export interface TaskTracker extends TaskFollower {
 export interface TaskTrackerOptions {
   /** Asks /proc for a thread, for a record of that trace time; null if the thread has ended. */
   readonly ask: (thread: number, time: number) => ThreadFacts | null;
+  /** The same for the place of a process, which began at `since`. */
+  readonly askPlace: (pid: number, since: number, time: number) => Place | null;
   readonly capacity?: number;
 }
 
-interface Entry extends ThreadFacts {
+interface Entry {
+  /** Its place is known only if `isPlaced`. */
   task: Task;
+  isPlaced: boolean;
+  readonly since: number;
   /** Losses before it was known; an entry of an earlier one has to be asked again. */
-  readonly losses: number;
+  losses: number;
+  /** Of a process that a record told of: the one that made it. */
+  readonly parent: number | null;
+  /** Of a process, once it was asked for. */
+  place: Place | null;
+  /** It was called something else since. */
+  mayHaveMoved: boolean;
 }
 
-/** Some 200 bytes each. Hosts with more threads ask /proc for those that are rarely seen. */
+/** Some 250 bytes each. Hosts with more threads ask /proc for those that are rarely seen. */
 export const TASK_CAPACITY = 16_384;
+/** How far a place is looked for among the ancestors of a process that has ended. */
+const MAX_ANCESTORS = 8;
+/** A start that /proc tells is that of a record within this time, ns. */
+const SAME_START_NS = 50e6;
 
-const NO_FACTS: ThreadFacts = { task: UNKNOWN_TASK, since: Number.NEGATIVE_INFINITY };
+const NO_FACTS: ThreadFacts = { who: UNKNOWN_TASK, since: Number.NEGATIVE_INFINITY };
 
-function isSame(one: Task, other: Task): boolean {
-  return one.pid === other.pid && one.comm === other.comm && one.isKernel === other.isKernel;
+function isSame({ task, since }: Entry, facts: ThreadFacts): boolean {
+  const { pid, comm, isKernel } = facts.who;
+  const isSameStart = since === facts.since || Math.abs(since - facts.since) < SAME_START_NS;
+  return isSameStart && task.pid === pid && task.comm === comm && task.isKernel === isKernel;
 }
 
-export function createTaskTracker({ ask, capacity = TASK_CAPACITY }: TaskTrackerOptions): TaskTracker {
+export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
+  const { ask, askPlace, capacity = TASK_CAPACITY } = options;
   const entries = createRecentMap<Entry>(capacity);
   let losses = 0;
 
-  function set(thread: number, task: Task, since: number): Entry {
-    const entry: Entry = { task, since, losses };
+  function set(thread: number, { who, since }: ThreadFacts, parent: number | null): Entry {
+    const { pid, comm, isKernel } = who;
+    const task = { pid, comm, isKernel, ...NO_PLACE };
+    const entry: Entry = { task, isPlaced: false, since, losses, parent, place: null, mayHaveMoved: false };
     entries.set(thread, entry);
     return entry;
   }
 
-  function askAgain(thread: number, time: number, before: Entry | undefined): Entry {
-    const { task, since } = ask(thread, time) ?? NO_FACTS;
+  /** What is known of a thread, at least that nothing is. */
+  function entryOf(thread: number, time: number): Entry {
+    const found = entries.get(thread);
+    if (found !== undefined && found.losses === losses) return found;
+    const facts = ask(thread, time) ?? NO_FACTS;
+    if (found === undefined || !isSame(found, facts)) return set(thread, facts, null);
     // The same object for the same task, because bytes are made of it once.
-    return set(thread, before !== undefined && isSame(before.task, task) ? before.task : task, since);
+    found.losses = losses;
+    return found;
   }
 
-  function find(thread: number, cpu: number, time: number): Task {
-    if (thread === 0) return idleTask(cpu);
-    let entry = entries.get(thread);
-    if (entry === undefined || entry.losses !== losses) entry = askAgain(thread, time, entry);
-    return entry.since <= time ? entry.task : UNKNOWN_TASK;
+  /** The parent of a process, if its number still stands for it. */
+  function parentOf({ parent, since }: Entry): Entry | null {
+    const found = parent === null ? undefined : entries.get(parent);
+    return found !== undefined && found.losses === losses && found.since <= since ? found : null;
+  }
+
+  /** Where the process of an entry belongs, or belonged its nearest ancestor that is still there. */
+  function placeOf(entry: Entry, time: number, ancestors: number): Place {
+    if (entry.place !== null && !entry.mayHaveMoved) return entry.place;
+    const { pid, isKernel } = entry.task;
+    if (pid === null || isKernel) return NO_PLACE;
+    const parent = parentOf(entry);
+    entry.place =
+      askPlace(pid, entry.since, time) ??
+      entry.place ??
+      (parent === null || ancestors === 0 ? NO_PLACE : placeOf(parent, time, ancestors - 1));
+    entry.mayHaveMoved = false;
+    return entry.place;
+  }
+
+  function place(thread: number, entry: Entry, time: number): void {
+    const { pid } = entry.task;
+    const leader = pid === null || pid === thread ? entry : entryOf(pid, time);
+    if (leader.since <= time) entry.task = { ...entry.task, ...placeOf(leader, time, MAX_ANCESTORS) };
+    entry.isPlaced = true;
   }
 
   return {
-    find,
-    prime(thread, { task, since }) {
-      set(thread, task, since);
+    find(thread, cpu, time) {
+      if (thread === 0) return idleTask(cpu);
+      const entry = entryOf(thread, time);
+      if (entry.since > time) return UNKNOWN_TASK;
+      if (!entry.isPlaced) place(thread, entry, time);
+      return entry.task;
+    },
+    prime(thread, facts) {
+      set(thread, facts, null);
     },
     began(thread, creator, comm, isThread, time) {
-      const { pid, isKernel } = find(creator, 0, time);
-      set(thread, { pid: isThread ? pid : thread, comm, isKernel }, time);
+      const { task, since } = entryOf(creator, time);
+      const { pid, isKernel } = since <= time ? task : UNKNOWN_TASK;
+      const who = { pid: isThread ? pid : thread, comm, isKernel };
+      set(thread, { who, since: time }, isThread ? null : pid);
     },
     renamed(thread, renamer, comm) {
       const entry = entries.get(thread);
       // What is not known will be asked for, and then has this name.
       if (entry === undefined || entry.losses !== losses) return;
       // A kernel thread that names itself has become a process by exec (kernel/umh.c), or a worker that ends.
-      if (entry.task.isKernel && thread === renamer) entries.delete(thread);
-      else entry.task = { ...entry.task, comm };
+      if (entry.task.isKernel && thread === renamer) return entries.delete(thread);
+      entry.task = { ...entry.task, comm };
+      // Before exec, systemd and the runtimes of containers put a process where it belongs.
+      entry.mayHaveMoved = true;
+      entry.isPlaced = false;
     },
     lost() {
       losses++;

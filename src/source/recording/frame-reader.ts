@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
+import { NO_PLACE } from '../host/control-group.ts';
 import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
 import type { ThreadFacts } from '../host/task-tracker.ts';
@@ -14,6 +15,7 @@ import {
   FRAME_HEAD_BYTES,
   type GiveFrame,
   type LostFrame,
+  type PlaceFrame,
   RECORDING_VERSION,
   type RecordingHeader,
   type TaskFrame,
@@ -24,6 +26,7 @@ export type Frame =
   | { readonly kind: 'page'; readonly cpu: number; readonly page: Buffer }
   | ({ readonly kind: 'clock' } & ClockFrame)
   | ({ readonly kind: 'task' } & RecordedTask)
+  | ({ readonly kind: 'place' } & PlaceFrame)
   /** Trace time in nanoseconds; Infinity at the end of a whole recording. */
   | { readonly kind: 'give'; readonly watermark: number }
   | { readonly kind: 'lost'; readonly reason: SourceLoss; readonly records: number }
@@ -60,6 +63,7 @@ const DECODERS: Readonly<Record<number, (json: object) => Result<Frame>>> = {
   [FRAME.lost]: decodeLost,
   [FRAME.existing]: decodeExisting,
   [FRAME.host]: decodeHost,
+  [FRAME.place]: decodePlace,
 };
 
 /** The frames of a file, in order. After a refusal, which is the last, nothing more can be read. */
@@ -164,8 +168,13 @@ function decodeTask(json: Partial<TaskFrame>): Result<Frame> {
     kind: 'task',
     thread,
     time,
-    facts: pid === null ? null : { task: { pid, comm, isKernel }, since },
+    facts: pid === null ? null : { who: { pid, comm, isKernel }, since },
   });
+}
+
+function decodePlace({ pid, time, place }: Partial<PlaceFrame>): Result<Frame> {
+  if (typeof pid !== 'number' || typeof time !== 'number' || place === undefined) return lacksFields('place');
+  return success({ kind: 'place', pid, time, place });
 }
 
 function decodeGive({ watermark }: Partial<GiveFrame>): Result<Frame> {
@@ -182,8 +191,8 @@ function decodeExisting({ existing }: Partial<ExistingFrame>): Result<Frame> {
   if (!Array.isArray(existing)) return lacksFields('existing');
   const connections = existing.map(({ owner, ...connection }) => ({
     ...connection,
-    // Recordings of older versions do not tell the kernel's threads apart, which have no socket open.
-    owner: owner === null ? null : { ...owner, isKernel: false },
+    // Recordings of older versions have neither places nor what tells the kernel's threads, which have no socket open.
+    owner: owner === null ? null : { ...NO_PLACE, ...owner, isKernel: false },
   }));
   return success({ kind: 'existing', connections });
 }

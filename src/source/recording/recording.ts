@@ -15,6 +15,7 @@ import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
 import type { Epoch, TraceClock } from '../clock.ts';
 import type { TaskEvent } from '../decode/task-events.ts';
+import type { Place } from '../host/control-group.ts';
 import type { KernelIdentity } from '../host/identity.ts';
 import type { HostReport } from '../host/report.ts';
 import type { ExistingConnection } from '../host/sockets.ts';
@@ -35,6 +36,7 @@ export const FRAME = {
   lost: 6,
   existing: 7,
   host: 8,
+  place: 9,
 } as const;
 export const FRAME_HEAD_BYTES = 8;
 
@@ -86,6 +88,14 @@ export interface TaskFrame {
   /** The trace time of the record for which /proc was asked; absent before the first one. */
   readonly time?: number;
 }
+/** What /proc said of where a process belongs. */
+export interface PlaceFrame {
+  readonly pid: number;
+  /** The trace time of the record for which /proc was asked. */
+  readonly time: number;
+  /** Null if the process had ended. */
+  readonly place: Place | null;
+}
 export interface GiveFrame {
   /** Trace time in nanoseconds; null at the end, when everything was given. */
   readonly watermark: number | null;
@@ -107,6 +117,8 @@ export interface RecordingWriter {
   clock(clock: TraceClock): void;
   /** What /proc said of a thread when a record of that trace time needed it: null before any; `facts` null if it had ended. */
   task(thread: number, time: number | null, facts: ThreadFacts | null): void;
+  /** The same of where a process belongs; `place` null if it had ended. */
+  place(pid: number, time: number, place: Place | null): void;
   give(watermark: number): void;
   lost(reason: SourceLoss, records: number): void;
   host(report: HostReport): void;
@@ -176,7 +188,15 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
 
   function writeJson(
     type: number,
-    value: RecordingHeader | ExistingFrame | ClockFrame | TaskFrame | GiveFrame | LostFrame | HostReport,
+    value:
+      | RecordingHeader
+      | ExistingFrame
+      | ClockFrame
+      | TaskFrame
+      | PlaceFrame
+      | GiveFrame
+      | LostFrame
+      | HostReport,
   ): void {
     write(type, 0, Buffer.from(JSON.stringify(value)));
   }
@@ -206,13 +226,16 @@ function createWriter(file: number, onFault: () => void): RecordingWriter {
       lastClock = text;
     },
     task(thread, time, facts) {
-      const { pid, comm, isKernel } = facts?.task ?? UNKNOWN_TASK;
+      const { pid, comm, isKernel } = facts?.who ?? UNKNOWN_TASK;
       writeJson(FRAME.task, {
         ...{ thread, pid, comm },
         ...(isKernel && { isKernel }),
         ...(facts !== null && Number.isFinite(facts.since) && { since: facts.since }),
         ...(time !== null && { time }),
       });
+    },
+    place(pid, time, place) {
+      writeJson(FRAME.place, { pid, time, place });
     },
     give(watermark) {
       writeJson(FRAME.give, { watermark: Number.isFinite(watermark) ? watermark : null });

@@ -193,6 +193,8 @@ function replayFrame(frame: Frame, { streams, clock, tasks, handler }: ReplaySta
       return;
     case 'task':
       return tasks.add(frame);
+    case 'place':
+      return tasks.addPlace(frame);
     case 'existing':
       return handler.existing(frame.connections);
     case 'lost':

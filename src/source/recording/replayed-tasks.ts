@@ -1,37 +1,57 @@
 /** The tasks of a recording: followed as when it was made, with the answers that /proc gave then. */
-import { createTaskTracker, type ThreadFacts } from '../host/task-tracker.ts';
+import { NO_PLACE } from '../host/control-group.ts';
+import { createTaskTracker } from '../host/task-tracker.ts';
 import { idleTask, type Task, type TaskLookup } from '../host/tasks.ts';
 import type { StreamTasks } from '../merge.ts';
 import type { RecordedTask } from './frame-reader.ts';
+import type { PlaceFrame } from './recording.ts';
 
 export interface ReplayedTasks extends StreamTasks {
   readonly find: TaskLookup;
-  /** Takes what /proc said. It comes before the records that asked. */
+  /** Take what /proc said. It comes before the records that asked. */
   add(task: RecordedTask): void;
+  addPlace(place: PlaceFrame): void;
+}
+
+interface Answers<Answer> {
+  add(number: number, answer: Answer): void;
+  /** The last one for this number that was given by then. */
+  find(number: number, time: number): Answer | null;
+}
+
+/** Answers come in the order of their times. */
+function createAnswers<Answer extends { readonly time: number }>(): Answers<Answer> {
+  const answers = new Map<number, Answer[]>();
+  return {
+    add(number, answer) {
+      const given = answers.get(number);
+      if (given === undefined) answers.set(number, [answer]);
+      else given.push(answer);
+    },
+    find(number, time) {
+      const given = answers.get(number) ?? [];
+      while (given[1] !== undefined && given[1].time <= time) given.shift();
+      const first = given[0];
+      return first === undefined || first.time > time ? null : first;
+    },
+  };
 }
 
 export function createReplayedTasks(): ReplayedTasks {
-  /** By thread, in the order of time. */
-  const answers = new Map<number, RecordedTask[]>();
-
-  /** The last answer that was given by then. */
-  function ask(thread: number, time: number): ThreadFacts | null {
-    const ofThread = answers.get(thread) ?? [];
-    while (ofThread[1] !== undefined && ofThread[1].time <= time) ofThread.shift();
-    const first = ofThread[0];
-    return first === undefined || first.time > time ? null : first.facts;
-  }
-
-  const tracker = createTaskTracker({ ask });
+  const threads = createAnswers<RecordedTask>();
+  const places = createAnswers<PlaceFrame>();
+  const tracker = createTaskTracker({
+    ask: (thread, time) => threads.find(thread, time)?.facts ?? null,
+    askPlace: (pid, _, time) => places.find(pid, time)?.place ?? null,
+  });
   return {
     ...tracker,
     add(task) {
       const { thread, time, facts } = task;
-      if (time === Number.NEGATIVE_INFINITY && facts !== null) return tracker.prime(thread, facts);
-      const ofThread = answers.get(thread);
-      if (ofThread === undefined) answers.set(thread, [task]);
-      else ofThread.push(task);
+      if (time === Number.NEGATIVE_INFINITY && facts !== null) tracker.prime(thread, facts);
+      else threads.add(thread, task);
     },
+    addPlace: (place) => places.add(place.pid, place),
   };
 }
 
@@ -40,10 +60,13 @@ export function createFoundTasks(): ReplayedTasks {
   const found = new Map<number, Task>();
   return {
     find: (thread, cpu) =>
-      thread === 0 ? idleTask(cpu) : (found.get(thread) ?? { pid: thread, comm: null, isKernel: false }),
+      thread === 0
+        ? idleTask(cpu)
+        : (found.get(thread) ?? { pid: thread, comm: null, isKernel: false, ...NO_PLACE }),
     add({ thread, facts }) {
-      if (facts !== null) found.set(thread, facts.task);
+      if (facts !== null) found.set(thread, { ...facts.who, ...NO_PLACE });
     },
+    addPlace() {},
     began() {},
     renamed() {},
     lost() {},

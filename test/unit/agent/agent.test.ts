@@ -17,6 +17,7 @@ import { rateLimited } from '../../../src/telemetry/fault-log.ts';
 import { watchProcess } from '../../../src/telemetry/process.ts';
 import { type RecordFields, recordOf, SECOND } from '../../support/record-builder.ts';
 import { createEventValidator } from '../../support/schema.ts';
+import { taskOf } from '../../support/tasks.ts';
 import { until } from '../../support/wait.ts';
 import { configOf, makeDirectory } from './files.ts';
 
@@ -45,7 +46,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
       now: () => 0,
       follow: () => 0,
     },
-    tasks: (thread) => ({ pid: thread, comm: `task${thread}`, isKernel: false }),
+    tasks: (thread) => taskOf(thread, `task${thread}`),
     ownPid: process.pid,
     kernel: { hostName: 'host', hostId: '', bootId: 'boot', release: '6.1' },
     session: 'cafe0123',

@@ -76,7 +76,7 @@ describe('layers', () => {
       { 'agent.json': { exclude: { ports: [22, 23], comms: ['a', 'b'] } } },
       { environment: { KTC_EXCLUDE_PORTS: '443' }, flags: { 'exclude.comms': '[]' } },
     );
-    expect(config.exclude).toEqual({ addresses: [], ports: [443], comms: [] });
+    expect(config.exclude).toEqual({ addresses: [], ports: [443], comms: [], units: [] });
   });
 
   it('merge labels by name, each with the layer that set it', () => {

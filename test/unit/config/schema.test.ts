@@ -30,7 +30,7 @@ describe('the schema', () => {
     const reloadable = [...keys].filter(([, key]) => key.reloadable).map(([path]) => path);
     expect(reloadable.map((path) => path.replace(/\.[^.]*$/, ''))).toEqual([
       ...Array(7).fill('events'),
-      ...Array(3).fill('exclude'),
+      ...Array(4).fill('exclude'),
       ...Array(7).fill('limits.events_per_second'),
       'limits',
       ...Array(2).fill('summary'),

@@ -11,6 +11,7 @@ describe('what is not wanted', () => {
     ['the remote port', { ports: new Set([443]) }, 'excluded_port'],
     ['the local port, known only later', { ports: new Set([40_000]) }, 'excluded_port'],
     ['the process', { comms: new Set(['task7']) }, 'excluded_comm'],
+    ['its unit', { units: new Set(['unit7.service']) }, 'excluded_unit'],
   ])('is left out by %s, and counted', (_, exclusions, reason) => {
     const fixture = createNormalizerFixture({ exclusions });
     expect(connect(fixture)).toEqual([]);

@@ -8,6 +8,7 @@ import {
   MILLISECOND,
   type NormalizerFixture,
 } from '../../support/record-builder.ts';
+import { taskOf } from '../../support/tasks.ts';
 
 const MEASURES: Partial<TcpRecord> = {
   netns: 4_026_531_840,
@@ -158,7 +159,7 @@ describe('a connection older than the agent', () => {
     remote: hexadecimal('10.0.0.2'),
     remotePort: 50_000,
     direction: 'passive',
-    owner: { pid: 80, comm: 'nginx', isKernel: false },
+    owner: taskOf(80, 'nginx'),
   };
   const record = { localPort: 443, remotePort: 50_000, netns: existing.netns };
   const known = { direction: 'passive', pid: 80, comm: 'nginx', isOwner: true };

@@ -20,6 +20,7 @@ import type {
 } from '../../../src/event/tcp-event.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { createEventValidator, rulesOf } from '../../support/schema.ts';
+import { taskOf } from '../../support/tasks.ts';
 
 const validate = createEventValidator();
 
@@ -131,7 +132,7 @@ function draftOf(kind: EventKind): EventDraft {
     time: 1,
     cpu: 0,
     ordinal: 0,
-    task: { pid: 1, comm: 'init', isKernel: false },
+    task: taskOf(1, 'init'),
     isOwner: true,
     connection: {
       ...createConnection(1, 'cafe0123-0', 'active'),

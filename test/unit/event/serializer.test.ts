@@ -11,6 +11,7 @@ import type { KtcEvent } from '../../../src/event/tcp-event.ts';
 import type { TraceClock } from '../../../src/source/clock.ts';
 import { describeEvent } from '../../support/describe-event.ts';
 import { createEventValidator } from '../../support/schema.ts';
+import { taskOf } from '../../support/tasks.ts';
 
 const RUNS = 20_000;
 const DAY_NS = 86_400e9;
@@ -140,7 +141,13 @@ const others = fc.record({
   ),
   cpu: fc.nat({ max: 8191 }),
   ordinal: natural,
-  task: fc.record({ pid, comm }),
+  task: fc.record({
+    pid: fc.option(pid),
+    comm,
+    isKernel: fc.boolean(),
+    unit: fc.option(fc.constantFrom('nginx.service', `${'\\'.repeat(247)}.service`)),
+    containerId: fc.option(hex(64)),
+  }),
   isOwner: fc.boolean(),
   connection,
   summary,
@@ -232,7 +239,7 @@ describe('the serializer', () => {
     for (const wallSeconds of [1_800_000_000, 1_700_000_000, 1_800_000_001]) {
       steps.wallSeconds = wallSeconds;
       for (const name of ['a', 'b', 'a']) {
-        const [written, described] = both({ ...sample, task: { pid: 7, comm: name, isKernel: false } });
+        const [written, described] = both({ ...sample, task: taskOf(7, name) });
         expect(written).toBe(described);
       }
     }

@@ -7,6 +7,7 @@ import { createSerializer } from '../../../src/event/serializer.ts';
 import { type BatchLimits, createBatcher } from '../../../src/pipeline/batcher.ts';
 import type { NewBatch } from '../../../src/sink/batch.ts';
 import { describeEvent } from '../../support/describe-event.ts';
+import { taskOf } from '../../support/tasks.ts';
 import { textsOf } from './scripted-sink.ts';
 
 const clock = {
@@ -41,7 +42,7 @@ function draftOf(ordinal: number, time = ordinal * 1e6): EventDraft {
     time,
     cpu: 0,
     ordinal,
-    task: { pid: 7, comm: 'x'.repeat(ordinal % 15), isKernel: false },
+    task: taskOf(7, 'x'.repeat(ordinal % 15)),
     isOwner: true,
     connection,
     oldState: 1,

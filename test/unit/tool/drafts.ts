@@ -5,6 +5,7 @@ import { type Choice, type OptionValues, readChoice } from '../../../src/tool/ch
 import { createPrinter } from '../../../src/tool/printer.ts';
 import { TOOLS, type ToolName } from '../../../src/tool/tool.ts';
 import type { Facts } from '../../../src/tool/view.ts';
+import { taskOf } from '../../support/tasks.ts';
 
 /** 2026-11-24 02:13:07 UTC is trace time 0. */
 export const START_SECONDS = 1_795_486_387;
@@ -52,7 +53,7 @@ export function draftOf(fields: DraftFields): EventDraft {
   };
   return {
     ...createDraft(),
-    task: { pid: 4242, comm: 'postgres', isKernel: false },
+    task: taskOf(4242, 'postgres'),
     isOwner: true,
     ...rest,
     connection,

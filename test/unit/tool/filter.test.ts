@@ -7,6 +7,7 @@ import { PROBES, TRACEPOINTS } from '../../../src/source/probes.ts';
 import type { OptionValues } from '../../../src/tool/choice.ts';
 import { createFilter, probesOf } from '../../../src/tool/filter.ts';
 import { TOOL_NAMES, TOOLS, type ToolName } from '../../../src/tool/tool.ts';
+import { taskOf } from '../../support/tasks.ts';
 import { choiceOf, type DraftFields, draftOf } from './drafts.ts';
 
 function wants(tool: ToolName, values: OptionValues, fields: DraftFields): boolean {
@@ -16,8 +17,9 @@ function wants(tool: ToolName, values: OptionValues, fields: DraftFields): boole
 
 describe('in the agent', () => {
   const cases: [ToolName, OptionValues, DraftFields, DraftFields][] = [
-    ['tcplife', { pid: '4242' }, {}, { task: { pid: 1, comm: 'x', isKernel: false } }],
+    ['tcplife', { pid: '4242' }, {}, { task: taskOf(1, 'x') }],
     ['tcplife', { pid: '4242' }, {}, { isOwner: false }],
+    ['tcplife', { unit: 'a.service' }, { task: taskOf(1, 'x', { unit: 'a.service' }) }, {}],
     ['tcpconnect', { uid: '5242' }, {}, { isOwner: false }],
     ['tcplife', { 'local-port': '80,5432' }, {}, { localPort: 81 }],
     ['tcplife', { 'remote-port': '41822' }, {}, { remotePort: 5432 }],

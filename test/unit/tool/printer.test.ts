@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../../src/event/tcp-event.ts';
 import { notesOf } from '../../../src/tool/printer.ts';
 import { TOOLS, type ToolName } from '../../../src/tool/tool.ts';
+import { taskOf } from '../../support/tasks.ts';
 import { choiceOf, type DraftFields, draftOf, print, START_SECONDS } from './drafts.ts';
 
 const headers: [ToolName, string][] = [
@@ -83,7 +84,7 @@ describe('the table', () => {
   });
 
   it('lets no process name steer the terminal', () => {
-    const draft = draftOf({ task: { pid: 1, comm: 'a\x1b[2J\nb', isKernel: false } });
+    const draft = draftOf({ task: taskOf(1, 'a\x1b[2J\nb') });
     expect(print('tcpconnect', {}, [draft])[1]).toContain('a\\x1b[2J\\x0ab');
   });
 });
@@ -101,7 +102,7 @@ describe('extra columns', () => {
 
 describe('--csv', () => {
   it('has a header, a cell for each value, and quotes what needs it', () => {
-    const draft = draftOf({ task: { pid: 7, comm: 'a,"b"', isKernel: false }, state: 1 });
+    const draft = draftOf({ task: taskOf(7, 'a,"b"'), state: 1 });
     expect(print('tcpretrans', { csv: true }, [draft])[0]).toBe(
       'TIME,PID,IP,LADDR,LPORT,T>,RADDR,RPORT,STATE',
     );
@@ -165,6 +166,8 @@ describe('notes', () => {
     expect(notesOf(TOOLS.tcpaccept, pid, false).join()).toMatch(
       /^--pid shows nothing: the native tracepoints/,
     );
+    const unit = choiceOf('tcpaccept', { unit: 'nginx.service', json: true });
+    expect(notesOf(TOOLS.tcpaccept, unit, false).join()).toMatch(/^--unit shows nothing: /);
     expect(notesOf(TOOLS.tcpaccept, pid, true)).toEqual([]);
     const uid = choiceOf('tcpconnect', { uid: '7', from: 'x' });
     expect(notesOf(TOOLS.tcpconnect, uid, true).join()).toMatch(

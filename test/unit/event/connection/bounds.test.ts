@@ -9,6 +9,7 @@ import { NO_SUMMARIES } from '../../../../src/event/retransmit-summaries.ts';
 import { createLedger, imbalances } from '../../../../src/ledger/ledger.ts';
 import { connect, only } from '../../../support/connection-walks.ts';
 import { createNormalizerFixture, recordOf, SECOND } from '../../../support/record-builder.ts';
+import { taskOf } from '../../../support/tasks.ts';
 
 describe('the bound on connections', () => {
   test('forgets the one longest without a record, and counts it', () => {
@@ -43,7 +44,7 @@ test('a flood of SYNs that nobody completes does not grow the heap', () => {
   const collect = runInNewContext('gc') as () => void;
   const ledger = createLedger([]);
   const normalizer = createNormalizer({
-    tasks: () => ({ pid: 0, comm: 'swapper/0', isKernel: true }),
+    tasks: () => taskOf(0, 'swapper/0', { isKernel: true }),
     session: 'cafe0123',
     maxConnections: 1024,
     countsRetransmits: true,

@@ -46,7 +46,7 @@ const NAMES = [
 describe('a name', () => {
   test.each(NAMES)('%j is read whole, and forges nothing', (name) => {
     expect(parseStat(statOf(name), 42)).toEqual({
-      task: { pid: 42, comm: name, isKernel: false },
+      who: { pid: 42, comm: name, isKernel: false },
       startTicks: 4_711,
     });
     expect(parseStatusNumber(statusOf(name), 'Tgid')).toBe(42);
@@ -59,7 +59,7 @@ describe('a name', () => {
       .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 0)));
     fc.assert(
       fc.property(name, (bytes) => {
-        expect(parseStat(statOf(bytes), 42)?.task).toMatchObject({ pid: 42, comm: bytes.toString('utf8') });
+        expect(parseStat(statOf(bytes), 42)?.who).toMatchObject({ pid: 42, comm: bytes.toString('utf8') });
       }),
     );
   });
@@ -70,10 +70,11 @@ describe('a name', () => {
     ['kworker/0:1H', 'kworker/0:1H'],
     ['kworker/R-rcu_gp', 'kworker/R-rcu_gp'],
     ['ksoftirqd/0', 'ksoftirqd/0'],
+    ['irq/27-some-long-device', 'irq/27-some-lon'],
   ])('of the kernel, %s, is %s without what it works on', (said, name) => {
-    expect(parseStat(statOf(said, KERNEL), 42)?.task).toEqual({ pid: 42, comm: name, isKernel: true });
+    expect(parseStat(statOf(said, KERNEL), 42)?.who).toEqual({ pid: 42, comm: name, isKernel: true });
     // A process may have any name.
-    expect(parseStat(statOf(said), 42)?.task).toEqual({ pid: 42, comm: said, isKernel: false });
+    expect(parseStat(statOf(said), 42)?.who).toEqual({ pid: 42, comm: said, isKernel: false });
   });
 });
 
@@ -85,16 +86,16 @@ describe('of this host', () => {
   test('this process is read, and a number that nobody has is not', () => {
     const name = readFileSync('/proc/self/comm', 'utf8').slice(0, -1);
     expect(readThread(process.pid)).toMatchObject({
-      task: { pid: process.pid, comm: name, isKernel: false },
+      who: { pid: process.pid, comm: name, isKernel: false },
     });
     expect(readThread(2 ** 22 + 1)).toBeNull();
   });
 
   test('every thread of this process belongs to it, and no more are read than wanted', () => {
     const threads = readAllThreads(100_000);
-    const own = [...threads].filter(([, { task }]) => task.pid === process.pid);
+    const own = [...threads].filter(([, { who }]) => who.pid === process.pid);
     expect(own.length).toBeGreaterThan(1);
-    for (const [thread] of own) expect(readThread(thread)?.task.pid ?? process.pid).toBe(process.pid);
+    for (const [thread] of own) expect(readThread(thread)?.who.pid ?? process.pid).toBe(process.pid);
     expect(readAllThreads(3).size).toBe(3);
   });
 });

@@ -7,6 +7,7 @@ import {
   parseSockets,
   readExistingConnections,
 } from '../../../../src/source/host/sockets.ts';
+import { taskOf } from '../../../support/tasks.ts';
 
 describe('a table of sockets', () => {
   const header =
@@ -86,7 +87,7 @@ test('two snapshots are joined, the later of one connection being right', () => 
     remote: '0a000002',
     remotePort,
     direction: 'passive',
-    owner: { pid, comm: 'nginx', isKernel: false },
+    owner: taskOf(pid, 'nginx'),
   });
   const joined = joinSnapshots(
     [connection(1, 10), connection(2, 10)],

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createTaskTracker, type ThreadFacts } from '../../../../src/source/host/task-tracker.ts';
+import { taskOf } from '../../../support/tasks.ts';
 
 const SHELL = 100;
 const CHILD = 200;
@@ -13,6 +14,7 @@ interface Proc {
   comm: string;
   isKernel?: boolean;
   since?: number;
+  unit?: string;
 }
 
 /** A tracker, and a /proc that a test can change. `asked` lists the threads that were looked up there. */
@@ -22,6 +24,7 @@ function createFixture(capacity?: number) {
     [KTHREADD, { comm: 'kthreadd', isKernel: true }],
   ]);
   const asked: number[] = [];
+  const placesAsked: number[] = [];
   const tracker = createTaskTracker({
     ...(capacity !== undefined && { capacity }),
     ask(thread): ThreadFacts | null {
@@ -29,14 +32,21 @@ function createFixture(capacity?: number) {
       const found = proc.get(thread);
       if (found === undefined) return null;
       const { pid = thread, comm, isKernel = false, since = Number.NEGATIVE_INFINITY } = found;
-      return { task: { pid, comm, isKernel }, since };
+      return { who: { pid, comm, isKernel }, since };
+    },
+    askPlace(pid, since) {
+      placesAsked.push(pid);
+      const found = proc.get(pid);
+      if (found === undefined || (found.since ?? since) > since) return null;
+      return { unit: found.unit ?? null, containerId: null };
     },
   });
   const who = (thread: number, time = 1_000) => {
     const { pid, comm } = tracker.find(thread, 0, time);
     return `${pid} ${comm}`;
   };
-  return { proc, asked, tracker, who };
+  const unitOf = (thread: number, time = 1_000) => tracker.find(thread, 0, time).unit;
+  return { proc, asked, placesAsked, tracker, who, unitOf };
 }
 
 describe('a task that its records tell of', () => {
@@ -95,11 +105,11 @@ describe('a task that its records tell of', () => {
     tracker.began(KERNEL_THREAD, KTHREADD, 'kthreadd', false, 10);
     // The creator names it (`kthread_create`).
     tracker.renamed(KERNEL_THREAD, KTHREADD, 'kworker/0:1');
-    expect(tracker.find(KERNEL_THREAD, 0, 20)).toEqual({ pid: 30, comm: 'kworker/0:1', isKernel: true });
+    expect(tracker.find(KERNEL_THREAD, 0, 20)).toEqual(taskOf(30, 'kworker/0:1', { isKernel: true }));
     tracker.began(CHILD, KERNEL_THREAD, 'kworker/0:1', false, 30);
     proc.set(CHILD, { comm: 'modprobe' });
     tracker.renamed(CHILD, CHILD, 'modprobe');
-    expect(tracker.find(CHILD, 0, 40)).toEqual({ pid: 200, comm: 'modprobe', isKernel: false });
+    expect(tracker.find(CHILD, 0, 40)).toEqual(taskOf(200, 'modprobe'));
   });
 });
 
@@ -114,7 +124,7 @@ describe('a task that is older than the records', () => {
 
   test('is not asked for if it was primed, and its records go on from there', () => {
     const { asked, who, tracker } = createFixture();
-    tracker.prime(300, { task: { pid: 300, comm: 'nginx', isKernel: false }, since: 0 });
+    tracker.prime(300, { who: { pid: 300, comm: 'nginx', isKernel: false }, since: 0 });
     tracker.renamed(300, 300, 'nginx: worker');
     expect([who(300), asked.length]).toEqual(['300 nginx: worker', 0]);
   });
@@ -165,6 +175,64 @@ describe('after records were lost', () => {
   });
 });
 
+describe('the place of a process', () => {
+  test('is asked for once, when it is needed, and holds for its threads', () => {
+    const { tracker, proc, unitOf, placesAsked } = createFixture();
+    proc.set(CHILD, { comm: 'nginx', unit: 'nginx.service' });
+    tracker.began(CHILD, SHELL, 'bash', false, 10);
+    tracker.began(201, CHILD, 'nginx', true, 20);
+    expect(placesAsked).toEqual([]);
+    expect([unitOf(201), unitOf(CHILD), unitOf(201)]).toEqual([
+      'nginx.service',
+      'nginx.service',
+      'nginx.service',
+    ]);
+    expect(placesAsked).toEqual([CHILD]);
+  });
+
+  test('is that of its nearest ancestor that is there, if it has ended', () => {
+    const { tracker, proc, unitOf } = createFixture();
+    proc.set(SHELL, { comm: 'bash', unit: 'backup.service' });
+    tracker.began(CHILD, SHELL, 'bash', false, 10);
+    tracker.began(201, CHILD, 'bash', false, 20);
+    expect(unitOf(201)).toBe('backup.service');
+  });
+
+  test('is unknown if the number of its parent stands for another process by then', () => {
+    const { tracker, proc, unitOf } = createFixture();
+    proc.set(SHELL, { comm: 'bash', unit: 'backup.service' });
+    tracker.began(CHILD, SHELL, 'bash', false, 10);
+    tracker.began(201, CHILD, 'bash', false, 20);
+    tracker.began(CHILD, SHELL, 'another', false, 30);
+    expect(unitOf(201)).toBeNull();
+  });
+
+  test('is not that of a later process with its number', () => {
+    const { tracker, proc, unitOf } = createFixture();
+    tracker.began(CHILD, SHELL, 'first', false, 10);
+    proc.set(CHILD, { comm: 'second', unit: 'second.service', since: 20 });
+    expect(unitOf(CHILD)).toBeNull();
+  });
+
+  test('is asked for again after exec, which comes after systemd has put the process there', () => {
+    const { tracker, proc, unitOf } = createFixture();
+    tracker.began(CHILD, SHELL, 'systemd', false, 10);
+    proc.set(CHILD, { comm: 'systemd', unit: 'init.scope' });
+    expect(unitOf(CHILD)).toBe('init.scope');
+    tracker.renamed(CHILD, CHILD, 'sshd');
+    proc.set(CHILD, { comm: 'sshd', unit: 'sshd.service' });
+    expect(unitOf(CHILD)).toBe('sshd.service');
+    proc.delete(CHILD);
+    tracker.renamed(CHILD, CHILD, 'sshd: user');
+    expect(unitOf(CHILD)).toBe('sshd.service');
+  });
+
+  test('is not asked for of a thread of the kernel', () => {
+    const { unitOf, placesAsked } = createFixture();
+    expect([unitOf(KTHREADD), placesAsked]).toEqual([null, []]);
+  });
+});
+
 describe('the memory', () => {
   test('is bounded, and keeps those that are asked for', () => {
     const { tracker, who, asked } = createFixture(16);
@@ -193,8 +261,9 @@ describe('the memory', () => {
           capacity,
           ask(thread) {
             const task = alive.get(thread);
-            return task === undefined ? null : { task: { ...task, isKernel: false }, since: 0 };
+            return task === undefined ? null : { who: { ...task, isKernel: false }, since: 0 };
           },
+          askPlace: () => null,
         });
         steps.forEach(({ kind, thread, by }, index) => {
           const creator = alive.get(by);

@@ -154,12 +154,12 @@ function makeRecording(name: string, filtered: Partial<RecordedEvent> = {}): str
   page(1_000n, stateRecord(11, 0), stateRecord(12, 1_000));
   page(1_001n, stateRecord(13, 0));
   recording.clock(clock);
-  recording.task(11, null, { task: { pid: 10, comm: 'first', isKernel: false }, since: 0 });
+  recording.task(11, null, { who: { pid: 10, comm: 'first', isKernel: false }, since: 0 });
   recording.give(1_500);
   recording.lost('kernel_overrun', 7);
   clock.wallSeconds = 200;
   recording.clock(clock);
-  recording.task(11, null, { task: { pid: 10, comm: 'renamed', isKernel: false }, since: 0 });
+  recording.task(11, null, { who: { pid: 10, comm: 'renamed', isKernel: false }, since: 0 });
   page(3_001n, stateRecord(11, 0));
   recording.give(Number.POSITIVE_INFINITY);
   recording.lost('kernel_dropped', 1);
@@ -217,7 +217,7 @@ describe('a recording with records of tasks', () => {
       events,
       taskEvents: TASK_EVENTS,
     });
-    const task = (comm: string) => ({ task: { pid: 10, comm, isKernel: false }, since: 0 });
+    const task = (comm: string) => ({ who: { pid: 10, comm, isKernel: false }, since: 0 });
     recording.task(11, null, task('first'));
     const records = [
       ...[stateRecord(11, 0), taskRecord(60_002, 11, 11, 'second', 10), stateRecord(11, 10)],

@@ -65,6 +65,7 @@ const PLACES: Readonly<Record<string, string>> = {
   boot_id: 'resource ktc.boot_id',
   kernel: 'resource os.version',
   pid: 'record process.pid',
+  container_id: 'record container.id',
   cpu: 'record cpu.logical_number',
   ip_version: 'record network.type',
   local_address: 'record network.local.address',
