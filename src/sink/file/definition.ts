@@ -8,6 +8,7 @@ import { isSystemError } from '../../shared/errors.ts';
 import type { SinkConfig, SinkDefinition, SinkFinding, SinkPath } from '../definition.ts';
 import { explainFileFault } from './fault.ts';
 import { createFileSink } from './file.ts';
+import { findTarget } from './target.ts';
 
 const keys = {
   enabled: key(boolean, { default: false, doc: 'Append events to a file, one JSON object per line.' }),
@@ -31,10 +32,11 @@ const MIB = 1 << 20;
 
 /** Whether the file can be written, and whether there is room for all that it may grow to. */
 async function checkFile({ sink: { file } }: FileConfig): Promise<SinkFinding> {
-  const directory = dirname(file.path);
   try {
+    const target = await findTarget(file.path);
+    const directory = dirname(target);
     await access(directory, constants.W_OK);
-    if (existsSync(file.path)) await access(file.path, constants.W_OK);
+    if (existsSync(target)) await access(target, constants.W_OK);
     const { bavail, bsize } = await statfs(directory);
     const free = bavail * bsize;
     const needed = file.max_bytes * file.max_files;

@@ -10,8 +10,15 @@ const ADVICE: Readonly<Record<string, string>> = {
   EPERM: 'not permitted; let the user of the agent write to the file and its directory',
   EROFS: 'the file system is read-only; choose another path or mount it writable',
   EISDIR: 'it is a directory; name a file',
+  EBUSY: 'it is a mount point, which cannot be rotated; mount its directory instead',
+  ELOOP: 'its symbolic links lead in a circle; name a file',
   EIO: "the disk reports an input/output error; see the kernel's log",
 };
+
+/** The fault of a path that leads to something else than a plain file, in the form of an error of the system. */
+export function notPlain(what: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`it is ${what}; name a file, or use sink.stdout`), { syscall: 'open' });
+}
 
 /** One line that says what to do about a fault of the event file. */
 export function explainFileFault(path: string, error: NodeJS.ErrnoException): string {

@@ -1,13 +1,15 @@
 /** Writes events as NDJSON to a file, rotated by size: path, then path.1 (newest) to path.N. */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { isatty } from 'node:tty';
 import { hasErrorCode, isSystemError } from '../../shared/errors.ts';
 import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
 import { type Batch, rangeOf } from '../batch.ts';
 import { ACKNOWLEDGED, notReady, type Readiness, retryAll, type SendResult, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
-import { explainFileFault } from './fault.ts';
+import { explainFileFault, notPlain } from './fault.ts';
+import { findTarget } from './target.ts';
 
 export interface FileSinkOptions {
   readonly path: string;
@@ -18,6 +20,7 @@ export interface FileSinkOptions {
   readonly log: SinkLog;
 }
 
+const FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY;
 const MODE = 0o640;
 const NEWLINE = 0x0a;
 /** Faults that pass without an operator. */
@@ -25,6 +28,8 @@ const MAY_PASS = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE'];
 
 interface OpenFile {
   readonly handle: FileHandle;
+  /** Where the path leads to. */
+  readonly target: string;
   readonly inode: number;
   readonly device: number;
 }
@@ -34,7 +39,7 @@ interface OpenFile {
  * crash of the host within the kernel's write-back time (30 s by default). `close` also syncs to disk.
  *
  * Others (logrotate) may move, remove or truncate the file at any time: the next batch goes to a new file under `path`.
- * An event is never split over two files, and what a failed write left of one is cut off.
+ * Where `path` is a symbolic link, the file that it leads to is written and rotated, beside that file. An event is never split over two files, and what a failed write left of one is cut off.
  */
 export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOptions): Sink {
   const turns = createTurns();
@@ -47,42 +52,43 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
   }
 
   /** Gives the file that is under `path` now, and its size. */
-  async function openCurrent(): Promise<{ handle: FileHandle; size: number }> {
+  async function openCurrent(): Promise<OpenFile & { size: number }> {
     if (file) {
       const found = await stat(path).catch(ignoreMissing);
       if (found && found.ino === file.inode && found.dev === file.device)
-        return { handle: file.handle, size: found.size };
+        return { ...file, size: found.size };
       log.info({ path }, 'the event file was moved away, starting a new one');
       await closeFile();
     }
-    const handle = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, MODE);
+    const target = await findTarget(path);
+    const handle = await open(target, FLAGS, MODE);
     const {
       ino: inode,
       dev: device,
       size,
-    } = await handle.stat().catch(async (error) => {
+    } = await describe(handle).catch(async (error) => {
       // Node.js 26 ends the process over a handle that nobody has closed.
       await handle.close();
       throw error;
     });
-    file = { handle, inode, device };
-    return { handle, size: size + (await endLine(handle, size)) };
+    file = { handle, target, inode, device };
+    return { ...file, size: size + (await endLine(handle, size)) };
   }
 
-  async function rotate(): Promise<void> {
+  async function rotate(target: string): Promise<void> {
     await closeFile();
-    if (maxFiles === 1) return rm(path, { force: true });
+    if (maxFiles === 1) return rm(target, { force: true });
     for (let age = maxFiles - 1; age > 0; age--) {
-      await rename(age === 1 ? path : `${path}.${age - 1}`, `${path}.${age}`).catch(ignoreMissing);
+      await rename(age === 1 ? target : `${target}.${age - 1}`, `${target}.${age}`).catch(ignoreMissing);
     }
   }
 
   /** Writes events from `position` on, as many as fit into the current file. Returns the position after them. */
   async function writeSome(batch: Batch, position: number): Promise<number> {
-    const { handle, size } = await openCurrent();
+    const { handle, target, size } = await openCurrent();
     const end = fittingEnd(batch, position, maxBytes - size);
     if (end === position && size > 0) {
-      await rotate();
+      await rotate(target);
       return position;
     }
     const next = Math.max(end, position + 1);
@@ -127,6 +133,12 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
       await closeFile();
     },
   };
+}
+
+async function describe(handle: FileHandle): Promise<Stats> {
+  // A write to one that has been stopped (Ctrl-S) would never end.
+  if (isatty(handle.fd)) throw notPlain('a terminal');
+  return handle.stat();
 }
 
 /** The last event that fits into `room` bytes, plus one: `from` when not even the first does. */
