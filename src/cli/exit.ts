@@ -37,9 +37,14 @@ const FAILURES: Readonly<Record<FailureReason, Exclude<ExitCode, 0>>> = {
   left: EXIT.failed,
 };
 
-/** Prints each line as `ktc: <line>` to standard error and returns the code. */
+/** Prints a line as `ktc: <line>` to standard error. */
+export function say(line: string): void {
+  process.stderr.write(`ktc: ${line}\n`);
+}
+
+/** Prints each line as `say` does and returns the code. */
 export function fail(code: Exclude<ExitCode, 0>, ...lines: readonly string[]): ExitCode {
-  process.stderr.write(lines.map((line) => `ktc: ${line}\n`).join(''));
+  for (const line of lines) say(line);
   return code;
 }
 

@@ -1,7 +1,7 @@
 /** Options that commands share: which configuration to use, and how long to run. */
 import { type ConfigResult, type ConfigSources, loadConfig, refuseConfig } from '../config/load.ts';
 import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
-import { EXIT, type ExitCode, fail } from './exit.ts';
+import { EXIT, type ExitCode, fail, say } from './exit.ts';
 
 /** For the options of a command. */
 export const configOptions = {
@@ -39,8 +39,18 @@ export function readConfig({ config, set = [] }: ConfigOptionValues, embedded?: 
     flags: Object.fromEntries(flags),
     embedded,
   });
+  if (result.ok) tellIgnored(result.value.ignored);
   const [first, ...others] = result.ok ? malformed : [...result.problems, ...malformed];
   return first === undefined ? result : refuseConfig([first, ...others]);
+}
+
+let hasTold = false;
+
+/** Once for each process: a reload reads the same environment again. */
+function tellIgnored(variables: readonly string[]): void {
+  if (variables.length > 0 && !hasTold)
+    say(`ignored ${variables.join(', ')}: an orchestrator has set this for a service of that name`);
+  hasTold = true;
 }
 
 /** Loads a configuration that a command brings with it: nothing of the host's configuration counts. */

@@ -11,17 +11,13 @@ import { pageOf } from '../tool/page.ts';
 import { createPrinter, notesOf } from '../tool/printer.ts';
 import { TOOL_NAMES, TOOLS, type Tool } from '../tool/tool.ts';
 import { type Command, createCommand, usageError } from './command.ts';
-import { EXIT, type ExitCode, exitCodeOf, fail } from './exit.ts';
+import { EXIT, type ExitCode, exitCodeOf, fail, say } from './exit.ts';
 import { loadEmbedded } from './options.ts';
 
-/** The names of ftrace instances, `ktc-<tool>-<pid>`; `ktc top` has one as well. */
-export const TOOL_INSTANCE = new RegExp(`^ktc-(?:${TOOL_NAMES.join('|')}|top)-(\\d+)$`);
+/** The names of ftrace instances: `ktc-<tool>-<pid>`, and a number where that was taken; `ktc top` has one as well. */
+export const TOOL_INSTANCE = new RegExp(`^ktc-(?:${TOOL_NAMES.join('|')}|top)-\\d+(?:-\\d+)?$`);
 /** KiB per CPU: room for a burst of some 10,000 records, and little memory on a machine of many CPUs. */
 const BUFFER_KB = 1024;
-
-export function say(line: string): void {
-  process.stderr.write(`ktc: ${line}\n`);
-}
 
 /** The configuration of a tool, which shows the same on every host: the host's configuration does not count. */
 export function toolConfig(

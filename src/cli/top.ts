@@ -10,7 +10,8 @@ import { createTop } from '../tool/top.ts';
 import { TOP_PAGE } from '../tool/top-page.ts';
 import type { Facts, View } from '../tool/view.ts';
 import { createCommand, usageError } from './command.ts';
-import { recordingError, say, TOOL_INSTANCE, toolConfig, toolExitCode } from './tool.ts';
+import { say } from './exit.ts';
+import { recordingError, TOOL_INSTANCE, toolConfig, toolExitCode } from './tool.ts';
 
 /** The events of tcpretrans, without the owner of a connection: that would cost a record for each that is opened. */
 const TOP: Tool = {

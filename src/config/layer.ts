@@ -1,8 +1,9 @@
 /** One layer of the configuration: the values that it sets, and every mistake in it. */
-import { describe, isObject, type Key } from '../setting/key.ts';
+import { describe, isObject, type Key, NOT_TEXT } from '../setting/key.ts';
 import type { ConfigProblem } from '../setting/problem.ts';
 import { isKey, type Section } from '../setting/section.ts';
 import { nearest } from './nearest.ts';
+import { isOfService } from './orchestrator.ts';
 import { environmentName, isConfigPath, keys, knownPaths, schema } from './schema.ts';
 
 /** A value for a key, or for one name in a key that merges (`host.labels.rack`). */
@@ -103,17 +104,38 @@ export function readDocument(
   );
 }
 
+/** What Node.js puts in the place of bytes of the environment and of the command line that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
+
+function setText(key: Key<unknown>, path: string, text: string, origin: string): Layer {
+  if (text.includes(REPLACEMENT)) return refuse(origin, path, NOT_TEXT, [path]);
+  return setKey(key, path, key.decode(text), origin);
+}
+
 const pathsByVariable = new Map([...keys.keys()].map((path) => [environmentName(path), path]));
 
-/** Reads the `KTC_*` variables. An empty one counts as not set. */
+/** The `KTC_*` variables that are set, each with its value. An empty one counts as not set. */
+function ourVariables(environment: NodeJS.ProcessEnv): [variable: string, text: string][] {
+  return Object.entries(environment).flatMap(([variable, text = '']) =>
+    variable.startsWith('KTC_') && text !== '' ? [[variable, text]] : [],
+  );
+}
+
+/** The `KTC_*` variables that an orchestrator has set for a service, and that say nothing to the agent. */
+export function serviceVariables(environment: NodeJS.ProcessEnv): string[] {
+  return ourVariables(environment)
+    .filter(([variable, text]) => isOfService(variable, text))
+    .map(([variable]) => variable);
+}
+
+/** Reads the `KTC_*` variables, but those of services. */
 export function readEnvironment(environment: NodeJS.ProcessEnv): Layer {
-  const variables = Object.entries(environment).filter(([variable]) => variable.startsWith('KTC_'));
   return joinLayers(
-    variables.map(([variable, text]) => {
-      if (text === undefined || text === '') return EMPTY;
+    ourVariables(environment).map(([variable, text]) => {
+      if (isOfService(variable, text)) return EMPTY;
       const path = pathsByVariable.get(variable);
       const key = path === undefined ? undefined : keys.get(path);
-      if (path !== undefined && key !== undefined) return setKey(key, path, key.decode(text), variable);
+      if (path !== undefined && key !== undefined) return setText(key, path, text, variable);
       const meant = nearest(variable, [...pathsByVariable.keys()]);
       const doubtful = meant === null ? undefined : pathsByVariable.get(meant);
       const problem = meant === null ? 'unknown variable' : `unknown variable, the nearest is ${meant}`;
@@ -131,10 +153,12 @@ export function readFlags(flags: Readonly<Record<string, string>>): Layer {
 
 function readFlag(path: string, text: string): Layer {
   const key = isConfigPath(path) ? keys.get(path) : undefined;
-  if (key) return setKey(key, path, key.decode(text), FLAG);
+  if (key) return setText(key, path, text, FLAG);
   for (const [parent, merging] of keys) {
     if (!merging.merges || !path.startsWith(`${parent}.`)) continue;
-    return setKey(merging, parent, { [path.slice(parent.length + 1)]: text }, FLAG);
+    return text.includes(REPLACEMENT)
+      ? refuse(FLAG, path, NOT_TEXT, [parent])
+      : setKey(merging, parent, { [path.slice(parent.length + 1)]: text }, FLAG);
   }
   if (knownPaths.includes(path)) return refuse(FLAG, path, 'is a section: set its keys one by one', [path]);
   return unknownKey(FLAG, path);

@@ -100,10 +100,18 @@ function complete<T>(
   };
 }
 
+export const NOT_TEXT = 'is not Unicode text: a part of it is no character';
+
 function faultsOf(kind: Kind<unknown>, value: unknown, at: string): readonly Fault[] {
+  if (!isText(value)) return [{ at, problem: NOT_TEXT }];
   if (kind.accepts(value)) return [];
   const found = kind.concealed ? 'something else (not shown)' : describe(value);
   return [{ at, problem: `must be ${kind.expects}, is ${found}` }];
+}
+
+/** Half of a surrogate pair is no character, and no JSON in UTF-8 can have it. */
+function isText(value: unknown): boolean {
+  return typeof value !== 'string' || value.isWellFormed();
 }
 
 /** Whether a value is a JSON object: no list and not null. */

@@ -59,6 +59,55 @@ const cases: Case[] = [
     says: ['DIR/agent.json: batch.linger_ms: must be an integer from 0 to 10000, is 0.5'],
   },
   {
+    name: 'halves of surrogate pairs, which JSON in UTF-8 cannot have',
+    file: String.raw`{"sink":{"stdout":{"enabled":true}},"host":{"name":"web\ud83d","labels":{"rack":"\udc00r7","role":"\ud83d\ude00"}}}`,
+    set: ['exclude.comms=["a\\ud800"]', 'source.probes.tcp_set_state.filter="\\udfff"'],
+    says: [
+      'DIR/agent.json: host.name: is not Unicode text: a part of it is no character',
+      'DIR/agent.json: host.labels.rack: is not Unicode text: a part of it is no character',
+      '--set: exclude.comms[0]: is not Unicode text: a part of it is no character',
+      '--set: source.probes.tcp_set_state.filter: is not Unicode text: a part of it is no character',
+    ],
+  },
+  {
+    name: 'bytes that are no UTF-8, as Node.js gives them of the environment and of the command line',
+    file: valid,
+    environment: { KTC_HOST_NAME: 'web\ufffd', KTC_HOST_LABELS: 'rack=r\ufffd7,role=web' },
+    set: ['host.labels.owner=\ufffd'],
+    says: [
+      'KTC_HOST_NAME: host.name: is not Unicode text: a part of it is no character',
+      'KTC_HOST_LABELS: host.labels: is not Unicode text: a part of it is no character',
+      '--set: host.labels.owner: is not Unicode text: a part of it is no character',
+    ],
+  },
+  {
+    name: 'labels with characters that end a line or a string',
+    file: { ...valid, host: { labels: { rack: 'a\u0000b', role: 'a\nb', owner: '\u0085' } } },
+    says: [
+      'DIR/agent.json: host.labels.rack: must be a line of 1 to 255 characters, is "a\\u0000b"',
+      'DIR/agent.json: host.labels.role: must be a line of 1 to 255 characters, is "a\\nb"',
+      'DIR/agent.json: host.labels.owner: must be a line of 1 to 255 characters, is "\\u0085"',
+    ],
+  },
+  {
+    name: 'variables that look like those of an orchestrator and are misspelt ones of ours',
+    file: valid,
+    environment: {
+      KTC_TELEMETRY_PORT: '9474',
+      KTC_SINK_KAFKA_PORT: '9092',
+      KTC_SINK_KAFKA_SERVICE_HOST: 'kafka-1:9092',
+      KTC_BATCH_SERVICE_PORT: 'many',
+      KTC_PORTS: '443',
+    },
+    says: [
+      'KTC_TELEMETRY_PORT: unknown variable, the nearest is KTC_TELEMETRY_HTTP_PORT',
+      'KTC_SINK_KAFKA_PORT: unknown variable, the nearest is KTC_SINK_KAFKA_FORMAT',
+      'KTC_SINK_KAFKA_SERVICE_HOST: unknown variable, the nearest is KTC_SINK_KAFKA_BROKERS',
+      'KTC_BATCH_SERVICE_PORT: unknown variable',
+      'KTC_PORTS: unknown variable',
+    ],
+  },
+  {
     name: 'null',
     file: { ...valid, host: { name: null } },
     says: ['DIR/agent.json: host.name: must be a line of 1 to 253 characters, or "" for none, is null'],
