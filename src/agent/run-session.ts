@@ -7,6 +7,7 @@ import { createLedger, type Ledger } from '../ledger/ledger.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
 import type { Account } from '../setting/account.ts';
 import { DONE, type Result, success } from '../shared/result.ts';
+import { doubtsOf } from '../source/host/identity.ts';
 import type { Source } from '../source/source.ts';
 import { FAULT_INTERVAL_MS, type FaultLog, rateLimited } from '../telemetry/fault-log.ts';
 import { serveTelemetry, type TelemetryServer } from '../telemetry/http.ts';
@@ -17,6 +18,7 @@ import { type Agent, createAgent } from './agent.ts';
 import { createSinks, sinkNames } from './assembly/sinks.ts';
 import { openSource, type SourceNews } from './assembly/source.ts';
 import { openSpool } from './assembly/spool.ts';
+import { watchHostName } from './host-name.ts';
 import { accountToBecome, becomeUser, narrowUmask } from './privileges.ts';
 import { catchSignals, type RunSignals } from './run-signals.ts';
 import { findServiceManager } from './service-manager.ts';
@@ -77,6 +79,7 @@ function sourceNews(log: Logger, onEnd: (end: SessionEnd) => void): SourceNews {
 function logSource(log: Logger, source: Source): void {
   const { kind, instance, clock, probes, processTracking } = source.status();
   log.info({ source: kind, instance, clock, kernel: source.kernel.release }, 'reading kernel events');
+  if (kind !== 'replay') for (const doubt of doubtsOf(source.kernel)) log.warn({}, doubt);
   for (const { name, problem } of probes) {
     if (problem !== null) log.warn({ probe: name }, `probe is off: ${problem}`);
   }
@@ -158,10 +161,12 @@ async function runAgent(options: SessionOptions, opened: Opened): Promise<Result
     if (signal.aborted) agent.stop();
   }
 
+  const forgetName = config.source.kind === 'replay' ? () => {} : watchHostName(config.host.name, log);
   const running = agent.run();
   supervision.ready();
   const ran = await running;
 
+  forgetName();
   supervision.close();
   signals.forget();
   await server?.close();

@@ -73,7 +73,7 @@ export type Plain = string | number | null;
 export type FieldSource =
   /** The serializer writes it by hand. */
   | 'serializer'
-  | { readonly host: (facts: HostFacts) => string | Readonly<Record<string, string>> }
+  | { readonly host: (facts: HostFacts) => string | null | Readonly<Record<string, string>> }
   | { readonly task: (task: Task, origin: PidOrigin) => Plain }
   /** `peer` gives the value of a summary; without it a summary has null. */
   | {

@@ -84,10 +84,11 @@ export const FIELDS = [
     name: 'host_id',
     on: EVENT_KINDS,
     type: 'text',
+    isNullable: true,
     from: { host: ({ kernel }) => kernel.hostId },
     otlp: { origin: 'host.id', in: 'resource' },
     ecs: 'host.id',
-    description: '/etc/machine-id; empty where there is none.',
+    description: '/etc/machine-id; null where it holds no machine id.',
   },
   {
     name: 'boot_id',

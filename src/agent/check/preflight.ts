@@ -5,7 +5,7 @@ import type { ConfigResult, LoadedConfig } from '../../config/load.ts';
 import { systemFiles } from '../../pipeline/spool/disk/files.ts';
 import { checkSpoolDirectory } from '../../pipeline/spool/open.ts';
 import { refusal } from '../../shared/result.ts';
-import { readIdentity } from '../../source/host/identity.ts';
+import { doubtsOf, readIdentity } from '../../source/host/identity.ts';
 import { serveTelemetry } from '../../telemetry/http.ts';
 import { checkSinks } from '../assembly/sinks.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
@@ -26,12 +26,17 @@ export async function preflight(
 ): Promise<Finding[]> {
   return [
     ok('kernel', release()),
+    ...(loaded.config.source.kind === 'replay' ? [] : hostFindings(loaded)),
     ...(await checkSource(loaded)),
     await checkSpool(loaded),
     ...checkUser(loaded.config, reread),
     ...(await findSinkProblems(loaded, version)),
     ...(await checkEndpoint(loaded)),
   ];
+}
+
+function hostFindings({ config: { host } }: LoadedConfig): Finding[] {
+  return doubtsOf(readIdentity(host.name)).map((doubt) => warning('host', doubt));
 }
 
 async function checkSpool({ config: { spool, queue } }: LoadedConfig): Promise<Finding> {

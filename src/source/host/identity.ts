@@ -1,30 +1,73 @@
 /** Identifies the host and the boot that the records come from. */
 import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
+import { isSystemError } from '../../shared/errors.ts';
+import { DONE, type Result, refusal } from '../../shared/result.ts';
 
-function firstLine(path: string): string {
+const MACHINE_ID = '/etc/machine-id';
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+
+export interface KernelIdentity {
+  readonly hostName: string;
+  /** /etc/machine-id; null where it holds no id. */
+  readonly hostId: string | null;
+  /** Empty where /proc does not show it. */
+  readonly bootId: string;
+  /** `uname -r`. */
+  readonly release: string;
+}
+
+/** The text of a file; null if it cannot be read. */
+function readText(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
   }
+}
+
+const ID_DIGITS = 32;
+
+/**
+ * The id in a machine-id file: 32 hexadecimal digits and a line feed, not all zeros (machine-id(5)). Null for all else:
+ * images of hosts and containers have an empty file, or `uninitialized`, until they boot for the first time.
+ */
+export function parseMachineId(text: string): string | null {
+  const id = text.endsWith('\n') ? text.slice(0, -1) : text;
+  const isId = id.length === ID_DIGITS && /^[0-9a-fA-F]+$/.test(id) && !/^0+$/.test(id);
+  return isId ? id.toLowerCase() : null;
 }
 
 /** Reads the identity. `hostName` replaces the system's name unless it is empty. */
 export function readIdentity(hostName: string): KernelIdentity {
   return {
     hostName: hostName === '' ? hostname() : hostName,
-    hostId: firstLine('/etc/machine-id'),
-    bootId: firstLine('/proc/sys/kernel/random/boot_id'),
+    hostId: parseMachineId(readText(MACHINE_ID) ?? ''),
+    bootId: (readText(BOOT_ID) ?? '').trim(),
     release: release(),
   };
 }
 
-export interface KernelIdentity {
-  readonly hostName: string;
-  /** /etc/machine-id; empty in containers that have no such file. */
-  readonly hostId: string;
-  readonly bootId: string;
-  /** `uname -r`. */
-  readonly release: string;
+/** What hosts are called that nobody has named. */
+const NO_NAMES: ReadonlySet<string> = new Set(['', '(none)', 'localhost', 'localhost.localdomain']);
+
+/** What makes this host hard to tell from others, one line each. */
+export function doubtsOf({ hostName, hostId }: KernelIdentity): string[] {
+  const doubts: string[] = [];
+  if (hostId === null) {
+    doubts.push(`host_id is null: ${MACHINE_ID} holds no machine id (systemd-machine-id-setup makes one)`);
+  }
+  if (NO_NAMES.has(hostName)) {
+    doubts.push(
+      `this host is called "${hostName}", as others are that nobody has named: hostnamectl set-hostname NAME, or set host.name`,
+    );
+  }
+  return doubts;
+}
+
+/** Refuses a /proc that shows processes only (mount option subset=pid), or none at all. */
+export function checkProc(): Result {
+  if (readText(BOOT_ID) !== null) return DONE;
+  return refusal(`${BOOT_ID} cannot be read: the agent needs the whole /proc (mount -t proc proc /proc)`);
 }

@@ -86,7 +86,8 @@ export async function openReplay(
 
   return success({
     clock,
-    kernel: header.kernel,
+    // Older versions wrote an empty one.
+    kernel: { ...header.kernel, hostId: header.kernel.hostId || null },
     session: header.session,
     tasks: tasks.find,
     ownPid: null,

@@ -57,7 +57,8 @@ export function resourceAttributes(fields: OriginFields, version: string): Recor
     'service.name': 'ktc-agent',
     'service.version': version,
     [NAMES.host]: fields.host,
-    ...(fields.host_id !== '' && { [NAMES.host_id]: fields.host_id }),
+    // Events of older versions have an empty one.
+    ...(fields.host_id && { [NAMES.host_id]: fields.host_id }),
     'os.type': 'linux',
     [NAMES.kernel]: fields.kernel,
     [NAMES.boot_id]: fields.boot_id,
