@@ -5,7 +5,7 @@ import { createRecording } from '../source/recording/recording.ts';
 import type { Source } from '../source/source.ts';
 import { NO_NEWS, openSource } from './assembly/source.ts';
 import { failure, type SessionEnd, sourceFailure } from './session-end.ts';
-import { onSignals } from './signals.ts';
+import { createStopWishes, onSignals } from './signals.ts';
 
 export interface RecordOptions {
   readonly config: AgentConfig;
@@ -35,7 +35,7 @@ export async function recordSession({ config, path, seconds }: RecordOptions): P
   const created = createRecording(path, stop);
   if (!created.ok) return failure('io', created.problem);
   const recording = created.value;
-  const forgetSignals = onSignals(['SIGTERM', 'SIGINT'], stop);
+  const forgetSignals = onSignals(['SIGTERM', 'SIGINT'], createStopWishes({ first: stop, again() {} }));
   let ended: string | null = null;
   const news = {
     ...NO_NEWS,

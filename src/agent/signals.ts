@@ -28,6 +28,14 @@ export interface StopListener {
   readonly again: SignalListener;
 }
 
+/** Signals come to the process as a whole, whatever session runs in it. */
+let isWished = false;
+
+/** Whether a signal has asked this process to stop: then it no longer waits for whoever reads its output. */
+export function isStopWished(): boolean {
+  return isWished;
+}
+
 /** Tells the first wish to stop from a second one. `now` gives milliseconds. */
 export function createStopWishes(
   { first, again }: StopListener,
@@ -37,6 +45,7 @@ export function createStopWishes(
   return (signal) => {
     if (firstAt === null) {
       firstAt = now();
+      isWished = true;
       first(signal);
     } else if (now() - firstAt >= SAME_WISH_MS) {
       again(signal);

@@ -1,5 +1,6 @@
 /** The entry: finds the command and ends the process with its exit code. */
-import { hasErrorCode } from '../shared/errors.ts';
+import { isStopWished } from '../agent/signals.ts';
+import { hasErrorCode, isSystemError } from '../shared/errors.ts';
 import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
 import { checkCommand } from './check.ts';
 import type { Command } from './command.ts';
@@ -81,11 +82,25 @@ async function main(words: readonly string[]): Promise<number> {
   return command(rest);
 }
 
+/** What standard output has not taken so long after the end of a command that was to stop, it will not take. */
+const LAST_OUTPUT_MS = 500;
+
+// Node.js makes writes to a terminal wait, and Ctrl-S would make them wait for ever, with every signal behind them.
+for (const stream of [process.stdout, process.stderr]) {
+  const { _handle: handle } = stream as { _handle?: { setBlocking?: (isBlocking: boolean) => number } };
+  if (stream.isTTY) handle?.setBlocking?.(false);
+}
+
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
+    if (isStopWished()) setTimeout(() => process.exit(), LAST_OUTPUT_MS).unref();
   },
   (error: unknown) => {
+    if (isSystemError(error)) {
+      process.exitCode = fail(EXIT.io, error.message);
+      return;
+    }
     // A bug: print the whole stack, so that the report helps.
     process.stderr.write(
       `ktc: this is a bug, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
