@@ -54,6 +54,17 @@ function modulesOf({ outputs }: Metafile): string[] {
 export const NODE_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=1'];
 
 /**
+ * What the launcher looks at before it starts Node.js, which would end with a trace of its own, or without a word, where one of
+ * these is too small. Found by trying: Node.js 26 starts with 22 descriptors, 1.5 GiB of addresses (most of them are never
+ * used) and 128 KiB of stack.
+ */
+const LIMITS = [
+  { shown: '-H -n', least: 64, what: 'open files', remedy: 'ulimit -n 1024, LimitNOFILE=' },
+  { shown: '-v', least: 2_097_152, what: 'address space in KiB', remedy: 'ulimit -v unlimited, LimitAS=' },
+  { shown: '-s', least: 1024, what: 'the stack in KiB', remedy: 'ulimit -s 8192, LimitSTACK=' },
+] as const;
+
+/**
  * A shell script that becomes the agent. `preparation` are its lines that set `home`, the directory of the bundle, from
  * `$here`, the directory of the script; `command` are the shell words that run Node.js.
  */
@@ -63,7 +74,13 @@ export function launcher(preparation: string, command: string): string {
 # The agent holds passwords: no core files of it, unless somebody asks for them (prlimit), and no debugger that SIGUSR1
 # would open to everybody on the host. A limit of 1 byte (LimitCORE=1), shown as 0 blocks, keeps away more than 0 does.
 [ "$(ulimit -S -c)" = 0 ] || ulimit -S -c 0
-here=$(dirname "$(readlink -f "$0")")
+need() {
+  if [ "$1" != unlimited ] && [ "$1" -lt "$2" ]; then
+    echo "ktc: the limit of $3 is $1, and Node.js needs $2: raise it ($4)" >&2
+    exit 69
+  fi
+}
+${LIMITS.map(({ shown, least, what, remedy }) => `need "$(ulimit ${shown})" ${least} '${what}' '${remedy}'\n`).join('')}here=$(dirname "$(readlink -f "$0")")
 ${preparation}export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-1}"
 exec ${command} --disable-sigusr1 ${NODE_FLAGS.join(' ')} "$home/ktc.cjs" "$@"
 `;
