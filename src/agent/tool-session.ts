@@ -21,7 +21,7 @@ export interface ToolSessionOptions {
   readonly events: ReadonlySet<SingleEventKind>;
   /** Infinity shows events until a signal comes. */
   readonly seconds: number;
-  /** Ftrace instances that are removed when the process whose id is the first group has ended. */
+  /** Names of ftrace instances that are removed when their process has ended. */
   readonly staleInstances: RegExp;
   readonly stdout: ToolStream;
   /** Takes a line for standard error. */
@@ -56,7 +56,7 @@ export function tellsAll(source: Source): boolean {
 
 /** Runs until the source ends, a signal comes, the time is over, or standard output has no reader any more. */
 export async function toolSession(options: ToolSessionOptions): Promise<ToolEnd> {
-  const stopping = createStopping();
+  const stopping = createStopping(options.config.shutdown.timeout_s * 1000);
   let end: ToolEnd = success(null);
   // Before the source is opened: a signal in between would leave its ftrace instance behind.
   const forgetSignals = onSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], stopping.onSignal);
@@ -78,13 +78,14 @@ export async function toolSession(options: ToolSessionOptions): Promise<ToolEnd>
       },
       left: options.say,
     };
-    const opened = await openSource(options.config, news, { lingerMs: LINGER_MS });
+    const opened = await openSource(options.config, news, { lingerMs: LINGER_MS, isPrivate: true });
     if (!opened.ok) return sourceFailure(opened);
     await show(opened.value, output, stopping, options);
-    // A user who signals twice does not want to wait for a reader that does not read.
+    // Neither a user who signals twice nor a service manager waits for a reader that does not read.
     const signal = await Promise.race([output.flushed(), stopping.interruption]);
     return signal === undefined ? end : success(signal);
   } finally {
+    stopping.close();
     output.close();
     forgetSignals();
   }
@@ -94,17 +95,19 @@ interface ToolStopping {
   readonly isStopped: boolean;
   /** Stops the source, now or as soon as it runs. */
   stop(): void;
-  /** Stops by the first signal; a second one interrupts. */
+  /** Stops by the first signal; a second one interrupts, and so does the time that has passed since the first. */
   readonly onSignal: SignalListener;
-  /** Resolves at the second signal. */
+  /** Resolves when nothing is waited for any more, with the signal. */
   readonly interruption: Promise<NodeJS.Signals>;
   /** The source runs: `stop` takes effect. */
   begin(source: Source): void;
+  close(): void;
 }
 
-function createStopping(): ToolStopping {
+function createStopping(timeoutMs: number): ToolStopping {
   let source: Source | null = null;
   let isStopped = false;
+  let timer: NodeJS.Timeout | undefined;
   const interruption = Promise.withResolvers<NodeJS.Signals>();
 
   function stop(): void {
@@ -117,12 +120,19 @@ function createStopping(): ToolStopping {
       return isStopped;
     },
     stop,
-    onSignal: createStopWishes({ first: stop, again: interruption.resolve }),
+    onSignal: createStopWishes({
+      first(signal) {
+        stop();
+        timer = setTimeout(interruption.resolve, timeoutMs, signal);
+      },
+      again: interruption.resolve,
+    }),
     interruption: interruption.promise,
     begin(running) {
       source = running;
       if (isStopped) stop();
     },
+    close: () => clearTimeout(timer),
   };
 }
 

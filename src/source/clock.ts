@@ -108,13 +108,25 @@ function sampleTraceClock(read: () => bigint | null, host: HostClocks): TraceSam
   return best === null ? null : { offset: best.offset, trace: last };
 }
 
+/** Far more than a sample is uncertain by, and less than timestamps may be shifted by. */
+const SAME_CLOCK_NS = 1_000_000n;
+
+/**
+ * Whether a trace clock that is the kernel's CLOCK_MONOTONIC is what this process reads as such: a time namespace shifts it
+ * for the processes in it, and not for the kernel (time_namespaces(7)). True where the trace clock cannot be read.
+ */
+export function showsMonotonic(readTraceClock: () => bigint | null, host: HostClocks = HOST_CLOCKS): boolean {
+  const { offset = 0n } = sampleTraceClock(readTraceClock, host) ?? {};
+  return offset < SAME_CLOCK_NS && offset > -SAME_CLOCK_NS;
+}
+
 /**
  * Creates the clock of a live source; null if the trace clock cannot be read.
  *
  * `readTraceClock` reads the trace clock in nanoseconds, if that is not CLOCK_MONOTONIC: `global` on EL7, which has no
  * `mono`. NTP slews CLOCK_MONOTONIC and CLOCK_REALTIME, by up to 500 ppm, and never that one: the two drift apart by 5 ms
  * in 10 s, so it is read at every `follow`. It is null if it is CLOCK_MONOTONIC: `mono` is ktime_get_mono_fast_ns, the
- * clock of process.hrtime.
+ * clock of process.hrtime outside of time namespaces.
  */
 export function createLiveClock(readTraceClock: null, host?: HostClocks): TraceClock;
 export function createLiveClock(

@@ -1,7 +1,9 @@
 /** The live source: trace events of the kernel, native or of tcp_trace.ko, in the agent's own ftrace instance. */
 import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import { isSystemError } from '../shared/errors.ts';
 import { type Opened, type Result, refusal, success } from '../shared/result.ts';
-import { createLiveClock, type TraceClock } from './clock.ts';
+import { createLiveClock, showsMonotonic, type TraceClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
 import { enableTaskEvents, type TaskEvents } from './enable-task-events.ts';
@@ -11,12 +13,14 @@ import {
   bufferCpus,
   type Instance,
   instanceIdentity,
+  type OwnInstance,
   openInstance,
-  prepareInstance,
+  openPrivateInstance,
   readSetting,
   removeInstance,
 } from './ftrace/instance.ts';
 import { startInstanceRemover } from './ftrace/instance-remover.ts';
+import { heldSettings, prepareInstance } from './ftrace/prepare.ts';
 import { guardSettings, type Setting } from './ftrace/settings.ts';
 import { areFiltersShared } from './ftrace/shared-filters.ts';
 import { hasCounted, openStats, type StatsFiles } from './ftrace/stats.ts';
@@ -49,26 +53,55 @@ export interface KernelSourceOptions {
   readonly recording?: RecordingWriter;
   /** This process gives up root while the source is open, so another process has to remove the instance. */
   readonly losesRoot?: boolean;
+  /** The instance is made anew, under another name if this one is taken, and is never taken over. */
+  readonly isPrivate?: boolean;
   readonly news?: LiveNews;
 }
 
 const NO_NEWS: LiveNews = { ended() {}, left() {}, unreadable() {} };
 
-/** Opens the instance and enables the chosen probes. */
+/** Opens the instance and enables the chosen probes. Where that fails, nothing stays open. */
 export function openKernelSource(options: KernelSourceOptions): Opened<Source> {
   const tracefs = openTracefs();
-  if (!tracefs.ok) return { ...tracefs, permission: true };
+  if (!tracefs.ok) return tracefs;
   const ownPid = findOwnPid(tracefs.value);
   if (!ownPid.ok) return ownPid;
-  const opened = openInstance(tracefs.value, options.instance);
+  const open = options.isPrivate === true ? openPrivateInstance : openInstance;
+  const opened = open(tracefs.value, options.instance);
   if (!opened.ok) return opened;
   const instance = opened.value;
   const trace = startTrace(tracefs.value, instance, options);
-  if (trace.ok) return success(createSource(instance, { ...options, ownPid: ownPid.value }, trace.value));
+  const source = trace.ok ? openParts(instance, { ...options, ownPid: ownPid.value }, trace.value) : trace;
+  if (source.ok) return source;
   // The buffers of a taken-over instance hold records for a start that succeeds.
   if (!instance.takenOver) removeInstance(instance);
-  return trace;
+  instance.release();
+  return source;
 }
+
+/** Opens the files of an instance that records; closes them again where one of them cannot be opened. */
+function openParts(instance: OwnInstance, options: OpenOptions, trace: Trace): Result<Source> {
+  const parts: { close(): void }[] = [trace.stats];
+  const keep: Keep = (part) => {
+    if (part !== null) parts.push(part);
+    return part;
+  };
+  try {
+    return success(createSource(instance, options, trace, keep));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    for (const part of parts) part.close();
+    return refusal(`cannot read the ftrace instance ${instance.path}: ${error.message}`);
+  }
+}
+
+interface OpenOptions extends KernelSourceOptions {
+  /** As in `Source`. */
+  readonly ownPid: number;
+}
+
+/** Remembers a part that is to be closed where a later one cannot be opened. */
+type Keep = <Part extends { close(): void } | null>(part: Part) => Part;
 
 /** How an instance records. */
 interface Trace {
@@ -109,7 +142,8 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
   const stats = openStats(instance, possible);
   const cpus = createBufferCpus(possible, (cpu) => hasCounted(stats.read(cpu)));
   const [cpu = 0] = cpus.present();
-  const clock = createLiveClock(clockName === 'mono' ? null : () => stats.read(cpu)?.now ?? null);
+  const readClock = () => stats.read(cpu)?.now ?? null;
+  const clock = createLiveClock(clockName === 'mono' && showsMonotonic(readClock) ? null : readClock);
   if (clock === null) {
     stats.close();
     return refusal(`cannot read the clock ${clockName} from ${instance.path}/per_cpu/cpu0/stats`);
@@ -121,13 +155,22 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
 }
 
 function createSource(
-  instance: Instance,
-  options: KernelSourceOptions & { readonly ownPid: number },
+  instance: OwnInstance,
+  options: OpenOptions,
   { clockName, clock, cpus, stats, pageText, pageFormat, probes, sharesFilters, taskEvents, threads }: Trace,
+  keep: Keep,
 ): Source {
   const { ownPid, recording, news = NO_NEWS } = options;
   const taskEventNames = taskEvents.events.map(({ event }) => event);
-  const settings = guardSettings(instance, settingsOf(clockName, probes, taskEventNames, sharesFilters));
+  const remover = options.losesRoot === true ? startInstanceRemover(instance) : null;
+  const wanted: Setting[] = [
+    // The first, because a new clock clears the buffer.
+    { file: 'trace_clock', value: clockName },
+    ...heldSettings(instance, options.bufferKb),
+    ...eventSettings(probes, taskEventNames, sharesFilters),
+    { file: 'tracing_on', value: '1' },
+  ];
+  const settings = keep(guardSettings(instance, wanted, remover?.emptyPidLists));
   const kernel = readIdentity(options.hostName);
   const session = randomBytes(4).toString('hex');
   const events = probes.flatMap(({ status, event }): RecordedEvent[] =>
@@ -150,15 +193,16 @@ function createSource(
 
   const enabled = probes.flatMap(({ event }) => event ?? []);
   const isModule = options.catalog.kind === 'module';
-  const kprobes = isModule ? keepKprobes() : null;
+  const kprobes = keep(isModule ? keepKprobes() : null);
   const identity = instanceIdentity(instance, kernel.bootId);
-  const disturbances = watchDisturbances({
-    instance,
-    sharedFilters: sharesFilters ? [...probes.flatMap(enabledEvent), ...taskEventNames] : [],
-    needsFtrace: isModule,
-  });
+  const disturbances = keep(
+    watchDisturbances({
+      instance,
+      sharedFilters: sharesFilters ? [...probes.flatMap(enabledEvent), ...taskEventNames] : [],
+      needsFtrace: isModule,
+    }),
+  );
   const reporter = createHostReporter(news.unreadable);
-  const remover = options.losesRoot === true ? startInstanceRemover(instance) : null;
   const live = createLiveReader({
     instance,
     cpus,
@@ -177,7 +221,9 @@ function createSource(
     readMissed: isModule ? readMissedCalls : null,
     remove: async () => {
       kprobes?.close();
-      return remover === null ? removeInstance(instance) : remover.remove();
+      const removed = remover === null ? removeInstance(instance) : await remover.remove();
+      instance.release();
+      return removed;
     },
     news,
   });
@@ -192,7 +238,7 @@ function createSource(
     setLinger: live.setLinger,
     status: () => ({
       kind: options.catalog.kind,
-      instance: options.instance,
+      instance: basename(instance.path),
       clock: clockName,
       cpus: live.cpus(),
       probes: probes.map(({ status }) => status),
@@ -214,24 +260,22 @@ function createSource(
   };
 }
 
-/** The settings that the trace depends on. The clock is the first, because a new clock clears the buffer. */
-function settingsOf(
-  clockName: string,
+/** What each event records by. */
+function eventSettings(
   probes: readonly LiveProbe[],
   taskEvents: readonly string[],
   sharesFilters: boolean,
 ): Setting[] {
   const ofEvent = (event: string, filter: string): Setting[] => [
     ...(sharesFilters ? [] : [{ file: `events/${event}/filter`, value: filter === '' ? '0' : filter }]),
+    { file: `events/${event}/trigger`, value: '', list: 'triggers' },
     { file: `events/${event}/enable`, value: '1' },
   ];
   return [
-    { file: 'trace_clock', value: clockName },
     ...probes.flatMap(({ status }) =>
       enabledEvent({ status }).flatMap((event) => ofEvent(event, status.filter)),
     ),
     ...taskEvents.flatMap((event) => ofEvent(event, '')),
-    { file: 'tracing_on', value: '1' },
   ];
 }
 

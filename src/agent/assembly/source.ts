@@ -8,6 +8,7 @@ import type { RecordingWriter } from '../../source/recording/recording.ts';
 import { openReplay } from '../../source/recording/replay.ts';
 import type { LiveNews, Source } from '../../source/source.ts';
 import { provideModule } from './module.ts';
+import { checkSurroundings } from './surroundings.ts';
 
 /** What a source reports while it is opened and read, in one line each. */
 export interface SourceNews extends LiveNews {
@@ -47,16 +48,20 @@ export interface SourceOptions {
   readonly losesRoot?: boolean;
   /** In the place of `batch.linger_ms`. */
   readonly lingerMs?: number;
+  /** As for `openKernelSource`. */
+  readonly isPrivate?: boolean;
 }
 
 /** Opens the source, and gives its handler the connections that exist already. */
 export async function openSource(
   config: AgentConfig,
   news: SourceNews,
-  { recording, losesRoot = false, lingerMs = config.batch.linger_ms }: SourceOptions = {},
+  { recording, losesRoot = false, lingerMs = config.batch.linger_ms, isPrivate = false }: SourceOptions = {},
 ): Promise<Opened<Source>> {
   const { source, host } = config;
   if (source.kind === 'replay') return openReplay(source.recording, news.damaged);
+  const surroundings = checkSurroundings();
+  if (!surroundings.ok) return surroundings;
   const choice = chooseCatalog(config);
   if (!choice.ok) return choice;
   const { catalog, withoutModule } = choice.value;
@@ -70,6 +75,7 @@ export async function openSource(
     tracksProcesses: source.process_tracking,
     hostName: host.name,
     losesRoot,
+    isPrivate,
     news,
     ...(recording !== undefined && { recording }),
   });

@@ -3,23 +3,23 @@ import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/schema.ts';
-import { findOwner, removeStaleInstances } from '../../source/ftrace/instance.ts';
-import { openTracefs } from '../../source/ftrace/tracefs.ts';
+import { ownerOf, removeStaleInstances } from '../../source/ftrace/instance.ts';
 import { checkApi, findLoadable } from '../../source/module/load.ts';
 import { isModuleLoaded, type ModuleStatus, missedCalls, readModule } from '../../source/module/status.ts';
 import type { ProbeStatus } from '../../source/probes.ts';
 import { NO_NEWS, openSource } from '../assembly/source.ts';
+import { checkSurroundings } from '../assembly/surroundings.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 import { findHazards } from './hazards.ts';
 
 const MIB = 1 << 20;
 /** Not the agent's instance, whose records belong to an agent that runs, or to the next one. */
-const CHECK_INSTANCE = /^ktc-check-(\d+)$/;
+const CHECK_INSTANCE = /^ktc-check-\d+(?:-\d+)?$/;
 
 export async function checkSource({ config }: LoadedConfig): Promise<Finding[]> {
   const { kind, module, instance } = config.source;
   if (kind === 'replay') return openAndClose(config, null);
-  const tracefs = openTracefs();
+  const tracefs = checkSurroundings();
   if (!tracefs.ok) return [failed('source', tracefs.problem)];
   removeStaleInstances(tracefs.value, CHECK_INSTANCE);
   const loaded = readModule();
@@ -56,12 +56,13 @@ function notLoaded(file: string): Finding[] {
 
 async function openAndClose(config: AgentConfig, withoutModule: string | null): Promise<Finding[]> {
   let reason = withoutModule;
-  const opened = await openSource(config, {
+  const news = {
     ...NO_NEWS,
-    withoutModule(found) {
+    withoutModule(found: string) {
       reason = found;
     },
-  });
+  };
+  const opened = await openSource(config, news, { isPrivate: true });
   if (!opened.ok) {
     return [
       failed('source', withoutModule === null ? opened.problem : `${opened.problem}; ${withoutModule}`),
@@ -79,9 +80,9 @@ async function openAndClose(config: AgentConfig, withoutModule: string | null): 
 }
 
 function instanceFindings(path: string): Finding[] {
-  if (!existsSync(path)) return [];
-  const owner = findOwner(path);
+  const owner = ownerOf(path);
   if (owner !== null) return [ok('instance', `${path} is in use by ${owner}`)];
+  if (!existsSync(path)) return [];
   return [ok('instance', `${path} was left by a killed agent: the next one takes it over, with its records`)];
 }
 

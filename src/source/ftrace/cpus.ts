@@ -1,4 +1,5 @@
 /** The CPUs whose ring buffers are worth a system call. */
+import { isSystemError } from '../../shared/errors.ts';
 import { onlineCpus } from './instance.ts';
 
 /**
@@ -13,11 +14,21 @@ export interface BufferCpus {
   present(): readonly number[];
 }
 
+/** Null while it cannot be read, for lack of a descriptor. */
+function readOnline(): readonly number[] | null {
+  try {
+    return onlineCpus();
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
+  }
+}
+
 /** `hasCounted` is asked once for each CPU: in a taken-over instance a CPU that is offline now may have left records. */
 export function createBufferCpus(
   possible: number,
   hasCounted: (cpu: number) => boolean,
-  online: () => readonly number[] = onlineCpus,
+  online: () => readonly number[] | null = readOnline,
 ): BufferCpus {
   const found = new Set(Array.from({ length: possible }, (_, cpu) => cpu).filter(hasCounted));
   let present: readonly number[] = [];
@@ -25,7 +36,7 @@ export function createBufferCpus(
     possible,
     present() {
       if (present.length === possible) return present;
-      for (const cpu of online()) if (cpu < possible) found.add(cpu);
+      for (const cpu of online() ?? []) if (cpu < possible) found.add(cpu);
       if (found.size !== present.length) present = [...found].sort((one, other) => one - other);
       return present;
     },

@@ -1,14 +1,16 @@
 /**
- * Removes an ftrace instance for an agent that has given up root.
+ * Does with an ftrace instance what only root may do, for an agent that has given up root: removes it at the end, and
+ * empties its lists of process ids when another program has written into them.
  *
  * Only root may remove a directory of tracefs. If the agent's user owned the `instances` directory, it could also remove
- * the instances of all other tracers. So a shell that stays root waits for one word from the agent. It accepts nothing
- * else, its path is fixed when it starts, and it costs the memory of a shell and no CPU.
+ * the instances of all other tracers. So a shell that stays root waits for words from the agent. It accepts nothing
+ * else than these two, its path is fixed when it starts, and it costs the memory of a shell and no CPU.
  */
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { DONE, type Result, refusal } from '../../shared/result.ts';
 import type { Instance } from './instance.ts';
+import { PID_LISTS } from './settings.ts';
 
 /**
  * As `removeInstance`: the files that it writes first make the kernel wait for those who still record.
@@ -18,13 +20,22 @@ import type { Instance } from './instance.ts';
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM
-read -r word && [ "$word" = remove ] || exit 0
-echo 0 > "$1/events/enable"
-: > "$1/trace"
-exec rmdir -- "$1"
+while read -r word; do
+  case $word in
+  empty)
+    for list in ${PID_LISTS.join(' ')}; do [ ! -e "$1/$list" ] || : > "$1/$list"; done ;;
+  remove)
+    echo 0 > "$1/events/enable"
+    : > "$1/trace"
+    exec rmdir -- "$1" ;;
+  *) exit 0 ;;
+  esac
+done
 `;
 
 export interface InstanceRemover {
+  /** Empties the lists of process ids, soon after the call. */
+  emptyPidLists(): void;
   /** Removes the instance. All of its files must be closed. */
   remove(): Promise<Result>;
 }
@@ -56,6 +67,9 @@ export function startInstanceRemover({ path }: Instance): InstanceRemover {
   const handles = [shell, shell.stdin as Socket, shell.stderr as Socket];
   for (const handle of handles) handle.unref();
   return {
+    emptyPidLists() {
+      shell.stdin.write('empty\n');
+    },
     async remove() {
       for (const handle of handles) handle.ref();
       shell.stdin.end('remove\n');

@@ -1,6 +1,5 @@
 /** The agent's own ftrace instance. Other tracers on the host do not see its records, and it does not see theirs. */
 import {
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,6 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { lockDirectory } from '../../shared/directory-lock.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 
@@ -19,8 +19,17 @@ export interface Instance {
   readonly takenOver: boolean;
 }
 
-/** The process that has files of an instance open, such as `ktc (pid 7)`; null if there is none. */
-export function findOwner(path: string): string | null {
+/** An instance that belongs to this process: the kernel gives it to no other one before `release`. */
+export interface OwnInstance extends Instance {
+  /** Safe to call twice. */
+  release(): void;
+}
+
+/**
+ * The process that has files of an instance open, such as `ktc (pid 7)`; null if /proc shows none. It may be in another pid
+ * namespace, so this is for messages only: the lock decides who owns an instance.
+ */
+function findOwner(path: string): string | null {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     try {
@@ -35,27 +44,82 @@ export function findOwner(path: string): string | null {
   return null;
 }
 
-/** Makes the instance, or takes over one that no process reads. Refuses one that another process reads. */
-export function openInstance(tracefs: string, name: string): Opened<Instance> {
-  const path = `${tracefs}/instances/${name}`;
+/** What to say of the owner of an instance that is locked. */
+function describeOwner(path: string): string {
+  return findOwner(path) ?? 'a process of another pid namespace';
+}
+
+/** The process that owns or reads an instance now, in words; null for none. */
+export function ownerOf(path: string): string | null {
+  const locked = lockDirectory(path);
+  if (!locked.ok) return locked.fault === 'held' ? describeOwner(path) : null;
+  const reader = findOwner(path);
+  locked.value.release();
+  return reader;
+}
+
+/** Makes a directory of an instance; false if it exists already. */
+function makeInstance(path: string): Opened<boolean> {
   try {
     mkdirSync(path);
-    return success({ path, takenOver: false });
+    return success(true);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const { code, message } = error;
-    if (code !== 'EEXIST') {
-      return {
-        ...refusal(`cannot make the ftrace instance ${path}: ${message}`),
-        permission: code === 'EACCES',
-      };
-    }
+    if (code === 'EEXIST') return success(false);
+    return {
+      ...refusal(`cannot make the ftrace instance ${path}: ${message}`),
+      permission: code === 'EACCES' || code === 'EPERM',
+    };
   }
-  const owner = findOwner(path);
-  if (owner === null) return success({ path, takenOver: true });
-  return refusal(
-    `the ftrace instance ${name} is in use by ${owner}: stop it, or choose another source.instance`,
-  );
+}
+
+/** Makes the instance, or takes over one that no process owns. Refuses one that another process owns or reads. */
+export function openInstance(tracefs: string, name: string): Opened<OwnInstance> {
+  const path = `${tracefs}/instances/${name}`;
+  const inUse = (owner: string) =>
+    refusal(`the ftrace instance ${name} is in use by ${owner}: stop it, or choose another source.instance`);
+  for (;;) {
+    const made = makeInstance(path);
+    if (!made.ok) return made;
+    const takenOver = !made.value;
+    const locked = lockDirectory(path);
+    if (locked.ok) {
+      const { release } = locked.value;
+      // An agent of a version that locked nothing, or a person who reads `trace_pipe`.
+      const reader = takenOver ? findOwner(path) : null;
+      if (reader === null) return success({ path, takenOver, release });
+      release();
+      return inUse(reader);
+    }
+    if (locked.fault === 'held') return inUse(describeOwner(path));
+    if (locked.fault === 'gone') continue;
+    if (!takenOver) removeInstance({ path, takenOver });
+    return refusal(`cannot lock the ftrace instance ${path}: ${locked.problem}`);
+  }
+}
+
+/** The name of a private instance is tried with these endings. */
+const MAX_PRIVATE = 100;
+
+/**
+ * Makes an instance that no later process takes over, as `name`, or as `name-2` and so on where that exists: processes in
+ * two pid namespaces may have the same id.
+ */
+export function openPrivateInstance(tracefs: string, name: string): Opened<OwnInstance> {
+  for (let count = 1; count <= MAX_PRIVATE; count++) {
+    const path = `${tracefs}/instances/${count === 1 ? name : `${name}-${count}`}`;
+    const made = makeInstance(path);
+    if (!made.ok) return made;
+    if (!made.value) continue;
+    const locked = lockDirectory(path);
+    if (locked.ok) return success({ path, takenOver: false, release: locked.value.release });
+    // Otherwise another process took it for one that was left behind (`removeStaleInstances`), and removes it.
+    if (locked.fault !== 'unknown') continue;
+    removeInstance({ path, takenOver: false });
+    return refusal(`cannot lock the ftrace instance ${path}: ${locked.problem}`);
+  }
+  return refusal(`cannot make the ftrace instance ${name}: there are ${MAX_PRIVATE} of this name already`);
 }
 
 /** Writes one of the instance's files; `file` is relative to its directory. */
@@ -76,33 +140,6 @@ export function readSetting(instance: Instance, file: string): string | null {
   } catch {
     return null;
   }
-}
-
-/** The value in use of a file that lists all values: `[local] global mono` → `local`. */
-function selectedValue(setting: string | null): string | null {
-  return setting === null ? null : (/\[(\S+)\]/.exec(setting)?.[1] ?? null);
-}
-
-/**
- * Sets the clock and the size of the buffers (KiB per CPU), and starts recording. Writes only what differs: a new clock
- * clears the buffers, and those of a taken-over instance may hold records. Gives the name of the clock.
- */
-export function prepareInstance(instance: Instance, bufferKb: number): Opened<string> {
-  const clocks = readSetting(instance, 'trace_clock') ?? '';
-  const clock = /\bmono\b/.test(clocks) ? 'mono' : 'global';
-  const settings: [string, string][] = [];
-  if (selectedValue(clocks) !== clock) settings.push(['trace_clock', clock]);
-  if (readSetting(instance, 'per_cpu/cpu0/buffer_size_kb')?.split(' ')[0] !== String(bufferKb)) {
-    settings.push(['buffer_size_kb', String(bufferKb)]);
-  }
-  // Wake a waiting reader at the first record, not when half of the buffer is full. EL7 always does so.
-  if (existsSync(`${instance.path}/buffer_percent`)) settings.push(['buffer_percent', '0']);
-  settings.push(['tracing_on', '1']);
-  for (const [file, value] of settings) {
-    const written = writeSetting(instance, file, value);
-    if (!written.ok) return written;
-  }
-  return success(clock);
 }
 
 /**
@@ -128,20 +165,15 @@ export function removeInstance(instance: Instance): Result {
   }
 }
 
-function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
-}
-
-/**
- * Removes the instances of processes that have ended. The first group of the pattern is the process id in the name of
- * the instance. The kernel refuses to remove an instance in use, for example by a process of another pid namespace. An
- * instance with this process's own id belonged to an earlier process with the same id.
- */
-export function removeStaleInstances(tracefs: string, pattern: RegExp): void {
-  for (const name of readdirSync(`${tracefs}/instances`)) {
-    const pid = Number(pattern.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(pid) || (isAlive(pid) && pid !== process.pid)) continue;
-    removeInstance({ path: `${tracefs}/instances/${name}`, takenOver: true });
+/** Removes the instances of these names that no process owns: their processes were killed. */
+export function removeStaleInstances(tracefs: string, names: RegExp): void {
+  for (const name of readdirSync(`${tracefs}/instances`).filter((candidate) => names.test(candidate))) {
+    const path = `${tracefs}/instances/${name}`;
+    const locked = lockDirectory(path);
+    if (!locked.ok) continue;
+    // A tool of a version that locked nothing may own it.
+    if (findOwner(path) === null) removeInstance({ path, takenOver: true });
+    locked.value.release();
   }
 }
 
@@ -158,7 +190,7 @@ export function bufferCpus(instance: Instance): number {
   return readdirSync(`${instance.path}/per_cpu`).length;
 }
 
-/** The CPUs that are online now, from /sys/devices/system/cpu/online: `0-3,8`. */
+/** The CPUs that are online now, from /sys/devices/system/cpu/online: `0-3,8`. Throws the error of the system. */
 export function onlineCpus(): number[] {
   return readFileSync('/sys/devices/system/cpu/online', 'utf8')
     .trim()

@@ -62,10 +62,7 @@ function openWaiter(fd: number): Waiter | null {
  * error of open(2).
  */
 export function openRing(instance: Instance, cpus: number, pool: PagePool, onPage: OnPage): Ring {
-  const buffers = Array.from({ length: cpus }, (_, cpu): OpenBuffer => {
-    const fd = openRaw(instance, cpu);
-    return { fd, waiter: openWaiter(fd) };
-  });
+  const buffers = openAll(instance, cpus).map((fd): OpenBuffer => ({ fd, waiter: openWaiter(fd) }));
   let waiting: readonly Waiter[] = [];
 
   function stopWaiting(): void {
@@ -107,6 +104,18 @@ export function openRing(instance: Instance, cpus: number, pool: PagePool, onPag
       await Promise.all(buffers.map(closeBuffer));
     },
   };
+}
+
+/** Where one of them cannot be opened, none stays open: the instance could not be removed otherwise. */
+function openAll(instance: Instance, cpus: number): number[] {
+  const files: number[] = [];
+  try {
+    for (let cpu = 0; cpu < cpus; cpu++) files.push(openRaw(instance, cpu));
+    return files;
+  } catch (error) {
+    for (const fd of files) closeSync(fd);
+    throw error;
+  }
 }
 
 function openRaw(instance: Instance, cpu: number): number {

@@ -1,37 +1,99 @@
 /** Finds the directory of the kernel's tracing files. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { type Result, refusal, success } from '../../shared/result.ts';
+import { isSystemError } from '../../shared/errors.ts';
+import { type Opened, refusal, success } from '../../shared/result.ts';
 
 /** Newer kernels mount tracefs on its own directory; EL7 has the files inside debugfs. */
 const CANDIDATES = [
-  { path: '/sys/kernel/tracing', type: 'tracefs' },
+  { path: '/sys/kernel/tracing', mountPoint: '/sys/kernel/tracing', type: 'tracefs' },
   { path: '/sys/kernel/debug/tracing', mountPoint: '/sys/kernel/debug', type: 'debugfs' },
 ] as const;
 
-function isTracing(path: string): boolean {
+/** Its text has the mode in use in brackets (security/lockdown/lockdown.c, `lockdown_read`). */
+const LOCKDOWN = '/sys/kernel/security/lockdown';
+
+/** Null if instances can be made below this directory, else the code of errno(3). */
+function tracingFault(path: string): string | null {
   try {
     accessSync(`${path}/instances`, constants.W_OK);
-    return true;
-  } catch {
-    return false;
+    return null;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return error.code ?? error.message;
   }
 }
 
-/** Finds the kernel's tracing directory, and mounts it if that is necessary and allowed. Gives its path. */
-export function openTracefs(): Result<string> {
-  for (const { path } of CANDIDATES) if (isTracing(path)) return success(path);
-  if (process.getuid?.() !== 0) return refusal('reading kernel events needs root: run it with sudo');
-  const filesystems = readFileSync('/proc/filesystems', 'utf8');
-  for (const candidate of CANDIDATES) {
-    const mountPoint = 'mountPoint' in candidate ? candidate.mountPoint : candidate.path;
-    if (!filesystems.includes(`\t${candidate.type}\n`) || !existsSync(mountPoint)) continue;
-    const mount = spawnSync('mount', ['-t', candidate.type, 'nodev', mountPoint], { encoding: 'utf8' });
-    if (mount.status === 0 && isTracing(candidate.path)) return success(candidate.path);
-    const reason = mount.stderr?.trim() || mount.error?.message || 'no tracing below it';
-    return refusal(`cannot mount ${candidate.type} on ${mountPoint}: ${reason}`);
+/** Null for a file that is not there, or that this process may not read. */
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
   }
-  return refusal(
-    'this kernel has neither tracefs nor debugfs: it was built without CONFIG_FTRACE, use another kernel',
-  );
+}
+
+/** Root of a user namespace is an ordinary user of the host: only the first namespace maps all ids to themselves. */
+function isRootElsewhere(): boolean {
+  const map = readText('/proc/self/uid_map');
+  return map !== null && map.trim().replace(/ +/g, ' ') !== '0 0 4294967295';
+}
+
+function forbidden(problem: string): Opened<never> {
+  return { ...refusal(problem), permission: true };
+}
+
+/** Finds the kernel's tracing directory, and mounts it if that is necessary and allowed. Gives its path. */
+export function openTracefs(): Opened<string> {
+  const faults = CANDIDATES.map(({ path }) => ({ path, fault: tracingFault(path) }));
+  const usable = faults.find(({ fault }) => fault === null);
+  if (usable !== undefined) {
+    if (readText(LOCKDOWN)?.includes('[confidentiality]') !== true) return success(usable.path);
+    return refusal(
+      `the kernel is locked down (${LOCKDOWN} is confidentiality): it lets nobody read its events`,
+    );
+  }
+  if (process.getuid?.() !== 0) return forbidden('reading kernel events needs root: run it with sudo');
+  const readOnly = faults.find(({ fault }) => fault === 'EROFS');
+  if (readOnly !== undefined) {
+    const { path } = readOnly;
+    return refusal(`${path} is mounted read-only: mount -o remount,rw ${path}, outside of a container`);
+  }
+  if (isRootElsewhere()) {
+    return forbidden(
+      'reading kernel events needs root of the host, and this is root of a user namespace: start it outside',
+    );
+  }
+  return mountTracefs();
+}
+
+/** Mounts what this kernel has. */
+function mountTracefs(): Opened<string> {
+  const filesystems = readText('/proc/filesystems');
+  if (filesystems === null) {
+    return refusal(
+      '/proc/filesystems cannot be read: the agent needs the whole /proc (mount -t proc proc /proc)',
+    );
+  }
+  const candidate = CANDIDATES.find(({ type }) => filesystems.split('\n').includes(`nodev\t${type}`));
+  if (candidate === undefined) {
+    return refusal(
+      'this kernel has neither tracefs nor debugfs: it was built without CONFIG_FTRACE, use another kernel',
+    );
+  }
+  const { path, mountPoint, type } = candidate;
+  if (!existsSync(mountPoint)) {
+    return refusal(`there is no ${mountPoint}: the agent needs sysfs (mount -t sysfs sysfs /sys)`);
+  }
+  const { status, error, stderr } = spawnSync('mount', ['-t', type, 'nodev', mountPoint], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const fault = status === 0 ? tracingFault(path) : null;
+  if (status === 0 && fault === null) return success(path);
+  // The other lines are advice to look at dmesg.
+  const [said = ''] = stderr?.trim().split('\n') ?? [];
+  const reason = fault ?? (said || error?.message || `mount(8) ended with ${status}`);
+  const refused = refusal(`cannot mount ${type} on ${mountPoint}: ${reason}`);
+  return { ...refused, permission: /permission denied|not permitted|superuser/i.test(reason) };
 }

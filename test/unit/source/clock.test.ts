@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   createLiveClock,
   type HostClocks,
+  showsMonotonic,
   type TraceClock,
   toWallMilliseconds,
 } from '../../../src/source/clock.ts';
@@ -257,5 +258,35 @@ describe('a stepped wall clock', () => {
       clock.follow();
     }
     expect(clock).toMatchObject({ wallSeconds, wallNanoseconds });
+  });
+});
+
+describe('in a time namespace', () => {
+  const DAY_NS = 24n * HOUR_NS;
+
+  it.each([DAY_NS, -DAY_NS, 3n * SECOND_NS, -2n * MILLISECOND_NS])(
+    'CLOCK_MONOTONIC that is off by %d ns is noticed, and the timestamps are true all the same',
+    (shift) => {
+      const host = makeHost();
+      const inside = { ...host, monotonicNanoseconds: () => host.monotonicNanoseconds() + shift };
+      const readTraceClock = () => (host.monotonicNanoseconds() / 1000n) * 1000n;
+      expect(showsMonotonic(readTraceClock, inside)).toBe(false);
+      const clock = onTraceClock(readTraceClock, inside);
+      expect(epochOf(clock) - host.monotonicNanoseconds()).toBeGreaterThan(-SECOND_NS);
+      expect(errorOf(clock, host)).toBeLessThan(2 * ERROR_MS);
+      host.pass(HOUR_NS);
+      clock.follow();
+      expect(errorOf(clock, host)).toBeLessThan(2 * ERROR_MS);
+    },
+  );
+
+  it.each([0n, 20n * MICROSECOND_NS])('without a shift it is the trace clock: %d ns', (shift) => {
+    const host = makeHost();
+    const read = () => host.monotonicNanoseconds() + shift;
+    expect(showsMonotonic(read, host)).toBe(true);
+  });
+
+  it('a trace clock that cannot be read is taken for CLOCK_MONOTONIC', () => {
+    expect(showsMonotonic(() => null, makeHost())).toBe(true);
   });
 });
