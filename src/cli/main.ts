@@ -60,7 +60,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 // The reader of our output may end (`ktc status | head`), and a disk may be full: neither is a bug. Commands that
-// write as long as they run have a listener of their own, because they have to close what they opened.
+// write as long as they run have a listener of their own, because they have to close what they opened. What standard error
+// does not take cannot be told anywhere.
+process.stderr.on('error', () => {});
 process.stdout.on('error', (error) => {
   if (hasErrorCode(error, 'EPIPE') || process.stdout.listenerCount('error') > 1) return;
   process.exit(fail(EXIT.io, `standard output: ${error.message}`));

@@ -1,6 +1,7 @@
 /** Options that commands share: which configuration to use, and how long to run. */
 import { type ConfigResult, type ConfigSources, loadConfig, refuseConfig } from '../config/load.ts';
 import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
+import { escapeControls } from '../shared/text.ts';
 import { EXIT, type ExitCode, fail, say } from './exit.ts';
 
 /** For the options of a command. */
@@ -49,7 +50,9 @@ let hasTold = false;
 /** Once for each process: a reload reads the same environment again. */
 function tellIgnored(variables: readonly string[]): void {
   if (variables.length > 0 && !hasTold)
-    say(`ignored ${variables.join(', ')}: an orchestrator has set this for a service of that name`);
+    say(
+      `ignored ${escapeControls(variables.join(', '))}: an orchestrator has set this for a service of that name`,
+    );
   hasTold = true;
 }
 

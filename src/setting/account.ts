@@ -1,5 +1,6 @@
 /** Users and groups by name or number, as this host knows them. */
 import { spawnSync } from 'node:child_process';
+import { userInfo } from 'node:os';
 import { type Result, refusal, success } from '../shared/result.ts';
 
 export interface Account {
@@ -18,6 +19,15 @@ function lookUp(database: 'passwd' | 'group', key: string): Result<string[] | nu
     return refusal(`cannot look up ${key}, as getent does not run (${error.message}): is it in PATH?`);
   }
   return success(status === 0 ? stdout.trim().split(':') : null);
+}
+
+/** The name of this process's user; its number where this host has no name for it, as often in containers. */
+export function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.geteuid?.());
+  }
 }
 
 /** Looks up `process.user` and `process.group`; an empty group is the primary group of the user. */

@@ -1,9 +1,8 @@
 /** What `ktc check` says about the user that the agent becomes, and about what that user can still do. */
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import type { ConfigResult } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/schema.ts';
-import type { Account } from '../../setting/account.ts';
+import { type Account, ownName } from '../../setting/account.ts';
 import { accountToBecome, dropRoot, unreadableAgain } from '../privileges.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 
@@ -31,7 +30,7 @@ export function checkUser(config: AgentConfig, reread: (() => ConfigResult) | nu
 }
 
 function unchangedUser({ process: { user }, source }: AgentConfig): Finding {
-  if (process.geteuid?.() !== 0) return ok('user', `${userInfo().username}, who has no root to give up`);
+  if (process.geteuid?.() !== 0) return ok('user', `${ownName()}, who has no root to give up`);
   if (user !== '') return ok('user', 'root throughout, as configured');
   if (source.kind === 'replay') return ok('user', 'root, without need: a replay needs none');
   return warning('user', 'root throughout: make a user for the agent and name it as process.user');

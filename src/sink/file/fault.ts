@@ -1,7 +1,7 @@
 /** What to do about a fault of the event file. */
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { ownName } from '../../setting/account.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free space or lower the size and number of rotated files',
@@ -28,16 +28,7 @@ export function explainFileFault(path: string, error: NodeJS.ErrnoException): st
 
 /** Rotation needs the directory too, so both must belong to the user of the agent. */
 function ownerAdvice(path: string): string {
-  const user = userName();
+  const user = ownName();
   const files = existsSync(path) ? `${dirname(path)} ${path}` : dirname(path);
   return `user ${user} may not; as root: chown ${user} ${files}`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // The user has a number without a name.
-    return String(process.geteuid?.());
-  }
 }

@@ -11,6 +11,7 @@ import {
 import { lockDirectory } from '../../shared/directory-lock.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
+import { escapeControls } from '../../shared/text.ts';
 
 export interface Instance {
   /** Its directory below `instances/` of tracefs. */
@@ -36,7 +37,8 @@ function findOwner(path: string): string | null {
       const open = readdirSync(`/proc/${pid}/fd`).some((fd) =>
         readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${path}/`),
       );
-      if (open) return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`;
+      if (open)
+        return `${escapeControls(readFileSync(`/proc/${pid}/comm`, 'utf8').slice(0, -1))} (pid ${pid})`;
     } catch {
       // The process ended, or closed one of its descriptors, in the meantime.
     }

@@ -25,18 +25,26 @@ const MORE_IN_SYSFS = ['rx_crc_errors', 'rx_missed_errors'] as const;
 export function parseDevices(text: string): Map<string, Counts> {
   const devices = new Map<string, Counts>();
   for (const line of text.split('\n')) {
-    // EL7 prints no space behind the colon where the number is long.
-    const [, name, rest] = /^\s*(\S+):([\d\s]+)$/.exec(line) ?? [];
-    if (name === undefined || rest === undefined || name === 'lo') continue;
-    const values = rest.trim().split(/\s+/).map(Number);
+    // No name has a colon (net/core/dev.c, `dev_valid_name`). EL7 prints no space behind it where the number is long.
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(0, colon)).replace(/^ +/, '');
+    if (name === '' || name === 'lo') continue;
+    const values = line
+      .slice(colon + 1)
+      .split(/ +/)
+      .filter((word) => word !== '')
+      .map(Number);
     const counts = COLUMNS.flatMap(([column, counter]) => {
       const value = values[column];
       return Number.isSafeInteger(value) ? [[counter, value]] : [];
     });
-    devices.set(name, Object.fromEntries(counts));
+    if (counts.length > 0) devices.set(name, Object.fromEntries(counts));
   }
   return devices;
 }
+
+/** The kernel takes for a letter what Unicode takes for a space, such as U+2003. A published name has no spaces. */
+const published = (name: string): string => name.replace(/\s/gu, '\ufffd');
 
 /** Throws the error of the system where `devices` cannot be read; `sysfs` adds what it has. */
 export function readInterfaces(devices: string, sysfs: string): Record<string, Counts> {
@@ -46,7 +54,10 @@ export function readInterfaces(devices: string, sysfs: string): Record<string, C
   return Object.fromEntries(
     names
       .slice(0, MAX_INTERFACES)
-      .map((name) => [name, { ...all.get(name), ...(isSame && readMore(`${sysfs}/${name}/statistics`)) }]),
+      .map((name) => [
+        published(name),
+        { ...all.get(name), ...(isSame && readMore(`${sysfs}/${name}/statistics`)) },
+      ]),
   );
 }
 

@@ -41,8 +41,9 @@ export function buildModule({ sources, kernel, headers, output }: BuildOptions):
     return refusal(`there are no sources of ${MODULE_NAME}.ko in ${sources}`);
   const missing = TOOLS.filter((tool) => !isInstalled(tool));
   if (missing.length > 0) return refusal(`to build ${MODULE_NAME}.ko install ${missing.join(' and ')}`);
-  const directory = mkdtempSync(join(tmpdir(), 'ktc-module-'));
+  let directory: string | null = null;
   try {
+    directory = mkdtempSync(join(tmpdir(), 'ktc-module-'));
     cpSync(sources, directory, { recursive: true });
     const target = headers === null ? `KERNELRELEASE=${kernel}` : `KDIR=${resolve(headers)}`;
     for (const goal of output === null ? ['all', 'install'] : ['all']) {
@@ -62,6 +63,6 @@ export function buildModule({ sources, kernel, headers, output }: BuildOptions):
     if (!isSystemError(error)) throw error;
     return refusal(`cannot build ${MODULE_NAME}.ko: ${error.message}`);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    if (directory !== null) rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -124,6 +124,23 @@ describe('the interfaces', () => {
     expect(readInterfaces(devices, sysfs)['eth0']).toEqual(eth0);
   });
 
+  test.each([
+    ['eth\u2003a', 'eth\ufffda'],
+    ['\u00a0', '\ufffd'],
+    ['-|x', '-|x'],
+    ['__proto__', '__proto__'],
+    ['1', '1'],
+    ['a"\\b', 'a"\\b'],
+    ['\u0663\u0664', '\u0663\u0664'],
+  ])('have the whole name, whatever its characters: %j', (name, published) => {
+    const file = join(directory, 'odd');
+    const row = (word: string, first: number) => `${word}: ${first} ${'0 '.repeat(15)}`;
+    writeFileSync(file, ['Inter-|  Receive', ` face |bytes`, row(name, 7), row('  eth1', 8)].join('\n'));
+    const interfaces = readInterfaces(file, join(directory, 'none'));
+    expect(new Set(Object.keys(interfaces))).toEqual(new Set([published, 'eth1']));
+    expect(Object.entries(interfaces).find(([key]) => key === published)?.[1]).toMatchObject({ rx_bytes: 7 });
+  });
+
   test('are 128 at most, those of hardware first', () => {
     const names = Array.from({ length: 500 }, (_, index) => `veth${index}`);
     const file = join(directory, 'dev');
