@@ -75,6 +75,8 @@ export function createReading(
     lossesReadAt = clock.now();
     const readByKernel = losses.read(reportLoss);
     if (clearing.isCleared(readByKernel)) checkSettings();
+    const others = clearing.readByOthers(readByKernel);
+    if (others > 0) reportLoss('settings_changed', 1, `${others} records were read by another program`);
   }
 
   function checkSettings(): void {

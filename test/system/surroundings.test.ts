@@ -1,12 +1,26 @@
 /** Where the agent runs: limits, file systems and namespaces in which it works, or says in one line why not. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
+import { hasErrorCode } from '../../src/shared/errors.ts';
+import { openKernelSource } from '../../src/source/kernel.ts';
+import { mapProbes, PROBE_OFF, TRACEPOINTS } from '../../src/source/probes.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { startTool, stopTools } from '../support/tool.ts';
 import { INSTANCES } from '../support/tracefs.ts';
@@ -35,6 +49,18 @@ const config = {
   },
   sink: { file: { enabled: true, path: PATH } },
 };
+
+/** Everything that a file without an end has now. */
+function readAvailable(fd: number): string {
+  const part = Buffer.alloc(65_536);
+  let text = '';
+  try {
+    for (;;) text += part.toString('latin1', 0, readSync(fd, part));
+  } catch (error) {
+    if (!hasErrorCode(error, 'EAGAIN')) throw error;
+    return text;
+  }
+}
 
 const readEvents = () =>
   existsSync(PATH)
@@ -172,9 +198,9 @@ describe.skipIf(missing)('where the agent can run', () => {
 
   it.each(['uninitialized\n', '', `${'0'.repeat(32)}\n`, 'abc\n'])(
     'with the machine id %j, host_id is null and that is told',
-    async (text) => {
+    async (content) => {
       const id = join(directory, 'machine-id');
-      writeFileSync(id, text);
+      writeFileSync(id, content);
       const prefix = ['unshare', '-m', 'sh', '-c', `mount --bind ${id} /etc/machine-id; exec "$@"`, 'sh'];
       agent = await startAgent({ config, prefix, instance: INSTANCE });
       await until(async () => {
@@ -260,6 +286,47 @@ describe.skipIf(missing)('an instance', () => {
       await (await startTool('tcplife', '--source', 'tracepoints')).stop();
       return mine().length === 0;
     }, 'the instances to be removed');
+  });
+
+  it('whose records another program reads is told, to the record', async () => {
+    const opened = openKernelSource({
+      catalog: TRACEPOINTS,
+      instance: INSTANCE,
+      bufferKb: 1024,
+      lingerMs: 30,
+      probes: { ...mapProbes(() => PROBE_OFF), tcp_set_state: { enabled: true, filter: `dport == ${PORT}` } },
+      hostName: '',
+    });
+    if (!opened.ok) throw new Error(opened.problem);
+    const details: string[] = [];
+    const ended = opened.value.run({
+      ready: () => true,
+      existing() {},
+      record() {},
+      filteredRecord() {},
+      malformedRecord() {},
+      malformedPage() {},
+      lost: (reason, records, detail) => details.push(`${reason} ${records} ${detail}`),
+      host() {},
+      advance() {},
+    });
+    const pipe = openSync(`${INSTANCES}/${INSTANCE}/trace_pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
+    let taken = '';
+    await until(async () => {
+      for (let count = 0; count < 20; count++) await knock();
+      taken += readAvailable(pipe);
+      return details.length > 0;
+    }, 'it to be told');
+    closeSync(pipe);
+    await opened.value.stop();
+    await ended;
+    const counts = details.map((line) =>
+      /^settings_changed 1 (\d+) records were read by another program$/.exec(line),
+    );
+    expect(counts).not.toContain(null);
+    // Each line of trace_pipe is a record, but for those that tell of lost ones.
+    const lines = taken.split('\n').filter((line) => /^ .*\[\d{3}\]/.test(line));
+    expect(counts.reduce((sum, found) => sum + Number(found?.[1]), 0)).toBe(lines.length);
   });
 
   it.each([

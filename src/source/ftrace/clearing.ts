@@ -1,9 +1,14 @@
-/** Notices that another program has emptied the ring buffer. */
+/** Notices that another program has emptied the ring buffer, or has read records out of it. */
 import type { Streams } from '../merge.ts';
 
 export interface ClearingDetector {
   /** Whether the buffer was emptied, by the kernel's current count of records read, the sum of all CPUs. */
   isCleared(readByKernel: number): boolean;
+  /**
+   * How many records another program has read since the last call, such as from `trace_pipe`, by the kernel's current count
+   * of records read. 0 while that cannot be told: some records were read here and not given yet.
+   */
+  readByOthers(readByKernel: number): number;
   /** The buffer was emptied, or may have been: the counts cannot be compared until `resume` has found them again. */
   suspend(): void;
   /** Compares the counts again, if every record that the kernel has given was also given here. */
@@ -28,6 +33,12 @@ export function createClearingDetector(
   let isSuspended = false;
   return {
     isCleared: (readByKernel) => !isSuspended && readByKernel < offset + streams.given,
+    readByOthers(readByKernel) {
+      if (isSuspended || !streams.isEmpty) return 0;
+      const others = Math.max(0, readByKernel - offset - streams.given);
+      offset += others;
+      return others;
+    },
     suspend() {
       isSuspended = true;
     },

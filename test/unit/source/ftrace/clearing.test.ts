@@ -8,6 +8,34 @@ function open(readBefore: number) {
   return { streams, kernel, detector };
 }
 
+describe('what others read out of a ring buffer', () => {
+  test("is what the kernel's count has more than what was given, each record once", () => {
+    const { streams, detector } = open(100);
+    streams.given = 20;
+    expect(detector.readByOthers(120)).toBe(0);
+    expect(detector.readByOthers(127)).toBe(7);
+    expect(detector.readByOthers(127)).toBe(0);
+    expect(detector.records).toBe(127);
+    streams.given = 30;
+    expect(detector.readByOthers(137)).toBe(0);
+    expect(detector.readByOthers(138)).toBe(1);
+    expect(detector.isCleared(138)).toBe(false);
+    expect(detector.isCleared(137)).toBe(true);
+  });
+
+  test('cannot be told while records wait to be given, or after the buffer was emptied', () => {
+    const { streams, kernel, detector } = open(0);
+    streams.isEmpty = false;
+    expect(detector.readByOthers(5)).toBe(0);
+    streams.isEmpty = true;
+    detector.suspend();
+    expect(detector.readByOthers(5)).toBe(0);
+    kernel.read = 5;
+    detector.resume();
+    expect(detector.readByOthers(6)).toBe(1);
+  });
+});
+
 describe('the clearing of a ring buffer', () => {
   test("shows in a kernel's count below what was given", () => {
     const { streams, detector } = open(100);
