@@ -10,7 +10,10 @@ export interface TlsFiles {
   readonly keyFile: string | null;
 }
 
-/** Reads the files. Throws the system's error for a file that cannot be read. */
+/**
+ * What a connection needs of the files. Throws the system's error for a file that cannot be read. src/sink/dial.ts adds
+ * what is the same for every connection: that the certificate is checked, and for which name.
+ */
 export function readTlsFiles({ caFile, certificateFile, keyFile }: TlsFiles): ConnectionOptions {
   return {
     ...(caFile !== null && { ca: readFileSync(caFile) }),

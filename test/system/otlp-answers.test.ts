@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { status as code } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { emit } from '../../src/ledger/booking.ts';
@@ -257,7 +258,6 @@ describe('an HTTP answer', () => {
     [403, /check the credentials/],
     [404, /check the path of sink.otlp.endpoint, receivers mostly listen on \/v1\/logs$/],
     [301, /check sink.otlp.endpoint and sink.otlp.protocol$/],
-    [204, /check sink.otlp.endpoint and sink.otlp.protocol$/],
     [415, /check sink.otlp.endpoint and sink.otlp.protocol$/],
   ])('%i is for the operator to mend and loses nothing', async (status, advice) => {
     const { sink } = await http([{ status }, { status }]);
@@ -285,9 +285,27 @@ describe('an HTTP answer', () => {
     );
   });
 
-  it('200 without a body acknowledges', async () => {
-    const { sink } = await http([{ status: 200 }]);
+  it.each<[string, HttpScript]>([
+    ['200 without a body', { status: 200 }],
+    ['200 in words', { status: 200, headers: { 'content-type': 'text/plain' }, body: 'OK' }],
+    ['202 with an object', json(202, {})],
+    ['202 without a body', { status: 202 }],
+    ['204', { status: 204 }],
+    ['204 with a type', { status: 204, headers: { 'content-type': 'application/x-protobuf' } }],
+    [
+      '200 that something in between has compressed',
+      {
+        status: 200,
+        headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+        body: gzipSync('{}'),
+      },
+    ],
+  ])('%s acknowledges at the start and later, once', async (_, taken) => {
+    const { sink, receiver } = await http([taken, taken, taken]);
+    expect(await sink.open()).toEqual(DONE);
     expect(await sink.send(ten())).toEqual(ACKNOWLEDGED);
+    expect(await sink.send(ten())).toEqual(ACKNOWLEDGED);
+    expect(receiver.received.map((one) => one.ids)).toEqual([[], ids(0, 10), ids(0, 10)]);
   });
 
   it('that is no HTTP, too long, or too late, gives the batch back', async () => {

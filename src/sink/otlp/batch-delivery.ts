@@ -1,9 +1,9 @@
 /** Delivers one batch to a receiver of OTLP, in requests by size. A request that is too large is sent in halves. */
 import { type Batch, rangeOf } from '../batch.ts';
+import type { Notice } from '../notice.ts';
 import type { Refusal, Retry, SendResult } from '../sink.ts';
 import type { Verdict } from './answer/verdict.ts';
 import type { Encoder } from './encode/encode.ts';
-import type { Notice } from './notice.ts';
 import type { Transport } from './transport.ts';
 
 export interface BatchDeliveryOptions {

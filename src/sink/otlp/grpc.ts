@@ -8,8 +8,9 @@
  * sockets, whose traffic must not be traced, and it compresses at a level that costs more CPU than it is worth.
  */
 import type * as Http2 from 'node:http2';
-import { gunzipSync } from 'node:zlib';
+import { performance } from 'node:perf_hooks';
 import { type Result, refusal, success } from '../../shared/result.ts';
+import { createDialer } from '../dial.ts';
 import { judgeResponse } from './answer/export-response.ts';
 import { judgeGrpcFailure, judgeNoGrpc } from './answer/grpc-answer.ts';
 import type { Verdict } from './answer/verdict.ts';
@@ -19,9 +20,7 @@ import {
   connect,
   connectError,
   connectionVerdict,
-  createSocketSet,
-  MAX_ANSWER_BYTES,
-  messageOf,
+  decompress,
   type Transport,
   type TransportOptions,
 } from './transport.ts';
@@ -42,8 +41,10 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   const { url, where, timeoutMs } = options;
   // Loaded here: it takes 4 ms, which a sink over HTTP/1.1 does not have to wait for.
   const http2 = process.getBuiltinModule('node:http2');
-  const sockets = createSocketSet();
+  const dialer = createDialer();
   let connection: Http2.ClientHttp2Session | null = null;
+  /** The one that is being made, which all calls wait for. */
+  let opening: Promise<Result<Http2.ClientHttp2Session>> | null = null;
   const headers = {
     ...options.headers,
     ':method': 'POST',
@@ -55,35 +56,41 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     ...(options.compression === 'gzip' && { 'grpc-encoding': 'gzip' }),
   };
 
-  /** Throws the system's error for a certificate that cannot be read. */
-  function openConnection(): Http2.ClientHttp2Session {
-    const socket = connect(options, 'h2');
-    sockets.add(socket);
-    const opened = http2.connect(url.origin, {
-      createConnection: () => socket,
-      maxSessionMemory: MAX_SESSION_MEMORY,
-    });
-    // Its streams report its errors.
-    opened.on('error', () => undefined);
-    return opened;
-  }
-
-  /** The connection there is, or a new one. */
-  function currentConnection(): Result<Http2.ClientHttp2Session> {
+  async function openConnection(): Promise<Result<Http2.ClientHttp2Session>> {
     try {
-      if (connection === null || connection.closed || connection.destroyed) connection = openConnection();
+      const socket = await connect(dialer, options, 'h2');
+      connection = http2.connect(url.origin, {
+        createConnection: () => socket,
+        maxSessionMemory: MAX_SESSION_MEMORY,
+      });
+      // Its streams report its errors.
+      connection.on('error', () => undefined);
       return success(connection);
     } catch (error) {
       return refusal(connectError(error).message);
+    } finally {
+      opening = null;
     }
   }
 
-  /** Makes one call; refuses where no answer comes. */
-  function call(used: Http2.ClientHttp2Session, message: Buffer): Promise<Result<GrpcAnswer>> {
+  /** The connection there is, or a new one. */
+  async function currentConnection(): Promise<Result<Http2.ClientHttp2Session>> {
+    if (connection !== null && !connection.closed && !connection.destroyed) return success(connection);
+    opening ??= openConnection();
+    return opening;
+  }
+
+  /** Makes one call, which may take `leftMs`; refuses where no answer comes. */
+  function call(
+    used: Http2.ClientHttp2Session,
+    message: Buffer,
+    leftMs: number,
+  ): Promise<Result<GrpcAnswer>> {
     return new Promise((resolve) => {
+      if (used.closed || used.destroyed) return resolve(refusal('the connection has ended'));
       const stream = used.request(headers);
       const body = collectBody(stream, fail);
-      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), leftMs);
       let received: Http2.IncomingHttpHeaders = {};
       let trailers: Http2.IncomingHttpHeaders = {};
 
@@ -114,14 +121,16 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     async send(request) {
       const isCompressed = options.compression === 'gzip';
       const message = frame(isCompressed ? await compress(request) : request, isCompressed);
-      const used = currentConnection();
-      const answer = used.ok ? await call(used.value, message) : used;
+      const began = performance.now();
+      const used = await currentConnection();
+      const leftMs = Math.max(0, timeoutMs - (performance.now() - began));
+      const answer = used.ok ? await call(used.value, message, leftMs) : used;
       return answer.ok ? judgeGrpc(answer.value, where) : connectionVerdict(where, answer.problem);
     },
-    sockets: sockets.list,
+    sockets: dialer.sockets,
     close() {
       connection?.destroy();
-      sockets.destroyAll();
+      dialer.close();
     },
   };
 }
@@ -141,12 +150,7 @@ function frame(message: Uint8Array, isCompressed: boolean): Buffer {
 function unframe(body: Buffer): Buffer | null {
   const message = body.subarray(PREFIX_BYTES);
   if (body.length < PREFIX_BYTES || message.length !== body.readUInt32BE(1)) return null;
-  if (body[0] === 0) return message;
-  try {
-    return gunzipSync(message, { maxOutputLength: MAX_ANSWER_BYTES });
-  } catch {
-    return null;
-  }
+  return body[0] === 0 ? message : decompress(message);
 }
 
 function judgeGrpc({ headers, trailers, body }: GrpcAnswer, where: string): Verdict {
@@ -178,5 +182,5 @@ function percentDecoded(text: string): string {
 function describe(error: Error): string {
   const cause = error.cause instanceof Error ? error.cause : error;
   // The message of Node.js when a server answers HTTP/2 with HTTP/1.
-  return cause.message === 'Protocol error' ? 'does not speak gRPC' : messageOf(cause);
+  return cause.message === 'Protocol error' ? 'does not speak gRPC' : cause.message;
 }

@@ -3,6 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { hasErrorCode } from '../../shared/errors.ts';
 import { type Result, success } from '../../shared/result.ts';
+import { createDialer } from '../dial.ts';
 import { type HttpAnswer, judgeHttp } from './answer/http-answer.ts';
 import {
   collectBody,
@@ -10,8 +11,7 @@ import {
   connect,
   connectError,
   connectionVerdict,
-  createSocketSet,
-  messageOf,
+  decompress,
   type Transport,
   type TransportOptions,
 } from './transport.ts';
@@ -26,17 +26,14 @@ type Outcome = Result<HttpAnswer, { isStale: boolean }>;
 export function createHttpTransport(options: HttpOptions): Transport {
   const { url, where, timeoutMs } = options;
   const isSecure = url.protocol === 'https:';
-  const sockets = createSocketSet();
+  const dialer = createDialer();
   const agent = new (isSecure ? https : http).Agent({ keepAlive: true });
   agent.createConnection = (_, onCreated) => {
-    try {
-      const socket = connect(options, 'http/1.1');
-      sockets.add(socket);
-      return socket;
-    } catch (error) {
-      onCreated?.(connectError(error), undefined as never);
-      return undefined;
-    }
+    void connect(dialer, options, 'http/1.1').then(
+      (socket) => onCreated?.(null, socket),
+      (error: unknown) => onCreated?.(connectError(error), undefined as never),
+    );
+    return undefined;
   };
   const headers = {
     ...options.headers,
@@ -51,7 +48,10 @@ export function createHttpTransport(options: HttpOptions): Transport {
         agent,
         headers: { ...headers, 'content-length': body.length },
       });
-      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+      const deadline = setTimeout(() => {
+        const missing = request.socket === null ? 'connection' : 'answer';
+        fail(`no ${missing} within ${timeoutMs} ms`);
+      }, timeoutMs);
 
       function fail(problem: string, isStale = false): void {
         clearTimeout(deadline);
@@ -71,7 +71,9 @@ export function createHttpTransport(options: HttpOptions): Transport {
         response.on('end', () => {
           clearTimeout(deadline);
           const { statusCode: status = 0, headers: received } = response;
-          resolve(success({ status, headers: received, body: answer() }));
+          const isCompressed = /^(x-)?gzip$/i.test(received['content-encoding'] ?? '');
+          const body = isCompressed ? (decompress(answer()) ?? answer()) : answer();
+          resolve(success({ status, headers: received, body }));
         });
       });
       request.end(body);
@@ -85,15 +87,15 @@ export function createHttpTransport(options: HttpOptions): Transport {
       if (!outcome.ok && outcome.isStale) outcome = await post(body);
       return outcome.ok ? judgeHttp(outcome.value, where) : connectionVerdict(where, outcome.problem);
     },
-    sockets: sockets.list,
+    sockets: dialer.sockets,
     close() {
       agent.destroy();
-      sockets.destroyAll();
+      dialer.close();
     },
   };
 }
 
 function describe(error: Error): string {
   const code = 'code' in error ? String(error.code) : '';
-  return code.startsWith('HPE_') ? `does not speak HTTP (${error.message})` : messageOf(error);
+  return code.startsWith('HPE_') ? `does not speak HTTP (${error.message})` : error.message;
 }

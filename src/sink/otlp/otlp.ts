@@ -1,6 +1,7 @@
 /** Sends events as OTLP log records, acknowledged by the receiver's answer. */
 import { DONE } from '../../shared/result.ts';
 import { CLOSE_DEADLINE_MS, waitAtMost } from '../closing.ts';
+import { createNotice } from '../notice.ts';
 import { notReady, type Readiness, retryAll, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import type { TlsFiles } from '../tls-files.ts';
@@ -8,7 +9,6 @@ import { deliverBatch } from './batch-delivery.ts';
 import { createJsonEncoder, createProtobufEncoder } from './encode/encode.ts';
 import { createGrpcTransport } from './grpc.ts';
 import { createHttpTransport } from './http.ts';
-import { createNotice } from './notice.ts';
 import type { Transport } from './transport.ts';
 
 export type OtlpProtocol = 'http/protobuf' | 'http/json' | 'grpc';

@@ -1,13 +1,11 @@
 /** The common parts of both transports of OTLP: HTTP and gRPC. */
 import type { Socket } from 'node:net';
-import * as net from 'node:net';
 import type { Readable } from 'node:stream';
-import * as tls from 'node:tls';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gunzipSync, gzip } from 'node:zlib';
 import { isProgrammerError } from '../../shared/errors.ts';
+import type { Dialer } from '../dial.ts';
 import type { SinkSocket } from '../sink.ts';
-import { portsOf } from '../sockets.ts';
 import { isTlsSetting, readTlsFiles, type TlsFiles, withoutNodeAdvice } from '../tls-files.ts';
 import { retry, type Verdict } from './answer/verdict.ts';
 
@@ -43,20 +41,16 @@ function portOf({ port, protocol }: URL): number {
 }
 
 /**
- * Opens a new connection to the receiver, with TLS for an `https:` URL. Reads the certificates each time, and throws the
- * system's error for one that cannot be read. `protocol` is the version of HTTP, by its name in ALPN.
+ * Opens a new connection to the receiver, with TLS for an `https:` URL. Reads the certificates each time, and rejects with
+ * the system's error for one that cannot be read. `protocol` is the version of HTTP, by its name in ALPN.
  */
-export function connect({ url, tls: files }: TransportOptions, protocol: 'http/1.1' | 'h2'): Socket {
-  const host = hostOf(url);
-  const port = portOf(url);
-  if (url.protocol !== 'https:') return net.connect({ host, port }).setNoDelay();
-  const socket = tls.connect({
-    ...readTlsFiles(files),
-    host,
-    port,
-    ALPNProtocols: [protocol],
-    ...(net.isIP(host) === 0 && { servername: host }),
-  });
+export async function connect(
+  dialer: Dialer,
+  { url, tls: files, timeoutMs }: TransportOptions,
+  protocol: 'http/1.1' | 'h2',
+): Promise<Socket> {
+  const tls = url.protocol === 'https:' ? { ...readTlsFiles(files), ALPNProtocols: [protocol] } : null;
+  const socket = await dialer.dial({ host: hostOf(url), port: portOf(url), tls }, { timeoutMs });
   return socket.setNoDelay();
 }
 
@@ -83,38 +77,19 @@ export function compress(request: Uint8Array): Promise<Buffer> {
   return gzipped(request, GZIP);
 }
 
-/** The open sockets of a transport. */
-export interface SocketSet {
-  add(socket: Socket): void;
-  list(): SinkSocket[];
-  destroyAll(): void;
+/** Null for what is not compressed by gzip, or becomes too long. */
+export function decompress(answer: Buffer): Buffer | null {
+  try {
+    return gunzipSync(answer, { maxOutputLength: MAX_ANSWER_BYTES });
+  } catch {
+    return null;
+  }
 }
 
-export function createSocketSet(): SocketSet {
-  const sockets = new Set<Socket>();
-  return {
-    add(socket) {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    },
-    list: () => portsOf(sockets),
-    destroyAll() {
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}
-
-/** Why a connection could not be started, such as a certificate that cannot be read. A bug is thrown again. */
+/** Why there is no connection, such as a certificate that cannot be read. A bug is thrown again. */
 export function connectError(error: unknown): Error {
   if (!(error instanceof Error) || isProgrammerError(error)) throw error;
   return error;
-}
-
-/** The message of an error. An AggregateError stands for one error per address of the host. */
-export function messageOf(error: Error): string {
-  return error instanceof AggregateError
-    ? error.errors.map(({ message }) => message).join(', ')
-    : error.message;
 }
 
 /** The line of OpenSSL: thread, code, library, function, reason, position in its sources. */

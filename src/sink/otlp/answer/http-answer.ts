@@ -11,7 +11,7 @@ export interface HttpAnswer {
 }
 
 /**
- * - 200 is the only acknowledgement, and its body must be what a receiver of OTLP answers.
+ * - Any 2xx is an acknowledgement, as it is to OpenTelemetry's own exporters: receivers answer 202, or 204 without a body.
  * - 400 is about these events, 413 about their number.
  * - 401, 403, 404 and all others that the specification calls permanent are about the configuration or about the
  *   receiver. To refuse events because of them would lose all events for nothing, so they are sent again until somebody
@@ -19,7 +19,7 @@ export interface HttpAnswer {
  */
 export function judgeHttp(answer: HttpAnswer, where: string): Verdict {
   const { status } = answer;
-  if (status === 200) return judgeResponse(answer.body, isJson(answer) ? 'json' : 'protobuf', where);
+  if (status >= 200 && status <= 299) return judgeSuccess(answer, where);
   const said = `OTLP receiver ${where} answers ${status}${withMessage(answer)}`;
   switch (status) {
     case 400:
@@ -30,7 +30,7 @@ export function judgeHttp(answer: HttpAnswer, where: string): Verdict {
     case 502:
     case 503:
     case 504:
-      return retry(said, { afterMs: retryAfterMs(header(answer, 'retry-after')) });
+      return retry(said, { afterMs: retryAfterMs(answer) });
     case 401:
     case 403:
       return retry(`${said}: check the credentials in sink.otlp.headers or sink.otlp.headers_file`, {
@@ -42,13 +42,29 @@ export function judgeHttp(answer: HttpAnswer, where: string): Verdict {
         mayPass: false,
       });
     default:
-      if (status >= 500) return retry(`${said}: see its log`);
+      if (status >= 500) return retry(`${said}: see its log`, { afterMs: retryAfterMs(answer) });
       return retry(`${said}: check sink.otlp.endpoint and sink.otlp.protocol`, { mayPass: false });
   }
 }
 
+/**
+ * A body counts for what it is, because receivers and what is between often declare another type. Whatever is neither a
+ * message of OTLP nor a web page says "OK" in words of its own.
+ */
+function judgeSuccess(answer: HttpAnswer, where: string): Verdict {
+  const { body } = answer;
+  const start = Buffer.from(body.subarray(0, 64)).toString('latin1').trimStart();
+  if (/html/.test(contentType(answer)) || start.startsWith('<')) return judgeResponse(null, 'json', where);
+  const encoding = isJson(answer) || start.startsWith('{') ? 'json' : 'protobuf';
+  const decoded = judgeResponse(body, encoding, where);
+  return decoded.kind === 'accepted' || isOtlp(answer)
+    ? decoded
+    : { kind: 'accepted', refused: 0, message: '' };
+}
+
 /** Seconds or an HTTP date, RFC 9110 section 10.2.3. */
-function retryAfterMs(value: string): number | null {
+function retryAfterMs(answer: HttpAnswer): number | null {
+  const value = header(answer, 'retry-after');
   return boundedPause(/^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now());
 }
 
@@ -69,11 +85,20 @@ function jsonMessage(body: Uint8Array): string | undefined {
 
 /** A receiver of OTLP answers with protobuf or JSON for errors too. */
 function isOtlp(answer: HttpAnswer): boolean {
-  return /^application\/(x-protobuf|json)\b/.test(header(answer, 'content-type'));
+  return isProtobuf(answer) || isJson(answer);
+}
+
+function isProtobuf(answer: HttpAnswer): boolean {
+  return /^application\/(x-)?protobuf\b/.test(contentType(answer));
 }
 
 function isJson(answer: HttpAnswer): boolean {
-  return header(answer, 'content-type').startsWith('application/json');
+  return /^application\/json\b/.test(contentType(answer));
+}
+
+/** In lower case: the names of media types know no case (RFC 9110, section 8.3.1). */
+function contentType(answer: HttpAnswer): string {
+  return header(answer, 'content-type').toLowerCase();
 }
 
 function header({ headers }: HttpAnswer, name: string): string {

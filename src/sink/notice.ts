@@ -1,6 +1,6 @@
-/** Warnings at a limited rate: a receiver that refuses one request usually refuses many. */
+/** Warnings at a limited rate: a destination that refuses or slows down one request usually does so to many. */
 import { performance } from 'node:perf_hooks';
-import type { SinkLog } from '../sink-log.ts';
+import type { SinkLog } from './sink-log.ts';
 
 export type Notice = (fields: object, message: string) => void;
 
