@@ -25,7 +25,7 @@ packages=(
 fetch_jars() {
   local pom=test/support/$1/pom.xml libraries=.cache/$1/libs
   cmp --silent "$pom" ".cache/$1/pom.xml" && [[ -d $libraries ]] && return 0
-  echo "fetching the jars of $2 (about 55 MB) into $libraries"
+  echo "fetching the jars of $2 (up to 55 MB) into $libraries"
   mkdir -p ".cache/$1"
   # Beside the target, so that an interrupted run leaves no half set behind; the copied pom.xml is the mark of success.
   rm -rf "$libraries" "$libraries.new"
@@ -81,6 +81,8 @@ install_chdb() {
 install_packages "${packages[@]}"
 packaging/install-build-dependencies.sh
 fetch_jars kafka Kafka
+fetch_jars kafka-2.8 'Kafka 2.8'
+fetch_jars kafka-1.1 'Kafka 1.1'
 fetch_jars opensearch OpenSearch
 build_collector
 install_ansible

@@ -50,6 +50,11 @@ export interface Sink {
   readonly name: string;
   /** Makes the destination ready, or says why it is not. May be called again after a problem. */
   open(): Promise<Readiness>;
+  /**
+   * Tries what `send` will do, without sending an event; for `ktc check`, after `open`. A sink whose `open` has tried
+   * everything has none.
+   */
+  probe?(): Promise<Readiness>;
   /** Never rejects for faults of the world: they are in the result. A rejection is a bug. */
   send(batch: Batch): Promise<SendResult>;
   /** Finishes the requests under way and releases everything. May be called twice. */

@@ -20,7 +20,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { LIBRARIES } from './kafka/node.ts';
+import { librariesOf } from './kafka/java.ts';
 
 export { type Broker, type BrokerOptions, startBroker } from './kafka/broker.ts';
 export {
@@ -31,6 +31,7 @@ export {
   startCluster,
   startRemoteCluster,
 } from './kafka/cluster.ts';
+export { type OldBrokers, RELEASES, startOldBrokers } from './kafka/releases.ts';
 export type { ConsumedRecord } from './kafka/topics.ts';
 
 /** Why no broker can be run here, in one line; null when one can. */
@@ -40,5 +41,15 @@ export function whyNoKafka(): string | null {
       return `${command} is not installed: run scripts/install-test-dependencies.sh`;
     }
   }
-  return existsSync(LIBRARIES) ? null : `no jars in ${LIBRARIES}: run scripts/install-test-dependencies.sh`;
+  return whyNoJars('kafka');
+}
+
+/** The same for the brokers of older releases. */
+export function whyNoOldKafka(): string | null {
+  return whyNoKafka() ?? whyNoJars('kafka-2.8') ?? whyNoJars('kafka-1.1');
+}
+
+function whyNoJars(name: Parameters<typeof librariesOf>[0]): string | null {
+  const libraries = librariesOf(name);
+  return existsSync(libraries) ? null : `no jars in ${libraries}: run scripts/install-test-dependencies.sh`;
 }

@@ -52,6 +52,7 @@ export async function checkSinks(
 
 async function tryToOpen(sink: Sink): Promise<SinkFinding> {
   const opened = await sink.open();
+  const tried = opened.ok && sink.probe !== undefined ? await sink.probe() : opened;
   await sink.close();
-  return opened.ok ? { verdict: 'ok', detail: 'ready' } : { verdict: 'failed', detail: opened.problem };
+  return tried.ok ? { verdict: 'ok', detail: 'ready' } : { verdict: 'failed', detail: tried.problem };
 }

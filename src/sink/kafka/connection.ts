@@ -17,6 +17,8 @@ export interface KafkaConnectionOptions extends KafkaClientOptions {
 /** An open connection. */
 export interface KafkaLink {
   produce(topic: string, records: Records, deadlineMs: number): Promise<KafkaVerdict>;
+  /** `delivered` where the leaders of our partitions would take records; writes nothing. */
+  probe(): Promise<KafkaVerdict>;
 }
 
 export interface KafkaConnection {
@@ -66,6 +68,7 @@ export function createKafkaConnection(options: KafkaConnectionOptions): KafkaCon
       const opened: KafkaLink = {
         produce: (topic, records, deadlineMs) =>
           attempt([topic], () => fresh.produce(topic, records, deadlineMs)),
+        probe: () => attempt(topics, () => fresh.probe(topics, options.connectTimeoutMs)),
       };
       link = opened;
       log.info({ brokers, topics }, 'connected to Kafka');

@@ -2,10 +2,10 @@
 import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
 import { CLOSE_DEADLINE_MS, waitAtMost } from '../closing.ts';
-import { retryAll, type Sink } from '../sink.ts';
+import { notReady, retryAll, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import { deliverBatch } from './batch-delivery.ts';
-import { type Compression, createCodec } from './compression.ts';
+import { createCodec } from './compression.ts';
 import { createKafkaConnection } from './connection.ts';
 import type { KafkaClientOptions } from './kafkajs/client.ts';
 import { createRecordEncoder, type RecordBounds } from './record-batch.ts';
@@ -20,7 +20,6 @@ export interface KafkaSinkOptions extends KafkaClientOptions {
   readonly key: RecordKey;
   /** How many events, and how many bytes of them, become one record. */
   readonly record: RecordBounds;
-  readonly compression: Compression;
   /** 1 (fast) to 9 (small). */
   readonly compressionLevel: number;
   /** How long one batch may take, including an outage of the brokers, before it is given back to be sent again. */
@@ -54,6 +53,13 @@ export function createKafkaSink(options: KafkaSinkOptions): Sink {
       turns.run(async () => {
         const opened = await connection.open();
         return opened.ok ? DONE : opened;
+      }),
+    probe: () =>
+      turns.run(async () => {
+        const opened = await connection.open();
+        if (!opened.ok) return opened;
+        const verdict = await opened.value.probe();
+        return verdict.kind === 'retry' ? notReady(verdict.reason, verdict.mayPass) : DONE;
       }),
     send: (batch) =>
       turns.run(async () =>

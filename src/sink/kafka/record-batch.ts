@@ -144,6 +144,16 @@ export function frameBatch(
   return frame;
 }
 
+/**
+ * A batch without records, which no broker writes: its checksum is wrong. A broker looks at that last (Kafka's
+ * UnifiedLog, `analyzeAndValidateRecords`): any other answer than CORRUPT_MESSAGE is what a true batch would get too.
+ */
+export function frameProbe(timestamp: number): Buffer {
+  const frame = frameBatch({ count: 0, bytes: Buffer.alloc(0), codec: 0 }, timestamp, NOT_IDEMPOTENT, -1);
+  frame.writeUInt32BE(~frame.readUInt32BE(CRC_START) >>> 0, CRC_START);
+  return frame;
+}
+
 /** The sequence number after `count` records. Sequence numbers go from 0 to 2^31 - 1 and start again. */
 export function nextSequence(sequence: number, count: number): number {
   return (sequence + count) % 2 ** 31;

@@ -100,7 +100,7 @@ export const keys = {
     username: key(optional(line(255)), { default: '', doc: 'User name for the login.' }),
     password_file: key(optional(secretPath), {
       default: '',
-      doc: 'File that holds only the password, mode 0600 or narrower, owned by root or by `process.user`. A line break at the end is ignored.',
+      doc: 'File that holds only the password, mode 0600 or narrower, owned by root or by `process.user`. A byte order mark and a line break at the end are ignored.',
     }),
   },
 };

@@ -18,6 +18,8 @@ export interface BrokerOptions {
   properties?: Record<string, string>;
   /** Adds a SASL_PLAINTEXT listener for these users and their passwords, by PLAIN and by SCRAM. */
   saslUsers?: Record<string, string>;
+  /** Adds a listener for each of these, `host:port`, which tells its clients that the broker is there. */
+  advertised?: readonly string[];
   /** Adds an SSL listener that asks for client certificates; PEM files, the key store with key and certificate. */
   tlsFiles?: { keyStore: string; trustStore: string };
 }
@@ -29,9 +31,13 @@ export interface Broker extends KafkaNode, Topics {
   readonly saslAddress: string | null;
   /** Of the SSL listener, where there is one. */
   readonly tlsAddress: string | null;
+  /** Of the listeners that tell another address, in their order. */
+  readonly misleadingAddresses: readonly string[];
   readonly dataDirectory: string;
   /** `create` with the settings of the topic. */
   createTopic(name: string, partitions: number, config?: Record<string, string>): Promise<void>;
+  /** Limits what a client, by its id, may send before the broker makes it wait. */
+  limit(clientId: string, bytesPerSecond: number): Promise<void>;
   /** Gives a user another password for SCRAM-SHA-512, or takes that login away. */
   setPassword(user: string, password: string | null): Promise<void>;
   /** `delete` by its older name. */
@@ -40,10 +46,21 @@ export interface Broker extends KafkaNode, Topics {
 
 /** Starts a broker and resolves when it serves its listeners. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
-  const [plainPort = 0, controllerPort = 0, saslPort = 0, tlsPort = 0] = await freePorts(4);
+  const advertised = options.advertised ?? [];
+  const [plainPort = 0, controllerPort = 0, saslPort = 0, tlsPort = 0, ...misleadingPorts] = await freePorts(
+    4 + advertised.length,
+  );
   const address = `${options.host ?? '127.0.0.1'}:${options.port ?? plainPort}`;
   const saslAddress = options.saslUsers ? `127.0.0.1:${saslPort}` : null;
   const tlsAddress = options.tlsFiles ? `127.0.0.1:${tlsPort}` : null;
+  const misleadingAddresses = misleadingPorts.map((each) => `127.0.0.1:${each}`);
+  const listenersOf = (misleading: readonly string[]) =>
+    [
+      `PLAINTEXT://${address}`,
+      ...(saslAddress ? [`SASL_PLAINTEXT://${saslAddress}`] : []),
+      ...(tlsAddress ? [`SSL://${tlsAddress}`] : []),
+      ...misleading.map((each, index) => `MISLEADING${index}://${each}`),
+    ].join(',');
   const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'ktc-kafka-'));
 
   const removeData = () => {
@@ -62,15 +79,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
         'process.roles': 'broker,controller',
         'node.id': '1',
         'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-        listeners: [
-          `PLAINTEXT://${address}`,
-          `CONTROLLER://127.0.0.1:${controllerPort}`,
-          ...(saslAddress ? [`SASL_PLAINTEXT://${saslAddress}`] : []),
-          ...(tlsAddress ? [`SSL://${tlsAddress}`] : []),
-        ].join(','),
+        listeners: `${listenersOf(misleadingAddresses)},CONTROLLER://127.0.0.1:${controllerPort}`,
+        'advertised.listeners': listenersOf(advertised),
         'controller.listener.names': 'CONTROLLER',
-        'listener.security.protocol.map':
+        'listener.security.protocol.map': [
           'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL',
+          ...advertised.map((_, index) => `MISLEADING${index}:PLAINTEXT`),
+        ].join(','),
         'offsets.topic.replication.factor': '1',
         'auto.create.topics.enable': 'false',
         // After SIGKILL a broker may not register again before its last session has ended.
@@ -96,6 +111,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     address,
     saslAddress,
     tlsAddress,
+    misleadingAddresses,
     dataDirectory,
     async stop() {
       await stop();
@@ -103,6 +119,11 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     },
     createTopic: (name, partitions, config = {}) => topics.create(name, partitions, { config }),
     deleteTopic: topics.delete,
+    async limit(clientId, bytesPerSecond) {
+      const about = ['--bootstrap-server', address, '--entity-type', 'clients', '--entity-name', clientId];
+      const change = ['--add-config', `producer_byte_rate=${bytesPerSecond}`];
+      await runTool('kafka.admin.ConfigCommand', '--alter', ...about, ...change);
+    },
     async setPassword(user, password) {
       const about = ['--bootstrap-server', address, '--entity-type', 'users', '--entity-name', user];
       const change =

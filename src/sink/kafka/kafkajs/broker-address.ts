@@ -16,3 +16,9 @@ export function fromKafkajs(broker: string): string {
 export function hostOf(kafkajsHost: string): string {
   return fromKafkajs(kafkajsHost).replace(/^\[(.*)\]$/, '$1');
 }
+
+/** The parts of what kafkajs calls a broker, the host without brackets. */
+export function splitAddress(broker: string): { host: string; port: number } {
+  const colon = broker.lastIndexOf(':');
+  return { host: hostOf(broker.slice(0, colon)), port: Number(broker.slice(colon + 1)) };
+}

@@ -44,7 +44,8 @@ export function createCalls(brokers: readonly string[], log: SinkLog): Calls {
     let isSlow = false;
     const timer = setTimeout(() => {
       isSlow = true;
-      log.warn({ brokers, complaint }, `Kafka: ${what} takes more than ${SLOW_MS} ms, retrying`);
+      const why = complaint === null ? '' : `: ${complaint}`;
+      log.warn({ brokers, complaint }, `Kafka: ${what} takes more than ${SLOW_MS} ms${why}`);
     }, SLOW_MS);
     return {
       noteSuccess() {

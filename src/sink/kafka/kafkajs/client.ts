@@ -3,14 +3,17 @@
  * that never come. So this client owns the sockets: when it is retired they are destroyed and no new ones are made, which
  * ends every request that is still under way.
  */
+import { performance } from 'node:perf_hooks';
 import { waitAtMost } from '../../closing.ts';
+import { createNotice } from '../../notice.ts';
 import type { SinkSocket } from '../../sink.ts';
 import type { SinkLog } from '../../sink-log.ts';
+import type { Compression } from '../compression.ts';
 import { NOT_IDEMPOTENT, type Records } from '../record-batch.ts';
 import { createCalls } from './calls.ts';
 import { type ClusterLink, type ClusterOptions, createClusterLink } from './cluster.ts';
 import { brokerOf, isRequestTimeout, isRetriable } from './errors.ts';
-import { initProducer } from './produce.ts';
+import { initProducer, requireProduce } from './produce.ts';
 import { createSender, type Sender } from './sender.ts';
 import { requireTopics } from './topics.ts';
 
@@ -19,6 +22,7 @@ export interface KafkaClientOptions extends ClusterOptions {
   readonly host: string;
   /** The broker drops the records of a repeated request that it already has. */
   readonly idempotent: boolean;
+  readonly compression: Compression;
 }
 
 export interface KafkaClient {
@@ -29,6 +33,8 @@ export interface KafkaClient {
   connect(topics: readonly string[], deadlineMs: number): Promise<void>;
   /** Resolves when all in-sync replicas have the records. One call at a time. Rejects as `connect` does. */
   produce(topic: string, records: Records, deadlineMs: number): Promise<void>;
+  /** Resolves when the leaders of our partitions would take records. Writes nothing. Rejects as `connect` does. */
+  probe(topics: readonly string[], deadlineMs: number): Promise<void>;
   /** This client's connections. */
   sockets(): SinkSocket[];
   /** Disconnects from the brokers, within `deadlineMs`, then retires. */
@@ -41,6 +47,18 @@ export function createKafkaClient(options: KafkaClientOptions, log: SinkLog): Ka
   const calls = createCalls(options.brokers, log);
   let link: ClusterLink | null = null;
   let sender: Sender | null = null;
+  const notice = createNotice(log);
+  let throttle = { untilMs: 0, reason: '' };
+
+  /** What a broker has its quotas for: `producer_byte_rate` of a user or of a client id (KIP-13, KIP-219). */
+  function onThrottled(milliseconds: number): void {
+    const who = options.sasl === null ? '' : `user "${options.sasl.username}", `;
+    const reason =
+      `a quota of the broker (${who}client id "${options.clientId}") makes this client wait ` +
+      `${milliseconds} ms after a request`;
+    throttle = { untilMs: performance.now() + milliseconds, reason };
+    notice({ throttle_ms: milliseconds }, `Kafka: ${reason}`);
+  }
 
   function throwUnlessRetriable(error: unknown): void {
     if (calls.isRetired || !isRetriable(error)) throw error;
@@ -58,14 +76,24 @@ export function createKafkaClient(options: KafkaClientOptions, log: SinkLog): Ka
     });
     const { cluster } = link;
     await cluster.connect();
+    requireProduce(cluster, options.compression);
     await requireTopics(cluster, topics);
     const producer = options.idempotent ? await initProducer(cluster) : NOT_IDEMPOTENT;
-    sender = createSender(cluster, producer, { ...options, throwUnlessRetriable });
+    sender = createSender(cluster, producer, { ...options, onThrottled, throwUnlessRetriable });
+  }
+
+  function connected(): Sender {
+    if (sender === null) throw new ReferenceError('used before connect()');
+    return sender;
   }
 
   async function produce(topic: string, records: Records): Promise<void> {
-    if (sender === null) throw new ReferenceError('used before connect()');
-    return sender.send(topic, records);
+    if (performance.now() < throttle.untilMs) calls.complain(throttle.reason);
+    return connected().send(topic, records);
+  }
+
+  async function probe(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) await connected().probe(topic);
   }
 
   function retire(): void {
@@ -76,6 +104,7 @@ export function createKafkaClient(options: KafkaClientOptions, log: SinkLog): Ka
   return {
     connect: (topics, deadlineMs) => calls.run('connecting', deadlineMs, () => connect(topics)),
     produce: (topic, records, deadlineMs) => calls.run('sending', deadlineMs, () => produce(topic, records)),
+    probe: (topics, deadlineMs) => calls.run('trying to send', deadlineMs, () => probe(topics)),
     sockets: () => link?.sockets() ?? [],
     async disconnect(deadlineMs) {
       const leaving = calls.contain(async () => link?.cluster.disconnect()).catch(() => undefined);

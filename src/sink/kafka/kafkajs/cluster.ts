@@ -3,14 +3,14 @@
  * used: it takes one object per record, groups them in quadratic time and encodes them with many small buffers
  * (src/sink/kafka/record-batch.ts writes the same bytes directly from the events' bytes).
  */
-import * as net from 'node:net';
-import * as tls from 'node:tls';
 import type { ISocketFactory, SASLOptions } from 'kafkajs';
 import Cluster, { type ClusterLogger } from 'kafkajs/src/cluster/index.js';
-import { hostOf, toKafkajs } from './broker-address.ts';
-import './timers.ts';
+import { createDialer } from '../../dial.ts';
 import type { SinkSocket } from '../../sink.ts';
-import { portsOf } from '../../sockets.ts';
+import { hostOf, splitAddress, toKafkajs } from './broker-address.ts';
+import { standIn } from './stand-in.ts';
+import './sessions.ts';
+import './timers.ts';
 import { readTlsFiles, type TlsFiles } from '../../tls-files.ts';
 
 export interface ClusterOptions {
@@ -44,6 +44,7 @@ export interface ClusterListener {
   onComplaint(complaint: string): void;
 }
 
+/** At most: then another broker is asked. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
 const METADATA_MAX_AGE_MS = 300_000;
@@ -52,18 +53,18 @@ let links = 0;
 
 /** Connects nothing yet. Throws where a file of `tls` cannot be read. */
 export function createClusterLink(options: ClusterOptions, listener: ClusterListener): ClusterLink {
-  const sockets = new Map<net.Socket, string>();
+  const dialer = createDialer();
+  const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, options.requestTimeoutMs);
   let isCut = false;
 
-  const socketFactory: ISocketFactory = ({ host: kafkajsHost, port, ssl, onConnect }) => {
+  const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (isCut) throw new Error('this client was given up');
-    const host = hostOf(kafkajsHost);
-    const socket = ssl
-      ? tls.connect({ host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
-      : net.connect({ host, port }, onConnect);
-    sockets.set(socket, `${kafkajsHost}:${port}`);
-    socket.once('close', () => sockets.delete(socket));
-    return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const target = { host: hostOf(host), port, tls: ssl ?? null };
+    const connect = async (signal: AbortSignal) => {
+      const socket = await dialer.dial(target, { timeoutMs, signal });
+      return socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    };
+    return standIn(connect, onConnect);
   };
 
   const ignore = () => {};
@@ -90,7 +91,7 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
     // Only an empty list makes kafkajs stop looking for a broker.
     brokers: () => (isCut ? [] : brokers),
     clientId: options.clientId,
-    connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, options.requestTimeoutMs),
+    connectionTimeout: timeoutMs,
     requestTimeout: options.requestTimeoutMs,
     metadataMaxAge: METADATA_MAX_AGE_MS,
     allowAutoTopicCreation: false,
@@ -101,19 +102,16 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
     ...(options.sasl && { sasl: saslOptions(options.sasl) }),
   });
 
-  const destroy = (socket: net.Socket) =>
-    // kafkajs listens to errors, not to 'close'.
-    socket.destroy(new Error('this connection was given up'));
-
   return {
     cluster,
-    sockets: () => portsOf(sockets.keys()),
+    sockets: dialer.sockets,
     hangUp(broker) {
-      for (const [socket, peer] of sockets) if (peer === broker) destroy(socket);
+      const { host, port } = splitAddress(broker);
+      dialer.hangUp(host, port);
     },
     cut() {
       isCut = true;
-      for (const socket of sockets.keys()) destroy(socket);
+      dialer.close();
     },
   };
 }

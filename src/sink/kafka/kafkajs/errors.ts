@@ -27,6 +27,12 @@ export function missingTopics(what: string, topics: readonly string[] | null): E
   return topics === null ? error : Object.assign(error, { topics });
 }
 
+/** An error as a broker sends it that does not take the compression of a record batch. */
+export function unsupportedCompression(): Error {
+  const type = 'UNSUPPORTED_COMPRESSION_TYPE';
+  return Object.assign(new Error('the broker is older than the compression'), { type, retriable: false });
+}
+
 /** The same error with the topics that it is about. */
 export function aboutTopics(error: unknown, topics: readonly string[]): unknown {
   return error instanceof Error ? Object.assign(error, { topics }) : error;

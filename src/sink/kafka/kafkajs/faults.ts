@@ -139,8 +139,13 @@ function protocolVerdict(type: string, message: string, setting: KafkaSetting): 
       return operator(
         `${where}: refuses this host's time; compare the clocks of this host and of the broker`,
       );
-    case 'UNSUPPORTED_SASL_MECHANISM':
+    case 'UNSUPPORTED_FOR_MESSAGE_FORMAT':
+      return operator(
+        `${where}: its message.format.version is older than Kafka 0.11; raise it, or let the broker's own hold`,
+      );
     case 'ILLEGAL_SASL_STATE':
+      return loginInterrupted(message, setting);
+    case 'UNSUPPORTED_SASL_MECHANISM':
     case 'SASL_AUTHENTICATION_FAILED':
       return operator(authenticationFailed(message, setting));
     default:
@@ -149,25 +154,52 @@ function protocolVerdict(type: string, message: string, setting: KafkaSetting): 
 }
 
 function connectionVerdict(chain: readonly Cause[], setting: KafkaSetting): KafkaVerdict {
-  const refused = chain.find(({ name }) => name === 'KafkaJSSASLAuthenticationError');
-  if (refused)
-    return { kind: 'retry', reason: authenticationFailed(refused.message, setting), mayPass: false };
+  const login = chain.find(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+  if (login !== undefined) return loginVerdict(login.message, setting);
   // The innermost cause is what happened; the outer ones say how often kafkajs tried.
   const innermost = chain.at(-1);
   const code = chain.map((cause) => cause.code).find((found) => found !== undefined);
   const what = innermost?.message.replace(/^Connection error: /, '') || code || 'unknown failure';
   const broker = chain.map((cause) => cause.broker).find((found) => found !== undefined);
   const failure = `${code} ${what}`;
-  const hint = TLS_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? '';
-  const reason = `Kafka at ${broker ? fromKafkajs(broker) : setting.brokers.join(',')}: ${oneLine(withoutNodeAdvice(what))}${hint}`;
+  const address = broker === undefined ? null : fromKafkajs(broker);
+  const hint = TLS_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? advertisedHint(address, setting);
+  const where = address ?? setting.brokers.join(',');
+  const reason = `Kafka at ${where}: ${oneLine(withoutNodeAdvice(what))}${hint}`;
   return { kind: 'retry', reason, mayPass: !isTlsSetting(failure) };
+}
+
+/** An address that nobody has configured here is what a broker tells its clients. */
+function advertisedHint(address: string | null, { brokers }: KafkaSetting): string {
+  return address === null || brokers.includes(address)
+    ? ''
+    : '; this address is not in sink.kafka.brokers but in the advertised.listeners of a broker: this host must resolve and reach it';
+}
+
+const LOGIN_PREFIX = /^SASL .*? authentication failed: /;
+/** The errors of kafkajs for a connection that ends during a login: nobody has refused anything. */
+const LOST = /^(Closed connection|Connection (error|timeout)|Not connected|Request .* timed out)/;
+/** Kafka's message for ILLEGAL_SASL_STATE, whose type kafkajs does not keep. */
+const WRONG_MOMENT = /^Request is not valid given the current SASL state/;
+
+function loginVerdict(message: string, setting: KafkaSetting): KafkaVerdict {
+  const what = message.replace(LOGIN_PREFIX, '');
+  if (!LOST.test(what) && !WRONG_MOMENT.test(what))
+    return { kind: 'retry', reason: authenticationFailed(message, setting), mayPass: false };
+  return loginInterrupted(what, setting);
+}
+
+function loginInterrupted(what: string, setting: KafkaSetting): KafkaVerdict {
+  const where = `Kafka at ${setting.brokers.join(',')}`;
+  const reason = `${where}: the login of ${principal(setting)} was interrupted: ${oneLine(what)}`;
+  return { kind: 'retry', reason, mayPass: true };
 }
 
 function authenticationFailed(message: string, setting: KafkaSetting): string {
   const { mechanism, username } = setting.sasl ?? { mechanism: 'none', username: 'anonymous' };
   return (
     `Kafka at ${setting.brokers.join(',')} refused the login of "${username}" by SASL ${mechanism}: ` +
-    `${oneLine(message.replace(/^SASL .*? authentication failed: /, ''))}; check mechanism, user name and password`
+    `${oneLine(message.replace(LOGIN_PREFIX, ''))}; check mechanism, user name and password`
   );
 }
 

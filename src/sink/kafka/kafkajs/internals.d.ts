@@ -21,6 +21,13 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
   }
 }
 
+declare module 'kafkajs/src/network/connection.js' {
+  export default class Connection {
+    /** Milliseconds; 0 for a session without an end. */
+    readonly sessionLifetime: { toString(): string };
+  }
+}
+
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
     writeInt16(value: number): this;
@@ -62,6 +69,7 @@ declare module 'kafkajs/src/cluster/index.js' {
       /** Resolves with the answer; rejects with KafkaJSProtocolError for the first error in it. */
       send(exchange: Exchange): Promise<unknown>;
     };
+
     /** The request of the newest version that both sides know. */
     lookupRequest(
       apiKey: number,
@@ -101,6 +109,13 @@ declare module 'kafkajs/src/cluster/index.js' {
       ssl?: object;
       sasl?: SASLOptions;
     });
+    readonly brokerPool: {
+      /**
+       * By API key, the newest version of each request that the first broker it was connected to knows. kafkajs takes
+       * them for those of all brokers. Null before it is connected.
+       */
+      readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null;
+    };
     isConnected(): boolean;
     connect(): Promise<void>;
     disconnect(): Promise<void>;

@@ -37,6 +37,10 @@ export function createPartitionChoice(host: string): (cluster: Cluster, topic: s
   };
 }
 
+export function hasPartition(cluster: Cluster, topic: string, partition: number): boolean {
+  return cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition);
+}
+
 export function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
   const found = cluster
     .findTopicPartitionMetadata(topic)

@@ -25,6 +25,7 @@ async function deliver(
       requests.push(request);
       return answer(request);
     },
+    probe: async () => delivered(),
   };
   const connection: KafkaConnection = {
     open: options.open ?? (async () => ({ ok: true, value: link })),

@@ -59,7 +59,11 @@ describe('a call', () => {
     await vi.advanceTimersByTimeAsync(999);
     expect(log.lines).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    const slow = ['warn', { brokers: BROKERS, complaint: 'no leader' }, expect.stringContaining('1000 ms')];
+    const slow = [
+      'warn',
+      { brokers: BROKERS, complaint: 'no leader' },
+      expect.stringContaining('1000 ms: no leader'),
+    ];
     expect(log.lines).toEqual([slow]);
     work.resolve();
     await done;

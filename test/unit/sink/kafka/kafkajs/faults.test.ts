@@ -21,6 +21,10 @@ function exhausted(cause: Error) {
 
 const retry = (reason: string, mayPass: boolean) => ({ kind: 'retry', reason, mayPass });
 
+const ADVERTISED =
+  '; this address is not in sink.kafka.brokers but in the advertised.listeners of a broker: this host must resolve and ' +
+  'reach it';
+
 describe('the verdict on a failure of kafkajs', () => {
   it.each([
     ['MESSAGE_TOO_LARGE', { kind: 'split', reason: 'message_too_large' }],
@@ -90,7 +94,44 @@ describe('the verdict on a failure of kafkajs', () => {
       broker: 'b:1',
       code: 'ECONNREFUSED',
     });
-    expect(judge(error, setting)).toEqual(retry('Kafka at b:1: ECONNREFUSED', true));
+    expect(judge(error, setting)).toEqual(retry(`Kafka at b:1: ECONNREFUSED${ADVERTISED}`, true));
+  });
+
+  it.each([
+    ['localhost:9092', 'connect ECONNREFUSED 127.0.0.1:9092', 'ECONNREFUSED'],
+    ['f43be2dafb3b:9092', 'getaddrinfo ENOTFOUND f43be2dafb3b', 'ENOTFOUND'],
+    ['kafka.prod.svc:9092', 'getaddrinfo EAI_AGAIN kafka.prod.svc', 'EAI_AGAIN'],
+    ['10.0.0.9:9092', 'connect EHOSTUNREACH 10.0.0.9:9092', 'EHOSTUNREACH'],
+    ['[__1]:9092', 'connect ECONNREFUSED ::1:9092', 'ECONNREFUSED'],
+  ])('says of %s, which nobody has configured, where it comes from', (broker, message, code) => {
+    const error = new kafkajs.KafkaJSConnectionError(`Connection error: ${message}`, { broker, code });
+    const address = broker.replace('__', '::');
+    expect(judge(error, setting)).toEqual(retry(`Kafka at ${address}: ${message}${ADVERTISED}`, true));
+  });
+
+  it.each([
+    'Closed connection',
+    'Connection error: read ECONNRESET',
+    'Connection timeout',
+    'Not connected',
+    'Request SaslAuthenticate(key: 36, version: 1) timed out',
+    'Request is not valid given the current SASL state',
+  ])('takes no login for refused that ended by "%s"', (message) => {
+    for (const mechanism of ['PLAIN', 'SCRAM SHA256', 'SCRAM SHA512']) {
+      const error = Object.assign(new Error(`SASL ${mechanism} authentication failed: ${message}`), {
+        name: kafkajs.KafkaJSSASLAuthenticationError.name,
+      });
+      expect(judge(error, setting)).toEqual(
+        retry(
+          `Kafka at kafka-1:9092,kafka-2:9092: the login of user "agent" was interrupted: ${message}`,
+          true,
+        ),
+      );
+    }
+    expect(judge(answered('ILLEGAL_SASL_STATE'), setting)).toMatchObject({
+      mayPass: true,
+      reason: expect.not.stringContaining('password'),
+    });
   });
 
   it('takes a certificate that is not trusted or not readable for a matter of the operator', () => {

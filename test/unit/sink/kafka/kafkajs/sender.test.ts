@@ -14,8 +14,9 @@ const retriable = (type: string) => Object.assign(new Error(type), { type, retri
 /** A cluster of one broker with one partition per topic; `answers` are what it says to produce requests. */
 function createSending(
   producer: Producer,
-  answers: (Error | null)[],
-  refresh: () => Promise<void> = async () => {},
+  answers: (Error | object | null)[],
+  refresh: (partitions: { partitionId: number; leader: number }[]) => Promise<void> = async () => {},
+  partitionsAtFirst = 1,
 ) {
   const frames: Buffer[] = [];
   const failures: unknown[] = [];
@@ -29,28 +30,37 @@ function createSending(
         const { buffer } = (await exchange.request.encode()) as Encoder & { readonly buffer: Buffer };
         frames.push(Buffer.from(buffer));
         const answer = answers.shift() ?? null;
-        if (answer !== null) throw answer;
+        if (answer instanceof Error) throw answer;
+        return answer ?? {};
       },
     },
   } as unknown as Broker;
-  const partitions = [{ partitionId: 0, leader: 1 }];
+  const partitions = Array.from({ length: partitionsAtFirst }, (_, partitionId) => ({
+    partitionId,
+    leader: 1,
+  }));
+  const throttled: number[] = [];
   const cluster = {
     addTargetTopic: async () => {},
     refreshMetadataIfNecessary: async () => {},
-    refreshMetadata: refresh,
+    refreshMetadata: () => refresh(partitions),
     findTopicPartitionMetadata: () => partitions,
     findBroker: async () => leader,
   } as unknown as Cluster;
   const sender = createSender(cluster, producer, {
-    host: 'h',
+    // In the last quarter of 12 partitions, and of 100.
+    host: 'c',
     requestTimeoutMs: 1_000,
+    onThrottled: (milliseconds) => throttled.push(milliseconds),
     throwUnlessRetriable(error) {
       failures.push(error);
       if ((error as { retriable?: boolean }).retriable !== true) throw error;
     },
   });
   const sequences = (): number[] => frames.map((frame) => frame.readInt32BE(frame.length - 100 + SEQUENCE));
-  return { sender, frames, failures, sequences };
+  /** Behind the transactional id, acks, the timeout, the count of topics, a name of one letter, and the count of partitions. */
+  const partitionsSentTo = (): number[] => frames.map((frame) => frame.readInt32BE(2 + 2 + 4 + 4 + 3 + 4));
+  return { sender, frames, failures, sequences, partitionsSentTo, throttled };
 }
 
 /** Whose frame is 100 bytes long. */
@@ -91,6 +101,85 @@ describe('a sender', () => {
     await sender.send('a', records(2));
     expect(sequences()).toEqual([0, 0]);
   });
+
+  it.each([
+    [12, 1],
+    [12, 3],
+    [100, 2],
+  ])(
+    'goes on in a topic that was made again with other partitions, %i and then %i',
+    async (before, after) => {
+      const unknown = retriable('UNKNOWN_TOPIC_OR_PARTITION');
+      const { sender, sequences, partitionsSentTo } = createSending(
+        PRODUCER,
+        [null, unknown, null],
+        async (partitions) => void partitions.splice(after),
+        before,
+      );
+      await sender.send('a', records(5));
+      await sender.send('a', records(3));
+      await sender.send('a', records(2));
+      const [first, second, third, fourth] = partitionsSentTo();
+      expect(first).toBeGreaterThanOrEqual(after);
+      expect(second).toBe(first);
+      expect(third).toBeLessThan(after);
+      expect(fourth).toBe(third);
+      expect(sequences()).toEqual([0, 5, 0, 3]);
+    },
+  );
+
+  it('stays in its partition, where a repetition is known, while others are added', async () => {
+    const unknown = retriable('NOT_LEADER_FOR_PARTITION');
+    const { sender, frames, partitionsSentTo } = createSending(
+      PRODUCER,
+      [unknown, null],
+      async (partitions) => {
+        for (let partitionId = 1; partitionId < 50; partitionId++)
+          partitions.push({ partitionId, leader: 1 });
+      },
+    );
+    await sender.send('a', records(5));
+    expect(partitionsSentTo()).toEqual([0, 0]);
+    expect(frames[1]?.equals(frames[0] ?? Buffer.alloc(0))).toBe(true);
+  });
+
+  it.each([
+    ['as brokers before Kafka 2.0 tell it', { throttleTime: 700 }, [700]],
+    ['as newer ones do', { throttleTime: 0, clientSideThrottleTime: 900 }, [900]],
+    ['not at all', { throttleTime: 0, clientSideThrottleTime: 0 }, []],
+  ])('tells of a quota, %s', async (_, answer, told) => {
+    const { sender, throttled } = createSending(PRODUCER, [answer]);
+    await sender.send('a', records(1));
+    expect(throttled).toEqual(told);
+  });
+
+  it.each(['CORRUPT_MESSAGE', 'INVALID_RECORD'])(
+    'has nothing against a leader that answers a probe by %s',
+    async (type) => {
+      const { sender, frames, sequences } = createSending(PRODUCER, [retriable(type)]);
+      await sender.probe('a');
+      expect(frames).toHaveLength(1);
+      await sender.send('a', records(1));
+      expect(sequences()[1]).toBe(0);
+    },
+  );
+
+  it('asks a leader again that has just been chosen, and gives its answer where that does not change', async () => {
+    const answers = ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'CORRUPT_MESSAGE'].map(retriable);
+    const { sender, frames } = createSending(PRODUCER, answers);
+    await sender.probe('a');
+    expect(frames).toHaveLength(3);
+    const still = createSending(PRODUCER, Array(100).fill(retriable('NOT_LEADER_FOR_PARTITION')));
+    await expect(still.sender.probe('a')).rejects.toMatchObject({ type: 'NOT_LEADER_FOR_PARTITION' });
+  });
+
+  it.each(['TOPIC_AUTHORIZATION_FAILED', 'NOT_ENOUGH_REPLICAS', 'MESSAGE_TOO_LARGE'])(
+    'gives the answer to a probe that records would get too, %s',
+    async (type) => {
+      const { sender } = createSending(PRODUCER, [retriable(type)]);
+      await expect(sender.probe('a')).rejects.toMatchObject({ type, topics: ['a'] });
+    },
+  );
 
   it('ends when the topic was deleted, which only the metadata tell', async () => {
     const unknown = retriable('UNKNOWN_TOPIC_OR_PARTITION');

@@ -1,0 +1,137 @@
+/** Names with several addresses, some of them slow or dead: whoever would reach the name finds the one that answers. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
+import type { Order, SinkKind, Try } from '../support/dial-there.ts';
+import { enter } from '../support/namespace.ts';
+import { noNetworkReason } from '../support/network.ts';
+import { DEADLINE_MS } from '../support/wait.ts';
+
+if (noNetworkReason) console.warn(`skipped: names with several addresses: ${noNetworkReason}`);
+
+const run = promisify(execFile);
+const SINKS: readonly SinkKind[] = ['http', 'grpc', 'kafka'];
+
+/** Its first SYN is lost, so a handshake takes a second. */
+const SLOW = '127.0.1.1';
+/** Its first two SYNs are lost: three seconds. */
+const SLOWER = '127.0.1.2';
+const LIVE = '127.0.1.3';
+const LIVE6 = 'fd99::3';
+/** Nobody listens there. */
+const REFUSED = '127.0.1.4';
+/** Every packet to them is lost. */
+const DEAD = ['127.0.1.10', '127.0.1.11', '127.0.1.12', '127.0.1.13'];
+const DEAD6 = 'fd99::9';
+
+const RULES = `table ip t {
+  set once { type inet_service . inet_service; flags timeout; timeout 20s; size 65535; }
+  set twice { type inet_service . inet_service; flags timeout; timeout 20s; size 65535; }
+  chain incoming {
+    type filter hook input priority 0;
+    tcp flags & (syn | ack) != syn accept
+    ip daddr { ${DEAD.join(', ')} } drop
+    ip daddr ${SLOW} tcp sport . tcp dport @once accept
+    ip daddr ${SLOW} add @once { tcp sport . tcp dport } drop
+    ip daddr ${SLOWER} tcp sport . tcp dport @twice accept
+    ip daddr ${SLOWER} tcp sport . tcp dport @once add @twice { tcp sport . tcp dport } drop
+    ip daddr ${SLOWER} add @once { tcp sport . tcp dport } drop
+  }
+}
+table ip6 t {
+  chain incoming {
+    type filter hook input priority 0;
+    ip6 daddr ${DEAD6} drop
+  }
+}
+`;
+
+/** The names, their addresses, and those that may be reached. */
+const NAMES: Readonly<Record<string, readonly [addresses: readonly string[], reached: readonly string[]]>> = {
+  'slow-and-dead': [[SLOW, DEAD[0] ?? ''], [SLOW]],
+  'dead-and-slow': [[DEAD[0] ?? '', SLOW], [SLOW]],
+  'slower-and-dead': [[SLOWER, ...DEAD], [SLOWER]],
+  'refused-and-slow': [[REFUSED, SLOW], [SLOW]],
+  'four-dead-and-live': [[...DEAD, LIVE], [LIVE]],
+  'dead-ipv6-and-live': [[DEAD6, LIVE], [LIVE]],
+  'live-ipv6-and-dead': [[LIVE6, ...DEAD], [LIVE6]],
+};
+
+describe.skipIf(noNetworkReason)('a name with several addresses', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'ktc-addresses-'));
+  let namespace = '';
+  let remove = async () => {};
+
+  beforeAll(async () => {
+    namespace = `${await ownedName('addresses')}-a`;
+    remove = guardNamespaces([namespace]);
+    await run('ip', ['netns', 'add', namespace]);
+    const inside = (...words: string[]) => run('ip', ['-n', namespace, ...words]);
+    await inside('link', 'set', 'lo', 'up');
+    // Neither family is looked up where it has no address but loopback ones.
+    await inside('link', 'add', 'outside', 'type', 'veth', 'peer', 'name', 'other');
+    for (const device of ['outside', 'other']) await inside('link', 'set', device, 'up');
+    await inside('address', 'add', '10.99.0.1/24', 'dev', 'outside');
+    await inside('address', 'add', 'fd98::1/64', 'dev', 'outside', 'nodad');
+    for (const address of [LIVE6, DEAD6])
+      await inside('address', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
+    const [command, ...args] = enter(namespace);
+    const loading = run(command, [...args, 'nft', '-f', '-']);
+    loading.child.stdin?.end(RULES);
+    await loading;
+  });
+  afterAll(async () => {
+    await remove();
+    rmSync(directory, { recursive: true });
+  });
+
+  async function tryThere(names: typeof NAMES, timeoutMs: number): Promise<Try[]> {
+    const hosts = join(directory, 'hosts');
+    const lines = Object.entries(names).flatMap(([name, [addresses]]) =>
+      addresses.map((address) => `${address} ${name}\n`),
+    );
+    writeFileSync(hosts, lines.join(''));
+    const order: Order = { addresses: [SLOW, SLOWER, LIVE, LIVE6], names: Object.keys(names), timeoutMs };
+    const [command, ...args] = enter(namespace);
+    const script = join(import.meta.dirname, '../support/dial-there.ts');
+    // Names for this program alone: the file is over /etc/hosts in a mount namespace of its own.
+    const renamed = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts];
+    const { stdout } = await run(
+      command,
+      [...args, ...renamed, process.execPath, '--no-warnings', script, JSON.stringify(order)],
+      { timeout: DEADLINE_MS },
+    );
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Try);
+  }
+
+  it('is reached by every sink, wherever the address that answers stands', async () => {
+    const tries = await tryThere(NAMES, 20_000);
+    expect(tries).toHaveLength(Object.keys(NAMES).length * SINKS.length);
+    for (const { name, sink, reached, problem } of tries) {
+      expect(NAMES[name]?.[1], `${name} by ${sink}: ${problem}`).toContain(reached);
+      if (sink !== 'kafka') expect(problem).toBeNull();
+    }
+  });
+
+  it('of which none answers is given up when the configured time is over, with a line that says so', async () => {
+    const names = { 'all-dead': [DEAD, []], 'all-refused': [[REFUSED, '127.0.1.5'], []] } as const;
+    const tries = await tryThere(names, 2_000);
+    for (const { name, sink, reached, problem, ms } of tries) {
+      expect(reached).toBeNull();
+      if (name === 'all-dead') {
+        expect(problem).toMatch(/no connection|Connection timeout|connecting not done/);
+        expect(ms, sink).toBeGreaterThanOrEqual(1_900);
+      } else {
+        expect(problem).toContain('connect ECONNREFUSED 127.0.1.4:');
+        expect(problem).toContain('connect ECONNREFUSED 127.0.1.5:');
+      }
+    }
+  });
+});
