@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import { CLEARED_NAMES, CLEARED_VARIABLES } from '../src/agent/environment.ts';
 import { makeReportPage } from './report-page.ts';
 
 /** The file beside the bundle; src/cli/report.ts looks for it there. */
@@ -80,7 +81,16 @@ need() {
     exit 69
   fi
 }
-${LIMITS.map(({ shown, least, what, remedy }) => `need "$(ulimit ${shown})" ${least} '${what}' '${remedy}'\n`).join('')}here=$(dirname "$(readlink -f "$0")")
+${LIMITS.map(({ shown, least, what, remedy }) => `need "$(ulimit ${shown})" ${least} '${what}' '${remedy}'\n`).join('')}# What would steer Node.js or OpenSSL: code that is loaded into the agent, certificates that are trusted, files that are
+# written. The agent says which were set.
+cleared=
+for name in ${CLEARED_VARIABLES.join(' ')}; do
+  eval "[ -z \\"\\\${$name+set}\\" ]" || cleared="$cleared $name"
+  unset "$name"
+done
+unset ${CLEARED_NAMES}
+[ -z "$cleared" ] || export ${CLEARED_NAMES}="\${cleared# }"
+here=$(dirname "$(readlink -f "$0")")
 ${preparation}export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-1}"
 exec ${command} --disable-sigusr1 ${NODE_FLAGS.join(' ')} "$home/ktc.cjs" "$@"
 `;

@@ -18,6 +18,7 @@ import { type Agent, createAgent } from './agent.ts';
 import { createSinks, sinkNames } from './assembly/sinks.ts';
 import { openSource, type SourceNews } from './assembly/source.ts';
 import { openSpool } from './assembly/spool.ts';
+import { environmentNotes } from './environment.ts';
 import { watchHostName } from './host-name.ts';
 import { accountToBecome, becomeUser, narrowUmask } from './privileges.ts';
 import { catchSignals, type RunSignals } from './run-signals.ts';
@@ -39,6 +40,7 @@ export async function runSession(options: SessionOptions): Promise<SessionEnd> {
   const { config } = options.loaded;
   const logging = createLogger({ level: config.log.level });
   const { log } = logging;
+  for (const note of environmentNotes(process.env, config)) log.warn({}, note);
   const faults = rateLimited(log, { intervalMs: FAULT_INTERVAL_MS });
   narrowUmask();
   const becoming = accountToBecome(config);

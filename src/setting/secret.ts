@@ -25,10 +25,22 @@ export function isSecret(value: object): value is Secret {
 
 const MAX_BYTES = 65_536;
 
+/** Skips a byte order mark, and throws for bytes that are not UTF-8: they would become another secret. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+function decodeText(bytes: Buffer): string | null {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 /**
- * Reads a secret without the line break at its end. Refuses a file that is empty, that other users may read, or whose
- * owner is neither root nor this user nor the user that the agent will become (`agentUser`, empty for none). Problems
- * contain neither the path, which may itself be a secret in the wrong place, nor any content.
+ * Reads a secret without a byte order mark and without the line break at its end. Refuses a file that is empty, that is
+ * not text in UTF-8, that other users may read, or whose owner is neither root nor this user nor the user that the agent
+ * will become (`agentUser`, empty for none). Problems contain neither the path, which may itself be a secret in the wrong
+ * place, nor any content.
  */
 export function readSecret(path: string, agentUser: string): Result<Secret> {
   let file: number;
@@ -50,7 +62,9 @@ export function readSecret(path: string, agentUser: string): Result<Secret> {
       const owner = agentUser === '' ? user : agentUser;
       return refusal(`belongs to user ${uid}: chown it to root or to user ${owner}`);
     }
-    const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    const text = decodeText(readFileSync(file));
+    if (text === null || text.includes('\0')) return refusal('must be text in UTF-8');
+    const value = text.replace(/\r?\n$/, '');
     return value === '' ? refusal('is empty') : success(createSecret(value));
   } finally {
     closeSync(file);

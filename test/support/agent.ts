@@ -19,6 +19,11 @@ import { freePorts, until } from './wait.ts';
 
 export const KTC = join(import.meta.dirname, '../../bin/ktc');
 
+/** What to start as ktc: one that a test has made of it, as test/support/one-filter-for-all.ts does. */
+export function programOfKtc(): string {
+  return process.env['TEST_KTC'] ?? KTC;
+}
+
 /** Why the agent cannot read kernel events here, in one line; null when it can, and tracefs is mounted. */
 export function whyNoAgent(): string | null {
   if (noTracefsReason !== null) return noTracefsReason;
@@ -88,7 +93,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     writeFileSync(file, JSON.stringify(complete));
   };
   configure(options.config);
-  const [program = KTC, ...args] = [...(options.prefix ?? []), KTC, 'run', '--config', file];
+  const [program = '', ...args] = [...(options.prefix ?? []), programOfKtc(), 'run', '--config', file];
   // Not a setting of the agent, which would refuse it.
   const { KTC_FAULTS: _, ...env } = process.env;
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env });

@@ -4,6 +4,8 @@
  * when the instance is gone through which it was written. `withOneFilterForAll` has programs loaded with it.
  */
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FILTER = /^(.*\/tracing)(?:\/instances\/[^/]+)?\/(events\/\w+\/\w+\/filter)$/;
@@ -78,14 +80,28 @@ function install(): void {
 const SWITCH = 'ONE_FILTER_FOR_ALL';
 if (process.env[SWITCH] !== undefined) install();
 
-/** Every Node.js program that `start` starts has it. */
+/** bin/ktc with one more module for its Node.js: NODE_OPTIONS has no effect on the agent. */
+function writeLauncher(directory: string): string {
+  const bin = join(import.meta.dirname, '../../bin');
+  const launcher = join(directory, 'ktc');
+  const loaded = `--no-warnings --import=${fileURLToPath(import.meta.url)}`;
+  const text = readFileSync(join(bin, 'ktc'), 'utf8')
+    .replace(/^here=.*$/m, `here=${bin}`)
+    .replace(/^exec "\$node"/m, (command) => `${command} ${loaded}`);
+  writeFileSync(launcher, text, { mode: 0o755 });
+  return launcher;
+}
+
+/** Every ktc that `start` starts by `startAgent` or `startTool` has it. */
 export async function withOneFilterForAll<Started>(start: () => Promise<Started>): Promise<Started> {
+  const directory = fs.mkdtempSync(join(tmpdir(), 'ktc-one-filter-'));
   process.env[SWITCH] = '1';
-  process.env['NODE_OPTIONS'] = `--no-warnings --import=${fileURLToPath(import.meta.url)}`;
+  process.env['TEST_KTC'] = writeLauncher(directory);
   try {
     return await start();
   } finally {
     delete process.env[SWITCH];
-    delete process.env['NODE_OPTIONS'];
+    delete process.env['TEST_KTC'];
+    fs.rmSync(directory, { recursive: true });
   }
 }

@@ -5,7 +5,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LossyLink } from '../../src/demo/network.ts';
-import { KTC } from './agent.ts';
+import { programOfKtc } from './agent.ts';
 import { INSTANCES } from './tracefs.ts';
 import type { HeldRecord } from './traffic/held.ts';
 import { until } from './wait.ts';
@@ -34,7 +34,7 @@ export async function stopTools(): Promise<void> {
 
 /** Starts `ktc` with these words and resolves when it has printed its first line. */
 export async function startTool(...words: string[]): Promise<RunningTool> {
-  const child = spawn(KTC, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(programOfKtc(), words, { stdio: ['ignore', 'pipe', 'pipe'] });
   started.push(child);
   const said = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

@@ -8,6 +8,7 @@ import { refusal } from '../../shared/result.ts';
 import { doubtsOf, readIdentity } from '../../source/host/identity.ts';
 import { serveTelemetry } from '../../telemetry/http.ts';
 import { checkSinks } from '../assembly/sinks.ts';
+import { environmentNotes } from '../environment.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 import { checkSource } from './source.ts';
 import { checkUser } from './user.ts';
@@ -31,6 +32,7 @@ export async function preflight(
     await checkSpool(loaded),
     ...checkUser(loaded.config, reread),
     ...(await findSinkProblems(loaded, version)),
+    ...environmentNotes(process.env, loaded.config).map((note) => warning('environment', note)),
     ...(await checkEndpoint(loaded)),
   ];
 }

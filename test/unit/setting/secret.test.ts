@@ -1,10 +1,16 @@
-import { chmodSync, chownSync } from 'node:fs';
+import { chmodSync, chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { assert, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { formatConfigJson, formatConfigTable } from '../../../src/config/show.ts';
+import { readPassword } from '../../../src/setting/secret.ts';
 import { makeFiles, runConfig } from '../config/command.ts';
+
+function revealed(result: ReturnType<typeof readPassword>): string {
+  assert(result.ok);
+  return result.value.reveal();
+}
 
 describe('a password file', () => {
   const check = async (content: string | null, prepare: (path: string) => void = () => {}) => {
@@ -40,6 +46,33 @@ describe('a password file', () => {
 
   it.each(['', '\n', '\r\n'])('with nothing but %j is refused', async (content) => {
     expect(await check(content)).toEqual(refusal('is empty'));
+  });
+
+  it.each([
+    ['a byte order mark', '\ufeffhunter2'],
+    ['a byte order mark and a line break', '\ufeffhunter2\r\n'],
+    ['a line break of Windows', 'hunter2\r\n'],
+    ['no line break', 'hunter2'],
+  ])('with %s holds the same password', (_, content) => {
+    const path = join(makeFiles({ 'secret-password': content }), 'secret-password');
+    expect(revealed(readPassword(path, ''))).toBe('hunter2');
+  });
+
+  it.each([
+    ['letters of other languages', ' pässwörd密 \n', ' pässwörd密 '],
+    ['a mark that is no byte order mark', 'hunter\ufeff2', 'hunter\ufeff2'],
+  ])('with %s is taken as it is', (_, content, password) => {
+    const path = join(makeFiles({ 'secret-password': content }), 'secret-password');
+    expect(revealed(readPassword(path, ''))).toBe(password);
+  });
+
+  it.each([
+    ['UTF-16, as Windows writes it', Buffer.from('\ufeffhunter2\r\n', 'utf16le')],
+    ['ISO 8859-1', Buffer.from('p\xe4ssword', 'latin1')],
+    ['a key in binary', Buffer.from([0x68, 0x00, 0x32])],
+    ['nothing but a byte order mark of UTF-16', Buffer.from([0xff, 0xfe])],
+  ])('in %s is refused', async (_, content) => {
+    expect(await check('', (path) => writeFileSync(path, content))).toEqual(refusal('must be text in UTF-8'));
   });
 
   it('with two lines is refused', async () => {
