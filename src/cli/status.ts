@@ -1,5 +1,6 @@
 /** `ktc status`: asks the running agent for its state and prints the status page. */
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from '../shared/connect.ts';
 import { hasErrorCode } from '../shared/errors.ts';
 import { type Result, refusal, success } from '../shared/result.ts';
 import { escapeControls } from '../shared/text.ts';
@@ -116,8 +117,10 @@ async function get(endpoint: Endpoint, method: 'GET' | 'POST', path: string): Pr
   const unusable = (problem: string) => refusal(`no answer from ${nameOf(endpoint)}: ${problem}`);
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
   try {
+    const socket = await connect(host, port, signal);
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      request({ host, port, method, path, signal, agent: false }, resolve).on('error', reject).end();
+      const createConnection = () => socket;
+      request({ host, port, method, path, signal, createConnection }, resolve).on('error', reject).end();
     });
     const parts: Buffer[] = [];
     let size = 0;

@@ -11,7 +11,7 @@ export interface TlsFiles {
 }
 
 /**
- * What a connection needs of the files. Throws the system's error for a file that cannot be read. src/sink/dial.ts adds
+ * What a connection needs of the files. Throws the system's error for a file that cannot be read. src/shared/connect.ts adds
  * what is the same for every connection: that the certificate is checked, and for which name.
  */
 export function readTlsFiles({ caFile, certificateFile, keyFile }: TlsFiles): ConnectionOptions {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
-import type { Order, SinkKind, Try } from '../support/dial-there.ts';
+import type { Dialler, Order, Try } from '../support/dial-there.ts';
 import { enter } from '../support/namespace.ts';
 import { noNetworkReason } from '../support/network.ts';
 import { DEADLINE_MS } from '../support/wait.ts';
@@ -14,7 +14,8 @@ import { DEADLINE_MS } from '../support/wait.ts';
 if (noNetworkReason) console.warn(`skipped: names with several addresses: ${noNetworkReason}`);
 
 const run = promisify(execFile);
-const SINKS: readonly SinkKind[] = ['http', 'grpc', 'kafka'];
+const SINKS: readonly Dialler[] = ['http', 'grpc', 'kafka'];
+const DIALLERS: readonly Dialler[] = [...SINKS, 'status'];
 
 /** Its first SYN is lost, so a handshake takes a second. */
 const SLOW = '127.0.1.1';
@@ -24,6 +25,8 @@ const LIVE = '127.0.1.3';
 const LIVE6 = 'fd99::3';
 /** Nobody listens there. */
 const REFUSED = '127.0.1.4';
+/** Accepts connections and never answers. */
+const SILENT = '127.0.1.6';
 /** Every packet to them is lost. */
 const DEAD = ['127.0.1.10', '127.0.1.11', '127.0.1.12', '127.0.1.13'];
 const DEAD6 = 'fd99::9';
@@ -95,7 +98,12 @@ describe.skipIf(noNetworkReason)('a name with several addresses', () => {
       addresses.map((address) => `${address} ${name}\n`),
     );
     writeFileSync(hosts, lines.join(''));
-    const order: Order = { addresses: [SLOW, SLOWER, LIVE, LIVE6], names: Object.keys(names), timeoutMs };
+    const order: Order = {
+      addresses: [SLOW, SLOWER, LIVE, LIVE6],
+      silent: [SILENT],
+      names: Object.keys(names),
+      timeoutMs,
+    };
     const [command, ...args] = enter(namespace);
     const script = join(import.meta.dirname, '../support/dial-there.ts');
     // Names for this program alone: the file is over /etc/hosts in a mount namespace of its own.
@@ -111,23 +119,32 @@ describe.skipIf(noNetworkReason)('a name with several addresses', () => {
       .map((line) => JSON.parse(line) as Try);
   }
 
-  it('is reached by every sink, wherever the address that answers stands', async () => {
+  it('is reached by every sink and by ktc status, wherever the address that answers stands', async () => {
     const tries = await tryThere(NAMES, 20_000);
-    expect(tries).toHaveLength(Object.keys(NAMES).length * SINKS.length);
-    for (const { name, sink, reached, problem } of tries) {
-      expect(NAMES[name]?.[1], `${name} by ${sink}: ${problem}`).toContain(reached);
-      if (sink !== 'kafka') expect(problem).toBeNull();
+    expect(tries).toHaveLength(Object.keys(NAMES).length * DIALLERS.length);
+    for (const { name, by, reached, problem, attempts } of tries) {
+      expect(NAMES[name]?.[1], `${name} by ${by}: ${problem}`).toContain(reached);
+      expect(attempts).toBe(1);
+      if (by === 'http' || by === 'grpc') expect(problem).toBeNull();
     }
+  });
+
+  it('of which one accepts connections and never answers is reached by the next attempt', async () => {
+    const tries = await tryThere({ 'silent-and-live': [[SILENT, LIVE], [LIVE]] }, 2_000);
+    const sinks = tries.filter(({ by }) => SINKS.includes(by));
+    expect(sinks.map(({ reached }) => reached)).toEqual(SINKS.map(() => LIVE));
   });
 
   it('of which none answers is given up when the configured time is over, with a line that says so', async () => {
     const names = { 'all-dead': [DEAD, []], 'all-refused': [[REFUSED, '127.0.1.5'], []] } as const;
     const tries = await tryThere(names, 2_000);
-    for (const { name, sink, reached, problem, ms } of tries) {
+    for (const { name, by, reached, problem, ms } of tries) {
       expect(reached).toBeNull();
       if (name === 'all-dead') {
-        expect(problem).toMatch(/no connection|Connection timeout|connecting not done/);
-        expect(ms, sink).toBeGreaterThanOrEqual(1_900);
+        expect(problem).toMatch(/no connection|Connection timeout|connecting not done|nothing within 5 s/);
+        expect(ms, by).toBeGreaterThanOrEqual(1_900);
+      } else if (by === 'status') {
+        expect(problem).toContain('no agent answers');
       } else {
         expect(problem).toContain('connect ECONNREFUSED 127.0.1.4:');
         expect(problem).toContain('connect ECONNREFUSED 127.0.1.5:');

@@ -10,7 +10,7 @@
 import type * as Http2 from 'node:http2';
 import { performance } from 'node:perf_hooks';
 import { type Result, refusal, success } from '../../shared/result.ts';
-import { createDialer } from '../dial.ts';
+import { createDialer } from '../dialer.ts';
 import { judgeResponse } from './answer/export-response.ts';
 import { judgeGrpcFailure, judgeNoGrpc } from './answer/grpc-answer.ts';
 import type { Verdict } from './answer/verdict.ts';

@@ -3,7 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { hasErrorCode } from '../../shared/errors.ts';
 import { type Result, success } from '../../shared/result.ts';
-import { createDialer } from '../dial.ts';
+import { createDialer } from '../dialer.ts';
 import { type HttpAnswer, judgeHttp } from './answer/http-answer.ts';
 import {
   collectBody,

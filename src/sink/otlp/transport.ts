@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzipSync, gzip } from 'node:zlib';
 import { isProgrammerError } from '../../shared/errors.ts';
-import type { Dialer } from '../dial.ts';
+import type { Dialer } from '../dialer.ts';
 import type { SinkSocket } from '../sink.ts';
 import { isTlsSetting, readTlsFiles, type TlsFiles, withoutNodeAdvice } from '../tls-files.ts';
 import { retry, type Verdict } from './answer/verdict.ts';

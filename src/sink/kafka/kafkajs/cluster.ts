@@ -5,7 +5,7 @@
  */
 import type { ISocketFactory, SASLOptions } from 'kafkajs';
 import Cluster, { type ClusterLogger } from 'kafkajs/src/cluster/index.js';
-import { createDialer } from '../../dial.ts';
+import { createDialer } from '../../dialer.ts';
 import type { SinkSocket } from '../../sink.ts';
 import { hostOf, splitAddress, toKafkajs } from './broker-address.ts';
 import { standIn } from './stand-in.ts';

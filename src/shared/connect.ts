@@ -1,103 +1,30 @@
 /**
- * Opens the connections of every sink, with patience of our own. Node.js gives each address of a name but the last one
- * 250 ms and then abandons it (`autoSelectFamilyAttemptTimeout`), so it never reaches a receiver that needs longer. Here
- * an attempt goes on while the next address is tried, as RFC 8305 has it: the first connection is used, and only the
- * deadline of the caller ends the others.
+ * Opens connections with patience of our own. Node.js gives each address of a name but the last one 250 ms and then
+ * abandons it (`autoSelectFamilyAttemptTimeout`), so it never reaches a receiver that needs longer. Here an attempt goes
+ * on while the next address is tried, as RFC 8305 has it: the first connection is used, and only the caller's signal
+ * ends the others.
  */
 import * as dns from 'node:dns/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import type { SinkSocket } from './sink.ts';
-import { portsOf } from './sockets.ts';
-
-/** Where to connect to. */
-export interface Target {
-  /** A name, or an address without brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** What TLS needs beside the name of the host; null for a connection without TLS. */
-  readonly tls: tls.ConnectionOptions | null;
-}
-
-export interface DialOptions {
-  /** For everything until the connection can be used: the look-up of the name, TCP and TLS. */
-  readonly timeoutMs: number;
-  /** Gives up when it is aborted. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Dialer {
-  /** Resolves with a connection that is ready, TLS included. Rejects with one line, which has the system's `code`. */
-  dial(target: Target, options: DialOptions): Promise<net.Socket>;
-  /** Those that are connected. */
-  sockets(): SinkSocket[];
-  /** Ends the connections to one host and port, and those that are being made. */
-  hangUp(host: string, port: number): void;
-  /** Ends every connection; from then on every dial fails. */
-  close(): void;
-}
 
 /** "Connection Attempt Delay", RFC 8305 section 8: the next address is tried after it. */
 const ATTEMPT_DELAY_MS = 250;
 
-export function createDialer(): Dialer {
-  /** By socket: `host:port`. */
-  const open = new Map<net.Socket, string>();
-  /** What is being made, by its end. */
-  const dialling = new Map<AbortController, string>();
-  let isClosed = false;
-
-  const givenUp = () => new Error('this connection was given up');
-
-  function keep<Kept extends net.Socket>(socket: Kept, peer: string): Kept {
-    open.set(socket, peer);
-    socket.once('close', () => open.delete(socket));
-    return socket;
-  }
-
-  function hangUpWhere(isMeant: (peer: string) => boolean): void {
-    for (const [controller, peer] of dialling) if (isMeant(peer)) controller.abort(givenUp());
-    // With an error: kafkajs does not listen to 'close'.
-    for (const [socket, peer] of open) if (isMeant(peer)) socket.destroy(givenUp());
-  }
-
-  async function connect(target: Target, peer: string, signal: AbortSignal): Promise<net.Socket> {
-    const addresses = await orAborted(addressesOf(target.host), signal);
-    const socket = keep(await connectFirst(addresses, target.port, signal), peer);
-    if (target.tls === null) return socket;
-    const secured = await secure(socket, target.host, target.tls, signal);
-    open.delete(socket);
-    return keep(secured, peer);
-  }
-
-  return {
-    async dial(target, { timeoutMs, signal }) {
-      if (isClosed) throw givenUp();
-      const peer = `${target.host}:${target.port}`;
-      const controller = new AbortController();
-      const giveUp = () => controller.abort(givenUp());
-      const timer = setTimeout(
-        () => controller.abort(timedOut(`no connection to ${peer} within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      signal?.addEventListener('abort', giveUp);
-      if (signal?.aborted) giveUp();
-      dialling.set(controller, peer);
-      try {
-        return await connect(target, peer, controller.signal);
-      } finally {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', giveUp);
-        dialling.delete(controller);
-      }
-    },
-    sockets: () => portsOf(open.keys()),
-    hangUp: (host, port) => hangUpWhere((peer) => peer === `${host}:${port}`),
-    close() {
-      isClosed = true;
-      hangUpWhere(() => true);
-    },
-  };
+/**
+ * Connects to a name, or to an address without brackets. Rejects with one error for all addresses, which has the system's
+ * `code`, or with the reason of the signal. `turn` says which address is tried first: one may accept connections and never
+ * answer, so another try is to begin with another one.
+ */
+export async function connect(
+  host: string,
+  port: number,
+  signal: AbortSignal,
+  turn = 0,
+): Promise<net.Socket> {
+  const addresses = await orAborted(addressesOf(host), signal);
+  const first = turn % Math.max(1, addresses.length);
+  return connectFirst([...addresses.slice(first), ...addresses.slice(0, first)], port, signal);
 }
 
 /** The addresses of a name, IPv6 and IPv4 in turns: where one family is dead, the other one is tried soon. */
@@ -161,7 +88,7 @@ function connectFirst(addresses: readonly string[], port: number, signal: AbortS
 }
 
 /** TLS over a connection. The certificate is checked whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
-function secure(
+export function secure(
   connection: net.Socket,
   host: string,
   options: tls.ConnectionOptions,
@@ -203,10 +130,6 @@ function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise
     if (signal.aborted) onAbort();
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-}
-
-function timedOut(message: string): Error {
-  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 }
 
 /** One error for those of all addresses. */
