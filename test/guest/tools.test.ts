@@ -6,7 +6,13 @@ import { TCP_STATES } from '../../src/event/kinds.ts';
 import { TOOL_NAMES } from '../../src/tool/tool.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, type GuestResult, guestUnavailable } from '../support/guest.ts';
+import {
+  bootGuest,
+  EL7_KERNELS,
+  type GuestKernel,
+  type GuestResult,
+  guestUnavailable,
+} from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { shared } from '../support/shared.ts';
 import { parseCsv, type Row } from '../support/tool.ts';
@@ -23,8 +29,7 @@ const [CLIENT, SERVER, HELD_PORT] = ['192.0.2.1', '192.0.2.2', 5023];
 const STANDSTILL_MS = 25;
 const support = join(import.meta.dirname, '../support/guest');
 const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
-const unavailable = guestUnavailable('6.1') ?? (hasAgent ? undefined : 'run make build');
-if (unavailable !== undefined) console.warn(`skipped: the tools with tcp_trace.ko: ${unavailable}`);
+const KERNELS: readonly GuestKernel[] = ['6.1', ...EL7_KERNELS];
 
 /** What the programs print of an address, without the form of a mapped one. */
 const plain = (address: string) => address.replace('::ffff:', '');
@@ -50,7 +55,11 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => {
+describe.each(KERNELS)('the tools with tcp_trace.ko on Linux %s', (kernel) => {
+  const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
+  if (unavailable !== undefined)
+    console.warn(`skipped: the tools with tcp_trace.ko on ${kernel}: ${unavailable}`);
+
   let guest: GuestResult | null = null;
   let counted: Counters;
   let clients: ConnectionRecord[];
@@ -86,14 +95,14 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
 
   const boot = shared(async () => {
     const booted = await bootGuest({
-      kernel: '6.1',
+      kernel,
       node: true,
-      programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/bin/ss', '/usr/bin/nstat'],
+      programs: ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/sbin/ethtool', '/usr/bin/ss', '/usr/bin/nstat'],
       modules: ['veth', 'sch_netem', 'tcp_diag'],
       files: {
         '/link.sh': join(support, 'link.sh'),
         '/tools.sh': join(support, 'tools.sh'),
-        '/tcp_trace.ko': buildGuestModule('6.1'),
+        '/tcp_trace.ko': buildGuestModule(kernel),
         '/held.ts': join(support, '../traffic/held.ts'),
         '/connections': await compile('connections'),
       },
@@ -103,6 +112,7 @@ describe.skipIf(unavailable !== undefined)('the tools with tcp_trace.ko', () => 
     return booted;
   });
   beforeEach(async (context) => {
+    context.skip(unavailable !== undefined, unavailable);
     const booted = await boot(context);
     if (booted === guest) return;
     guest = booted;

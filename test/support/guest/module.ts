@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/source/module/build.ts';
-import type { GuestKernel } from '../guest.ts';
+import { type GuestKernel, guestKernelRoot } from '../guest.ts';
 
 const repository = join(import.meta.dirname, '../../..');
 
@@ -15,9 +15,9 @@ const VARIANTS = {
   kretprobe: { file: 'compat.h', from: /^#ifdef CONFIG_SECURITY_NETWORK$/m, to: '#ifdef KTC_NEVER' },
 } as const;
 
-/** Where a guest has the modules of its kernel; the kernel must have been fetched (`guestUnavailable`). */
+/** Where a guest has the modules of its kernel; the kernel must be there (`guestUnavailable`). */
 function modulesOf(kernel: GuestKernel): { release: string; headers: string } {
-  const modules = join(repository, '.cache/guest', kernel, 'lib/modules');
+  const modules = join(guestKernelRoot(kernel), 'lib/modules');
   const [release = ''] = readdirSync(modules);
   return { release, headers: join(modules, release, 'build') };
 }

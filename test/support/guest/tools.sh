@@ -44,5 +44,5 @@ for pid in $tools; do
   kill -INT "$pid"
   wait "$pid" || echo "$pid ended with $?" >> /out/failed
 done
-ls /sys/kernel/tracing/instances > /out/instances
+ls /sys/kernel/debug/tracing/instances > /out/instances
 node /ktc.cjs module unload
