@@ -1,11 +1,11 @@
 #!/bin/sh
 # What tcp_trace.ko does at the edges, in a guest: acceptors that waited before it was enabled, accepts that are not TCP's,
-# more acceptors than a kretprobe has instances, and ftrace that dies under it. Leaves in /out what was recorded, numbers
-# by name, the parameter probes at the end, the kernel log.
+# more acceptors than a kretprobe has instances, and ftrace that dies under it and under an agent. Leaves in /out what was
+# recorded, numbers by name, what the agent and ktc check said, the parameter probes at the end, the kernel log.
 # Usage: module-limits.sh ACCEPTORS
 set -eu
 acceptors=$1
-tracing=/sys/kernel/tracing
+tracing=/sys/kernel/debug/tracing
 probes=/sys/module/tcp_trace/parameters/probes
 
 number() { echo "$1 $2" >> /out/numbers; }
@@ -52,12 +52,26 @@ accept_by_kretprobe() {
 
 connect() { /steady 200 1 | tee -a /out/connected; }
 
+start_agent() {
+  node /ktc.cjs run --set source.kind=module --set spool.enabled=false \
+    --set sink.file.enabled=true --set sink.file.path=/tmp/events.ndjson 2> /out/agent.log &
+  agent=$!
+  wait_for is_ready
+}
+is_ready() { wget -q -O /dev/null http://127.0.0.1:9474/readyz 2> /dev/null; }
+
 kill_ftrace() {
   use_instance dying
   turn 1 ktc
+  start_agent
   connect
   insmod /kill_ftrace.ko
   connect
+  wait_for grep -q 'ftrace has switched itself off' /out/agent.log
+  wget -q -O /dev/null http://127.0.0.1:9474/readyz 2> /out/not-ready || true
+  node /ktc.cjs check --set sink.stdout.enabled=true --set spool.enabled=false > /out/check 2>&1 || true
+  kill $agent
+  wait $agent
   turn 0 ktc
   connect
   for _ in 1 2; do
@@ -74,8 +88,10 @@ insmod /tcp_trace.ko
 accept_late ipv4 ipv4 "$acceptors"
 accept_late ipv6 ipv6 3
 accept_late unix unix 3
-accept_late mptcp mptcp 3
-accept_late fallback mptcp 3 ipv4
+if [ -d /proc/sys/net/mptcp ]; then
+  accept_late mptcp mptcp 3
+  accept_late fallback mptcp 3 ipv4
+fi
 grep '^inet_csk_accept ' $probes > /out/graft
 kill_ftrace
 cp $probes /out/probes
