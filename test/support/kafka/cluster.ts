@@ -75,6 +75,7 @@ export async function startCluster({ place }: ClusterOptions = {}): Promise<Clus
   const answering = new Set<NodeId>(NODE_IDS);
   /** Remembers who can be asked: one that is stopped would be waited for. */
   const watched = (id: NodeId, node: KafkaNode): KafkaNode => ({
+    ...node,
     async start() {
       await node.start();
       answering.add(id);

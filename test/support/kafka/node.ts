@@ -1,6 +1,6 @@
 /** One Kafka process: its files, its start, and the ways it can fail. */
 import { type ChildProcess, execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { enter } from '../namespace.ts';
@@ -28,6 +28,10 @@ export interface KafkaNode {
   resume(): void;
   /** Runs and answers again, whatever was done to it: what a test that has failed leaves behind. */
   restore(): Promise<void>;
+  /** Of its process; null while it does not run. */
+  pid(): number | null;
+  /** Bytes of the records that it holds of a topic, as they are on the disk. */
+  bytesOf(topic: string): number;
 }
 
 export interface NodeOptions {
@@ -53,9 +57,10 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
   const java = javaOptions(LIBRARIES, options.heapMiB);
   const propertiesFile = join(directory, 'server.properties');
   const logFile = join(directory, 'broker.log');
+  const data = join(directory, 'data');
   writeFileSync(
     propertiesFile,
-    Object.entries({ ...properties, 'log.dirs': join(directory, 'data') })
+    Object.entries({ ...properties, 'log.dirs': data })
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
   );
@@ -99,6 +104,14 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
       await suspend(pid);
     },
     resume: () => void child?.kill('SIGCONT'),
+    pid: () => child?.pid ?? null,
+    bytesOf(topic) {
+      const isPartition = (name: string) =>
+        name.startsWith(`${topic}-`) && /^\d+$/.test(name.slice(topic.length + 1));
+      const files = readdirSync(data, { recursive: true, encoding: 'utf8' });
+      const segments = files.filter((file) => isPartition(dirname(file)) && file.endsWith('.log'));
+      return segments.reduce((sum, file) => sum + statSync(join(data, file)).size, 0);
+    },
     async restore() {
       node.resume();
       if (child === null || child.exitCode !== null || child.signalCode !== null) await node.start();
