@@ -1,13 +1,13 @@
 /** The entry: finds the command and ends the process with its exit code. */
 import { isStopWished } from '../agent/signals.ts';
 import { hasErrorCode, isSystemError } from '../shared/errors.ts';
-import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
 import { checkCommand } from './check.ts';
 import type { Command } from './command.ts';
 import { configCommand } from './config.ts';
 import { demoCommand, demoTrafficCommand } from './demo.ts';
 import { EXIT, fail, print } from './exit.ts';
 import { moduleCommand } from './module.ts';
+import { overviewText } from './overview.ts';
 import { recordCommand } from './record.ts';
 import { replayCommand } from './replay.ts';
 import { reportCommand } from './report.ts';
@@ -17,31 +17,6 @@ import { statusCommand } from './status.ts';
 import { toolCommands } from './tool.ts';
 import { topCommand } from './top.ts';
 import { VERSION } from './version.ts';
-
-const toolLines = TOOL_NAMES.map((name) => `  ${name.padEnd(10)}  ${TOOLS[name].purpose}`).join('\n');
-
-const HELP = `Usage: ktc COMMAND [options]
-
-Kernel TCP events as a loss-accounted stream of JSON.
-
-Commands:
-  run       read events and deliver them (--local: see them here)
-  demo      two network namespaces with a lossy link: real retransmits in seconds
-  check     can this host run the agent? what is missing?
-  status    what the running agent reads, delivers and loses
-  config    show, check or describe the configuration
-  spool     look into the events on disk, check them, deliver them without the agent
-  module    build, load, unload or look at the kernel module tcp_trace.ko
-  record    keep what the kernel says in a file
-  replay    give a recording again, without root
-  report    one page of events: who causes the retransmits, where, since when
-
-What one types after logging in to a host:
-${toolLines}
-  top         the peers with the most retransmits, drawn again and again
-
-ktc COMMAND --help tells more. ktc --version prints ${VERSION}.
-`;
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   run: runCommand,
@@ -71,7 +46,7 @@ process.stdout.on('error', (error) => {
 async function main(words: readonly string[]): Promise<number> {
   const [name = '', ...rest] = words;
   if (name === '--version') return print(`${VERSION}\n`);
-  if (name === '--help' || name === '-h' || name === 'help') return print(HELP);
+  if (name === '--help' || name === '-h' || name === 'help') return print(overviewText(VERSION));
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     return fail(

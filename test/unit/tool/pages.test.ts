@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleOf } from '../../../scripts/make-tool-examples.ts';
+import { overviewManPage } from '../../../src/cli/overview.ts';
 import { reportManPage } from '../../../src/cli/report-help.ts';
 import { EXIT_CODES } from '../../../src/tool/help.ts';
 import { manPageOf } from '../../../src/tool/man.ts';
@@ -18,7 +19,10 @@ const read = (...path: string[]) => readFileSync(join(ROOT, ...path), 'utf8');
 describe('the man pages', () => {
   it('are one for each tool, for ktc top and for ktc report', () => {
     const names = [...PAGES.map(({ name }) => name), 'report'];
-    expect(readdirSync(join(ROOT, 'man')).sort()).toEqual(names.map((name) => `ktc-${name}.8`).sort());
+    expect(readdirSync(join(ROOT, 'man')).sort()).toEqual(
+      ['ktc.8', ...names.map((name) => `ktc-${name}.8`)].sort(),
+    );
+    expect(read('man', 'ktc.8')).toBe(overviewManPage());
     expect(read('man', 'ktc-report.8')).toBe(reportManPage());
   });
 
