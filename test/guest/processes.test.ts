@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, guestUnavailable, moduleKernels } from '../support/guest.ts';
+import { bootGuest, guestUnavailable, MODULE_KERNELS } from '../support/guest.ts';
 import { parseCsv } from '../support/tool.ts';
 import { compile } from '../support/traffic/traffic.ts';
 
@@ -20,7 +20,7 @@ interface ShortLived {
   readonly remote_port: number;
 }
 
-describe.each(moduleKernels())('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
+describe.each(MODULE_KERNELS)('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
   const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
   if (unavailable !== undefined) console.warn(`skipped, whose events they are on ${kernel}: ${unavailable}`);
 

@@ -1,7 +1,7 @@
 /** One Kafka process: its files, its start, and the ways it can fail. */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { enter } from '../namespace.ts';
 import { suspend } from '../suspend.ts';
