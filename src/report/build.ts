@@ -23,6 +23,7 @@ import {
   type ServiceRow,
 } from './model.ts';
 import { REST } from './names.ts';
+import { type ServiceKey, SHARED_SERVICE } from './origins.ts';
 import { recordOf } from './record.ts';
 import { createRows, limitRows, type Rows } from './rows.ts';
 
@@ -170,6 +171,26 @@ function hostRows({ hosts, origins }: Cubes): Rows<HostRow, HostMeasure> {
   return rows;
 }
 
+const wordsOf = (place: Place, port: number | null): string =>
+  JSON.stringify([...PLACE_LABELS.map((label) => place[label]), port]);
+
+/** The systemd unit that accepts on a port in a place, where it is the only one: what its clients see has its name too. */
+function createUnits({
+  services,
+  places,
+}: Cubes['origins']): (place: Place, port: number | null) => string | null {
+  const units = new Map<string, Set<string>>();
+  for (const { place, port, unit } of services) {
+    if (place === null || unit === null) continue;
+    const words = wordsOf(places[place] ?? NO_PLACE, port);
+    units.set(words, (units.get(words) ?? new Set()).add(unit));
+  }
+  return (place, port) => {
+    const [unit = null, ...more] = units.get(wordsOf(place, port)) ?? [];
+    return more.length > 0 ? null : unit;
+  };
+}
+
 function serviceRows({ services, durations, origins }: Cubes, knownOf: Knowledge) {
   const made = createRows<ServiceRow, Measure>({
     measures: MEASURES,
@@ -183,13 +204,23 @@ function serviceRows({ services, durations, origins }: Cubes, knownOf: Knowledge
   });
   /** Programs by service and port, of those that were seen on watched hosts. */
   const comms = new Map<string, string>();
-  for (const { place, port, comm } of origins.services) {
-    if (place !== null && comm !== null) comms.set(`${origins.places[place]?.service ?? null} ${port}`, comm);
+  const unitOf = createUnits(origins);
+  const nameAt = ({ peer, place, port, unit }: ServiceKey, second: number): string | null => {
+    if (peer === null) {
+      const own = origins.places[place ?? REST] ?? NO_PLACE;
+      return own.service ?? unit ?? unitOf(own, port);
+    }
+    const known = knownOf(peer, second);
+    return known.ownership === 'known' ? (known.service ?? unitOf(known, port)) : null;
+  };
+  for (const service of origins.services) {
+    const { place, port, comm } = service;
+    if (place !== null && comm !== null) comms.set(`${nameAt(service, 0)} ${port}`, comm);
   }
   const rowAt = (number: number, second: number): number => {
-    const { peer, place, port } = origins.services[number] ?? { peer: null, place: null, port: null };
-    const service =
-      (peer === null ? origins.places[place ?? REST]?.service : knownOf(peer, second).service) ?? null;
+    const origin = origins.services[number] ?? SHARED_SERVICE;
+    const { port } = origin;
+    const service = nameAt(origin, second);
     const key = `${service} ${port}`;
     return made.numberOf(key, () => ({ service, port, comm: comms.get(key) ?? null }));
   };

@@ -81,7 +81,7 @@ export interface PairRow {
   readonly ownership: Ownership;
 }
 
-/** The side that accepts connections: its label `service` where it is known, and its port. */
+/** The side that accepts connections: its label `service`, or the systemd unit, where it is known; and its port. */
 export interface ServiceRow {
   readonly service: string | null;
   readonly port: number | null;

@@ -14,6 +14,8 @@ export interface ServiceKey {
   readonly peer: number | null;
   readonly place: number | null;
   readonly port: number | null;
+  /** The systemd unit that accepts, where its host has no label `service`. */
+  readonly unit: string | null;
   /** The first program that was seen there. */
   comm: string | null;
 }
@@ -40,6 +42,7 @@ const LIMITS = {
   peers: 50_000,
   links: 100_000,
   services: 20_000,
+  units: 4_000,
   resets: 100,
 };
 
@@ -48,10 +51,12 @@ interface HostRecord extends HostRow {
 }
 
 const NOBODY: HostRecord = { host: '', kernel: '', ...NO_PLACE, place: REST };
-const SHARED_SERVICE: ServiceKey = { peer: null, place: null, port: null, comm: null };
+/** What services beyond the limit share, and events that name none. */
+export const SHARED_SERVICE: ServiceKey = { peer: null, place: null, port: null, unit: null, comm: null };
 
-/** Where the numbers of three small parts find room in one key. */
+/** Where the numbers of small parts find room in one key. */
 const PORTS = 65_537;
+const UNITS = 4_096;
 const PLACES = 16_384;
 
 export function createOrigins(): Origins {
@@ -60,6 +65,8 @@ export function createOrigins(): Origins {
   const peers = createNames<string, string>(LIMITS.peers, '');
   const links = createNames<number, LinkKey>(LIMITS.links, { place: REST, peer: REST });
   const services = createNames<number, ServiceKey>(LIMITS.services, SHARED_SERVICE);
+  /** Of systemd. */
+  const units = createNames<string, string | null>(LIMITS.units, null);
   const resets = createNames<string, ResetRow>(LIMITS.resets, { direction: 'sent', state: null });
 
   function recordOf(fields: Fields, place: Place): HostRecord {
@@ -77,10 +84,20 @@ export function createOrigins(): Origins {
     return address === null ? REST : peers.numberOf(address, () => address);
   }
 
-  function serviceNumber(side: 'peer' | 'place', id: number, port: number, comm: string | null): number {
-    const key = ((side === 'peer' ? 0 : 1) * 2 ** 20 + id) * PORTS + port;
-    const none = { peer: null, place: null };
-    const number = services.numberOf(key, () => ({ ...none, [side]: id, port, comm }));
+  function serviceOfPeer(peer: number, port: number): number {
+    return services.numberOf((peer * PORTS + port) * UNITS, () => ({ ...SHARED_SERVICE, peer, port }));
+  }
+
+  function serviceOfPlace(place: number, port: number, fields: Fields): number {
+    // On the processor may be another process than the one that has the connection.
+    const isOwner = fields['pid_origin'] === 'owner';
+    const comm = isOwner ? textOf(fields['comm']) : null;
+    const text = isOwner && places.values[place]?.service == null ? textOf(fields['unit']) : null;
+    const unit = text === null ? REST : units.numberOf(text, () => text);
+    const key = ((2 ** 20 + place) * PORTS + port) * UNITS + unit;
+    const number = services.numberOf(key, () => {
+      return { peer: null, place, port, unit: units.values[unit] ?? null, comm };
+    });
     const service = services.values[number];
     if (service !== undefined && number !== REST) service.comm ??= comm;
     return number;
@@ -110,9 +127,7 @@ export function createOrigins(): Origins {
         direction === 'active' || (direction === 'unknown' && (remote ?? PORTS) < (local ?? PORTS));
       const port = isRemote ? remote : local;
       if (direction === null || port === null) return REST;
-      if (isRemote) return serviceNumber('peer', peerOf(fields), port, null);
-      const comm = fields['pid_origin'] === 'owner' ? textOf(fields['comm']) : null;
-      return serviceNumber('place', place, port, comm);
+      return isRemote ? serviceOfPeer(peerOf(fields), port) : serviceOfPlace(place, port, fields);
     },
     resetOf: (direction, state) => resets.numberOf(`${direction} ${state}`, () => ({ direction, state })),
     nameOf: (host) => hosts.values[host]?.host ?? '',
