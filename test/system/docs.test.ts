@@ -11,7 +11,12 @@ const ROOT = join(import.meta.dirname, '../..');
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: examples of the documentation: ${missing}`);
 
-const pages = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))];
+const pages = [
+  'README.md',
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
 const examples = pages.flatMap((page) =>
   [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(
     ([, script = '']) => [page, script] as const,
