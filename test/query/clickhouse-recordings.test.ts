@@ -53,6 +53,15 @@ describe.skipIf(missing)('questions about recordings of real kernels', () => {
     expect(await engine.value('SELECT count() FROM rejected')).toBe('0');
   });
 
+  it('have the identifiers that are computed from what is stored', async () => {
+    const rows = await real.engine.rows('SELECT event_id, community_id FROM events');
+    const found = new Map(rows.map(({ event_id, community_id }) => [event_id, community_id]));
+    const wrong = real.facts.events.filter(
+      ({ event_id, community_id = null }) => found.get(event_id) !== community_id,
+    );
+    expect(wrong).toEqual([]);
+  });
+
   it.each(asked)('$name', async (question) => {
     expectSame(await real.ask(question), real.truthOf(question));
   });
