@@ -159,7 +159,10 @@ describe.skipIf(missing)('the process of an event', () => {
   });
 
   /** Makes a control group as systemd and runtimes do, in which a shell runs the program, and waits for what is seen of it. */
-  async function runInGroup<Seen>(path: string, watch: (processes: ShortLived[]) => Promise<Seen>): Promise<Seen> {
+  async function runInGroup<Seen>(
+    path: string,
+    watch: (processes: ShortLived[]) => Promise<Seen>,
+  ): Promise<Seen> {
     const systemd = '/sys/fs/cgroup/systemd';
     const root = existsSync(systemd) ? systemd : '/sys/fs/cgroup';
     const made = mkdirSync(`${root}${path}`, { recursive: true });
