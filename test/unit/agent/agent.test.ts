@@ -28,6 +28,8 @@ interface ScriptedSource extends Source {
   onStop: () => void;
   /** What the host says of itself. */
   report: HostReport | null;
+  /** As it was set last. */
+  lingerMs: number | null;
 }
 
 function createScriptedSource(filter = ''): ScriptedSource {
@@ -39,6 +41,7 @@ function createScriptedSource(filter = ''): ScriptedSource {
     }),
     onStop() {},
     report: null,
+    lingerMs: null,
     clock: {
       epoch: { high: 0, low: 0 },
       wallSeconds: 1_800_000_000,
@@ -60,7 +63,9 @@ function createScriptedSource(filter = ''): ScriptedSource {
       source.onStop = () => {};
       ended();
     },
-    setLinger() {},
+    setLinger(milliseconds) {
+      source.lingerMs = milliseconds;
+    },
     position: () => null,
     readHost: () => source.report,
     status: () => ({
@@ -215,6 +220,16 @@ describe('the agent', () => {
     expect((await agent.emitHostStatus()).ok).toBe(true);
     const { file } = agent.snapshot().ledger.sinks;
     await until(() => file?.delivered === 1, 'the host_status to be delivered');
+    agent.stop();
+    await end;
+  });
+
+  test('lets a reload change how long records wait in the kernel', async () => {
+    const source = createScriptedSource();
+    const { agent, end } = startAgent(source);
+    await source.handler;
+    agent.reload(configOf({ 'sink.stdout.enabled': 'true', 'batch.linger_ms': '50' }).config);
+    expect(source.lingerMs).toBe(50);
     agent.stop();
     await end;
   });
