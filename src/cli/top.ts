@@ -1,4 +1,4 @@
-/** `ktc top`: the peers with the most retransmits, as a picture that is drawn again and again. */
+/** `ktc top`: who has the most retransmits, as a picture that is drawn again and again. */
 import { toolSession } from '../agent/tool-session.ts';
 import { toWallMilliseconds } from '../source/clock.ts';
 import { readChoice } from '../tool/choice.ts';
@@ -6,16 +6,26 @@ import { createFilter, probesOf } from '../tool/filter.ts';
 import { helpOf } from '../tool/help.ts';
 import { parserOptions } from '../tool/option.ts';
 import { TOOLS, type Tool } from '../tool/tool.ts';
-import { createTop } from '../tool/top.ts';
+import { createTop, type Top } from '../tool/top.ts';
+import {
+  TOP_GROUP_NAMES,
+  TOP_GROUPS,
+  TOP_KEYS,
+  type TopGroup,
+  type TopGroupName,
+} from '../tool/top-group.ts';
 import { TOP_PAGE } from '../tool/top-page.ts';
 import type { Facts, View } from '../tool/view.ts';
 import { createCommand, usageError } from './command.ts';
 import { say } from './exit.ts';
+import { listenForKeys } from './keys.ts';
 import { recordingError, TOOL_INSTANCE, toolConfig, toolExitCode } from './tool.ts';
 
-/** The events of tcpretrans, without the owner of a connection: that would cost a record for each that is opened. */
-const TOP: Tool = {
-  ...TOOLS.tcpretrans,
+/** The events of tcpretrans, with the owner of each connection. */
+const WITH_OWNERS: Tool = TOOLS.tcpretrans;
+/** Without it: that costs a record for each connection that is opened. */
+const WITHOUT_OWNERS: Tool = {
+  ...WITH_OWNERS,
   probes: { tcp_retransmit_skb: '', tcp_retransmit_synack: '', tcp_send_loss_probe: '' },
 };
 
@@ -29,14 +39,28 @@ const DEFAULT_ROWS = 24;
 /** The rows of a table that is printed. */
 const PRINTED_ROWS = 20;
 
+interface TopView extends View {
+  /** Shows another group, if it is counted. */
+  choose(group: TopGroup): void;
+}
+
+interface TopViewOptions {
+  readonly wants: ReturnType<typeof createFilter>;
+  /** What is shown first. */
+  readonly group: TopGroup;
+  readonly interval: number;
+  readonly draws: boolean;
+  readonly trouble: () => string | null;
+}
+
 /** Draws until the end, or is silent until then; at the end it prints the last table. */
-function topView(
-  facts: Facts,
-  wants: ReturnType<typeof createFilter>,
-  { interval, draws, trouble }: { interval: number; draws: boolean; trouble: () => string | null },
-): View {
-  const { clock, isLive } = facts;
-  const top = createTop({ interval, start: isLive ? clock.now() : null });
+function topView({ clock, isLive }: Facts, options: TopViewOptions): TopView {
+  const { wants, interval, draws, trouble } = options;
+  const start = isLive ? clock.now() : null;
+  // At a key, a group shows what it has counted since the start.
+  const groups: readonly TopGroup[] = draws ? Object.values(TOP_GROUPS) : [options.group];
+  const tops = new Map(groups.map((group) => [group, createTop({ group, interval, start })]));
+  let top = tops.get(options.group) as Top;
   let lastTime = 0;
   let isFirst = true;
   const now = () => (isLive ? clock.now() : lastTime);
@@ -44,22 +68,38 @@ function topView(
     const { rows = DEFAULT_ROWS, columns = 80 } = process.stdout;
     const wall = new Date(toWallMilliseconds(clock, now())).toTimeString().slice(0, 8);
     const [about = '', ...table] = top.lines(now(), rows - 4);
-    const lines = [`ktc top  ${wall}  ${about}`, trouble() ?? '', ...table];
+    const lines = [`ktc top  ${wall}  ${about}`, trouble() ?? TOP_KEYS, ...table];
     return lines.map((line) => `${line.slice(0, columns)}\x1b[K\n`).join('');
   };
   return {
     event(draft) {
       lastTime = draft.time;
-      if (wants(draft)) top.add(draft);
+      if (wants(draft)) for (const each of tops.values()) each.add(draft);
     },
     take() {
       if (!draws) return '';
-      const start = isFirst ? ENTER : '';
+      const enter = isFirst ? ENTER : '';
       isFirst = false;
-      return `${start}${DRAW}${frame()}${CLEAR_REST}`;
+      return `${enter}${DRAW}${frame()}${CLEAR_REST}`;
     },
     end: () => `${draws ? LEAVE : ''}${top.lines(now(), PRINTED_ROWS).join('\n')}\n`,
+    choose(group) {
+      top = tops.get(group) ?? top;
+    },
   };
+}
+
+/** Takes the keys that choose what is shown, and the one that ends. */
+function takeKeys(view: TopView): () => void {
+  return listenForKeys((key) => {
+    if (key === 'q') process.kill(process.pid, 'SIGINT');
+    const name = TOP_GROUP_NAMES.find((each) => TOP_GROUPS[each].key === key);
+    if (name !== undefined) view.choose(TOP_GROUPS[name]);
+  });
+}
+
+function groupOf(by: unknown): TopGroupName | null {
+  return TOP_GROUP_NAMES.find((name) => name === (by ?? 'peer')) ?? null;
 }
 
 export const topCommand = createCommand({
@@ -67,36 +107,46 @@ export const topCommand = createCommand({
   help: helpOf(TOP_PAGE),
   options: parserOptions(TOP_PAGE.options),
   async run(values) {
-    const read = readChoice(TOP, { ...values, 'loss-probes': true }, []);
+    const read = readChoice(WITH_OWNERS, { ...values, 'loss-probes': true }, []);
     if (!read.ok) return usageError('top', read.problem);
     const choice = read.value;
+    const name = groupOf(values['by']);
+    if (name === null) return usageError('top', `--by is one of ${TOP_GROUP_NAMES.join(', ')}`);
+    const group: TopGroup = TOP_GROUPS[name];
     const interval = Number(values['interval'] ?? 1);
     if (!(interval >= 0.1 && interval <= 3600))
       return usageError('top', '--interval goes from 0.1 to 3600 seconds');
-    const result = toolConfig('top', choice, probesOf(TOP, choice));
-    if (!result.ok) return recordingError(choice, result);
     const draws = process.stdout.isTTY === true && values['once'] !== true && choice.from === null;
+    const tool = draws || group.needsOwner === true ? WITH_OWNERS : WITHOUT_OWNERS;
+    const result = toolConfig('top', choice, probesOf(tool, choice));
+    if (!result.ok) return recordingError(choice, result);
     const endsByItself = draws || Number.isFinite(choice.seconds) || choice.from !== null;
     let trouble: string | null = null;
-    const end = await toolSession({
-      config: result.value.config,
-      events: new Set([TOP.event]),
-      seconds: endsByItself ? choice.seconds : interval,
-      staleInstances: TOOL_INSTANCE,
-      stdout: process.stdout,
-      say(line) {
-        // A line on standard error would tear the picture.
-        if (draws) trouble = line;
-        else say(line);
-      },
-      view: (_, facts) =>
-        topView(facts, createFilter(TOP, choice, { uidOf: () => null }), {
-          interval: interval * 1e9,
-          draws,
-          trouble: () => trouble,
-        }),
-      everyMs: interval * 1000,
-    });
-    return toolExitCode(end);
+    let forgetKeys = (): void => {};
+    try {
+      const end = await toolSession({
+        config: result.value.config,
+        events: new Set([tool.event]),
+        seconds: endsByItself ? choice.seconds : interval,
+        staleInstances: TOOL_INSTANCE,
+        stdout: process.stdout,
+        say(line) {
+          // A line on standard error would tear the picture.
+          if (draws) trouble = line;
+          else say(line);
+        },
+        view(_, facts) {
+          const wants = createFilter(tool, choice, { uidOf: () => null });
+          const options = { wants, group, interval: interval * 1e9, draws, trouble: () => trouble };
+          const view = topView(facts, options);
+          if (draws) forgetKeys = takeKeys(view);
+          return view;
+        },
+        everyMs: interval * 1000,
+      });
+      return toolExitCode(end);
+    } finally {
+      forgetKeys();
+    }
   },
 });

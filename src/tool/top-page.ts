@@ -2,6 +2,7 @@
 import { OPTIONS, type OptionRow } from './option.ts';
 import type { Page } from './page.ts';
 import { TOP_COLUMNS } from './top.ts';
+import { TOP_GROUP_NAMES, TOP_GROUPS } from './top-group.ts';
 
 /** An option that the tools have too; with another text where it means something else here. */
 function shared(
@@ -15,9 +16,9 @@ function shared(
 export const TOP_PAGE: Page = {
   name: 'top',
   synopsis: '[options]',
-  purpose: 'the peers with the most retransmits',
+  purpose: 'who has the most retransmits: peers, units, processes, ports or kinds',
   description:
-    'Shows the peers with the most retransmits, the worst first, and redraws the list every interval: the rate in the last interval and over the last 30 intervals, the share of all retransmits, and the history as bars. Ctrl-C ends it and leaves the last table on the terminal. If standard output is not a terminal, it prints one table, as with --once.',
+    'Shows the peers with the most retransmits, the worst first, and redraws the list every interval: the rate in the last interval and over the last 30 intervals, the share of all retransmits, and the history as bars. With --by, or at a key, it shows units, processes, local ports or kinds of retransmits instead. Ctrl-C or q ends it and leaves the last table on the terminal. If standard output is not a terminal, it prints one table, as with --once.',
   options: [
     {
       name: 'interval',
@@ -31,6 +32,12 @@ export const TOP_PAGE: Page = {
       value: null,
       help: 'watch for one interval, or for --duration; print one table',
     },
+    {
+      name: 'by',
+      letter: null,
+      value: 'WHAT',
+      help: `${TOP_GROUP_NAMES.join(', ')}; on a terminal also at the keys ${TOP_GROUP_NAMES.map((name) => TOP_GROUPS[name].key).join(', ')} (peer)`,
+    },
     shared('local-port', null),
     shared('remote-port', null),
     shared('ipv4', '4'),
@@ -40,12 +47,16 @@ export const TOP_PAGE: Page = {
     shared('source', null),
     shared('help', 'h'),
   ],
-  fields: TOP_COLUMNS.map(({ title, meaning }) => ({ title, meaning })),
+  fields: [...Object.values(TOP_GROUPS), ...TOP_COLUMNS].map(({ title, meaning }) => ({ title, meaning })),
   unknown: '',
   examples: [
     { command: 'top', says: 'the worst peers, redrawn every second' },
     { command: 'top -i 5 --remote-port 443', says: 'only one remote port, redrawn every five seconds' },
     { command: 'top --once --duration 10', says: 'one table for ten seconds' },
+    { command: 'top --by unit', says: 'the services whose connections are worst' },
   ],
-  overhead: ['One record per retransmitted segment.', 'It sleeps between two redraws.'],
+  overhead: [
+    'One record per retransmitted segment. On a terminal, and by unit or process, also one per connection that this host opens or, with tcp_trace.ko, accepts: it gives the owner of the connection.',
+    'It sleeps between two redraws.',
+  ],
 };

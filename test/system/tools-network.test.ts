@@ -230,6 +230,10 @@ describe.skipIf(missing)('ktc top', () => {
           () => new RegExp(`\\n${link.b.ipv4} .*[▁-█]`).test(shown),
           'the peer to be drawn with its bars',
         );
+        terminal.stdin.write('c');
+        await until(() => shown.includes('PROCESS'), 'the processes at a key');
+        terminal.stdin.write('u');
+        await until(() => shown.includes('UNIT '), 'the units at a key');
         terminal.stdin.write('\x03');
         expect((await end)[0]).toBe(0);
       } finally {

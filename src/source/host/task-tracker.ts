@@ -53,6 +53,8 @@ interface Entry {
 export const TASK_CAPACITY = 16_384;
 /** How far a place is looked for among the ancestors of a process that has ended. */
 const MAX_ANCESTORS = 8;
+/** The unit of systemd itself, which puts each process that it makes into another one. */
+const MANAGER_UNIT = 'init.scope';
 /** A start that /proc tells is that of a record within this time, ns. */
 const SAME_START_NS = 50e6;
 
@@ -99,13 +101,16 @@ export function createTaskTracker(options: TaskTrackerOptions): TaskTracker {
     if (entry.place !== null && !entry.mayHaveMoved) return entry.place;
     const { pid, isKernel } = entry.task;
     if (pid === null || isKernel) return NO_PLACE;
-    const parent = parentOf(entry);
-    entry.place =
-      askPlace(pid, entry.since, time) ??
-      entry.place ??
-      (parent === null || ancestors === 0 ? NO_PLACE : placeOf(parent, time, ancestors - 1));
+    entry.place = askPlace(pid, entry.since, time) ?? entry.place ?? inheritedPlace(entry, time, ancestors);
     entry.mayHaveMoved = false;
     return entry.place;
+  }
+
+  function inheritedPlace(entry: Entry, time: number, ancestors: number): Place {
+    const parent = parentOf(entry);
+    if (parent === null || ancestors === 0) return NO_PLACE;
+    const place = placeOf(parent, time, ancestors - 1);
+    return place.unit === MANAGER_UNIT ? NO_PLACE : place;
   }
 
   function place(thread: number, entry: Entry, time: number): void {

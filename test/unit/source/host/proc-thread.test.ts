@@ -68,7 +68,7 @@ describe('a name', () => {
     ['kworker/0:1-events', 'kworker/0:1'],
     ['kworker/u4:2+flush-8:0', 'kworker/u4:2'],
     ['kworker/0:1H', 'kworker/0:1H'],
-    ['kworker/R-rcu_gp', 'kworker/R-rcu_gp'],
+    ['kworker/R-rcu_gp', 'kworker/R-rcu_g'],
     ['ksoftirqd/0', 'ksoftirqd/0'],
     ['irq/27-some-long-device', 'irq/27-some-lon'],
   ])('of the kernel, %s, is %s without what it works on', (said, name) => {

@@ -207,6 +207,13 @@ describe('the place of a process', () => {
     expect(unitOf(201)).toBeNull();
   });
 
+  test('is not that of systemd, which puts each of its children into another unit', () => {
+    const { tracker, proc, unitOf } = createFixture();
+    proc.set(1, { comm: 'systemd', unit: 'init.scope' });
+    tracker.began(CHILD, 1, 'systemd', false, 10);
+    expect([unitOf(CHILD), unitOf(1)]).toEqual([null, 'init.scope']);
+  });
+
   test('is not that of a later process with its number', () => {
     const { tracker, proc, unitOf } = createFixture();
     tracker.began(CHILD, SHELL, 'first', false, 10);
