@@ -234,6 +234,11 @@ describe.skipIf(missing)('ktc', () => {
       verdict: 'ok',
       detail: 'on',
     });
+    expect(JSON.parse(good.stdout)).toContainEqual({
+      name: 'processes',
+      verdict: 'ok',
+      detail: 'followed from their beginning',
+    });
     const bad = await ktc(
       ...['check', '--set', 'sink.kafka.enabled=true', '--set', 'sink.kafka.brokers=["127.0.0.1:1"]'],
       ...['--set', 'sink.kafka.request_timeout_ms=10000', '--set', 'telemetry.http.port=0'],

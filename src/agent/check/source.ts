@@ -7,6 +7,7 @@ import { ownerOf, removeStaleInstances } from '../../source/ftrace/instance.ts';
 import { checkApi, findLoadable } from '../../source/module/load.ts';
 import { isModuleLoaded, type ModuleStatus, missedCalls, readModule } from '../../source/module/status.ts';
 import type { ProbeStatus } from '../../source/probes.ts';
+import type { ProcessTracking } from '../../source/source.ts';
 import { NO_NEWS, openSource } from '../assembly/source.ts';
 import { checkSurroundings } from '../assembly/surroundings.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
@@ -68,13 +69,14 @@ async function openAndClose(config: AgentConfig, withoutModule: string | null): 
       failed('source', withoutModule === null ? opened.problem : `${opened.problem}; ${withoutModule}`),
     ];
   }
-  const { kind, clock, cpus, probes, module, disturbances } = opened.value.status();
+  const { kind, clock, cpus, probes, processTracking, module, disturbances } = opened.value.status();
   await opened.value.stop();
   return [
     ok('source', `${kind}, clock ${clock}, ${cpus.length} CPUs`),
     ...disturbances.map((line) => warning('tracing', line)),
     ...moduleFindings(module, reason),
     ...probes.map(probeFinding),
+    ...(kind === 'replay' ? [] : [processFinding(processTracking)]),
     bufferFinding(config.source.buffer_kb, cpus.length),
   ];
 }
@@ -107,6 +109,11 @@ function probeFinding({ name, event, enabled, problem, filter, filteredBy }: Pro
   if (!enabled) return ok(`probe ${name}`, 'off by configuration');
   if (filter === '') return ok(`probe ${name}`, 'on');
   return ok(`probe ${name}`, `on, if ${filter}${filteredBy === 'source' ? ' (decided by the agent)' : ''}`);
+}
+
+function processFinding({ enabled, problem }: ProcessTracking): Finding {
+  if (problem !== null) return warning('processes', `asked for in /proc: ${problem}`);
+  return ok('processes', enabled ? 'followed from their beginning' : 'asked for in /proc by configuration');
 }
 
 function bufferFinding(bufferKb: number, cpus: number): Finding {
