@@ -141,6 +141,28 @@ describe.skipIf(missing)('the Kafka sink and a broker that', () => {
     });
   });
 
+  describe('is talked to as it does not want', () => {
+    const wanted =
+      'Closed connection; a broker ends connections so where its port wants TLS (sink.kafka.tls.enabled) or a login ' +
+      '(sink.kafka.sasl)';
+
+    it.each([
+      ['TLS', () => broker.tlsAddress],
+      ['a login', () => broker.saslAddress],
+    ])('says that its port may want %s', async (_, address) => {
+      const problem = await create('unwanted', { brokers: [address() ?? ''] }).open();
+      expect(problem).toEqual({ ok: false, problem: `Kafka at ${address()}: ${wanted}`, mayPass: true });
+    });
+
+    it('says that its port may take no logins, and nothing of the password', async () => {
+      const sasl = { mechanism: 'plain' as const, username: 'agent', password: 'right' };
+      const problem = problemOf(await create('unwanted', { sasl }).open());
+      expect(problem).toMatch(
+        /the login of user "agent" was interrupted: .*; does the broker take logins on this port/,
+      );
+    });
+  });
+
   describe('has access lists', () => {
     const limited = () => ({
       brokers: [broker.saslAddress ?? ''],

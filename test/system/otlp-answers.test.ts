@@ -1,5 +1,9 @@
 /** What the OTLP sink does on answers that a real collector cannot be made to give: what, and when. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -401,6 +405,31 @@ describe('a gRPC answer', () => {
     const status = rpcStatus(code[name], 'busy', [retryInfo(delay)]);
     const { sink } = await grpc([{ code: code[name], details: 'busy', status }]);
     expect((await sink.send(ten())).retry).toMatchObject({ events: 'rest', afterMs });
+  });
+
+  it('from a receiver that ends its connections again and again comes once for every request', async () => {
+    const server = createHttp2Server();
+    const taken: string[] = [];
+    server.on('stream', async (stream: ServerHttp2Stream) => {
+      const request = Buffer.concat(await stream.toArray());
+      taken.push(createHash('sha256').update(request).digest('hex'));
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.alloc(5));
+      // GOAWAY: calls that it has not seen yet are refused, the others are finished.
+      if (taken.length % 17 === 0) stream.session?.close();
+    });
+    server.on('sessionError', () => {});
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const closed = { endpoint: `http://127.0.0.1:${port}`, received: [], closeIdle() {} };
+    const { sink } = connect({ ...closed, close: async () => void server.close() }, 'grpc', {});
+    for (let round = 0; round < 25; round++) {
+      const batches = [1, 2, 3, 4, 5, 6, 7, 8].map((each) => batchOf(sampleEvents(2, `${round}-${each}`)));
+      expect(await Promise.all(batches.map(sink.send))).toEqual(batches.map(() => ACKNOWLEDGED));
+    }
+    expect(new Set(taken).size).toBe(200);
+    expect(taken).toHaveLength(200);
   });
 
   it('RESOURCE_EXHAUSTED without RetryInfo is for good', async () => {

@@ -30,6 +30,9 @@ const PREFIX_BYTES = 5;
 /** Megabytes that requests under way may take; beyond that Node.js refuses new requests. */
 const MAX_SESSION_MEMORY = 256;
 
+/** `isRefused`: the receiver has not looked at the call, so it can be made again at once. */
+type Outcome = Result<GrpcAnswer, { isRefused: boolean }>;
+
 /** What came back on a stream. */
 interface GrpcAnswer {
   readonly headers: Http2.IncomingHttpHeaders;
@@ -80,14 +83,11 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     return opening;
   }
 
-  /** Makes one call, which may take `leftMs`; refuses where no answer comes. */
-  function call(
-    used: Http2.ClientHttp2Session,
-    message: Buffer,
-    leftMs: number,
-  ): Promise<Result<GrpcAnswer>> {
+  /** Makes one call, which may take `leftMs`. */
+  function call(used: Http2.ClientHttp2Session, message: Buffer, leftMs: number): Promise<Outcome> {
     return new Promise((resolve) => {
-      if (used.closed || used.destroyed) return resolve(refusal('the connection has ended'));
+      const refuse = (problem: string) => resolve({ ok: false, problem, isRefused: true });
+      if (used.closed || used.destroyed) return refuse('the connection has ended');
       const stream = used.request(headers);
       const body = collectBody(stream, fail);
       const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), leftMs);
@@ -96,12 +96,18 @@ export function createGrpcTransport(options: TransportOptions): Transport {
 
       function fail(failure: string): void {
         clearTimeout(deadline);
-        resolve(refusal(failure));
+        resolve({ ok: false, problem: failure, isRefused: false });
         // The state of the connection is unknown: the next call gets a new one, and other calls on it end for this reason.
         used.destroy(new Error(failure));
       }
 
-      stream.on('error', (error) => fail(describe(error)));
+      stream.on('error', (error) => {
+        // RFC 9113, section 8.7: a receiver that ends its connections (GOAWAY) finishes the calls before, and no other.
+        if (stream.rstCode !== http2.constants.NGHTTP2_REFUSED_STREAM) return fail(describe(error));
+        clearTimeout(deadline);
+        used.close();
+        refuse(describe(error));
+      });
       stream.on('response', (found) => {
         received = found;
       });
@@ -109,6 +115,8 @@ export function createGrpcTransport(options: TransportOptions): Transport {
         trailers = found;
       });
       stream.on('close', () => {
+        // 'error' has told it.
+        if (stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) return;
         if (received[':status'] === undefined) return fail('closes the stream without an answer');
         clearTimeout(deadline);
         resolve(success({ headers: received, trailers, body: body() }));
@@ -117,15 +125,21 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     });
   }
 
+  /** Connects, where there is no connection, and makes one call, within the time-out together. */
+  async function callOnce(message: Buffer): Promise<Outcome> {
+    const began = performance.now();
+    const used = await currentConnection();
+    if (!used.ok) return { ok: false, problem: used.problem, isRefused: false };
+    return call(used.value, message, Math.max(0, timeoutMs - (performance.now() - began)));
+  }
+
   return {
     async send(request) {
       const isCompressed = options.compression === 'gzip';
       const message = frame(isCompressed ? await compress(request) : request, isCompressed);
-      const began = performance.now();
-      const used = await currentConnection();
-      const leftMs = Math.max(0, timeoutMs - (performance.now() - began));
-      const answer = used.ok ? await call(used.value, message, leftMs) : used;
-      return answer.ok ? judgeGrpc(answer.value, where) : connectionVerdict(where, answer.problem);
+      let outcome = await callOnce(message);
+      if (!outcome.ok && outcome.isRefused) outcome = await callOnce(message);
+      return outcome.ok ? judgeGrpc(outcome.value, where) : connectionVerdict(where, outcome.problem);
     },
     sockets: dialer.sockets,
     close() {

@@ -22,8 +22,8 @@ export interface KafkaSetting {
   readonly sasl: { readonly mechanism: string; readonly username: string } | null;
 }
 
-/** What to do about a failure of TLS, by the code that Node.js gives, or by words of the message where it has none. */
-const TLS_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
+/** What to do about a failed connection, by the code that Node.js gives, or by words of the message where it has none. */
+const CONNECTION_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
   [
     /^CERT_HAS_EXPIRED/,
     "; the broker's certificate has to be renewed, unless the clock of this host is wrong",
@@ -45,6 +45,10 @@ const TLS_HINTS: readonly (readonly [cause: RegExp, hint: string])[] = [
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|disconnected before secure TLS connection/,
     '; does the broker speak TLS on this port?',
+  ],
+  [
+    /^undefined Closed connection/,
+    '; a broker ends connections so where its port wants TLS (sink.kafka.tls.enabled) or a login (sink.kafka.sasl)',
   ],
 ];
 
@@ -163,7 +167,8 @@ function connectionVerdict(chain: readonly Cause[], setting: KafkaSetting): Kafk
   const broker = chain.map((cause) => cause.broker).find((found) => found !== undefined);
   const failure = `${code} ${what}`;
   const address = broker === undefined ? null : fromKafkajs(broker);
-  const hint = TLS_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? advertisedHint(address, setting);
+  const hint =
+    CONNECTION_HINTS.find(([cause]) => cause.test(failure))?.[1] ?? advertisedHint(address, setting);
   const where = address ?? setting.brokers.join(',');
   const reason = `Kafka at ${where}: ${oneLine(withoutNodeAdvice(what))}${hint}`;
   return { kind: 'retry', reason, mayPass: !isTlsSetting(failure) };
@@ -191,7 +196,8 @@ function loginVerdict(message: string, setting: KafkaSetting): KafkaVerdict {
 
 function loginInterrupted(what: string, setting: KafkaSetting): KafkaVerdict {
   const where = `Kafka at ${setting.brokers.join(',')}`;
-  const reason = `${where}: the login of ${principal(setting)} was interrupted: ${oneLine(what)}`;
+  const hint = WRONG_MOMENT.test(what) ? '; does the broker take logins on this port (sink.kafka.sasl)?' : '';
+  const reason = `${where}: the login of ${principal(setting)} was interrupted: ${oneLine(what)}${hint}`;
   return { kind: 'retry', reason, mayPass: true };
 }
 

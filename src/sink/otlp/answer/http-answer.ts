@@ -43,8 +43,16 @@ export function judgeHttp(answer: HttpAnswer, where: string): Verdict {
       });
     default:
       if (status >= 500) return retry(`${said}: see its log`, { afterMs: retryAfterMs(answer) });
-      return retry(`${said}: check sink.otlp.endpoint and sink.otlp.protocol`, { mayPass: false });
+      return retry(`${said}${redirection(answer)}: check sink.otlp.endpoint and sink.otlp.protocol`, {
+        mayPass: false,
+      });
   }
+}
+
+/** Where the answer sends the request: it may be another host, so nothing is sent there unless somebody configures it. */
+function redirection(answer: HttpAnswer): string {
+  const location = header(answer, 'location');
+  return answer.status >= 400 || location === '' ? '' : `, to go to ${oneLine(location)}`;
 }
 
 /**

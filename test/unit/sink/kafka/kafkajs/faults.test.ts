@@ -117,13 +117,16 @@ describe('the verdict on a failure of kafkajs', () => {
     'Request SaslAuthenticate(key: 36, version: 1) timed out',
     'Request is not valid given the current SASL state',
   ])('takes no login for refused that ended by "%s"', (message) => {
+    const hint = message.includes('SASL state')
+      ? '; does the broker take logins on this port (sink.kafka.sasl)?'
+      : '';
     for (const mechanism of ['PLAIN', 'SCRAM SHA256', 'SCRAM SHA512']) {
       const error = Object.assign(new Error(`SASL ${mechanism} authentication failed: ${message}`), {
         name: kafkajs.KafkaJSSASLAuthenticationError.name,
       });
       expect(judge(error, setting)).toEqual(
         retry(
-          `Kafka at kafka-1:9092,kafka-2:9092: the login of user "agent" was interrupted: ${message}`,
+          `Kafka at kafka-1:9092,kafka-2:9092: the login of user "agent" was interrupted: ${message}${hint}`,
           true,
         ),
       );

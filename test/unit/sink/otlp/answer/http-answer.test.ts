@@ -85,6 +85,19 @@ describe('an answer that asks for another try', () => {
   });
 });
 
+describe('a redirection', () => {
+  it.each([301, 302, 303, 307, 308])('%i is not followed, and its goal is told', (status) => {
+    const location = 'https://collector.example.net/v1/logs\n';
+    expect(answer(status, '', { location })).toMatchObject({
+      kind: 'retry',
+      mayPass: false,
+      reason:
+        `OTLP receiver ${WHERE} answers ${status}, to go to https://collector.example.net/v1/logs: ` +
+        'check sink.otlp.endpoint and sink.otlp.protocol',
+    });
+  });
+});
+
 describe('a redirection or a refusal of the request itself', () => {
   it.each([301, 302, 307, 308, 401, 403, 404, 405, 406, 407, 411, 415, 421, 426, 431, 451])(
     '%i loses nothing and is for the operator',
