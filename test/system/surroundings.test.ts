@@ -21,7 +21,7 @@ import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { hasErrorCode } from '../../src/shared/errors.ts';
 import { openKernelSource } from '../../src/source/kernel.ts';
 import { mapProbes, PROBE_OFF, TRACEPOINTS } from '../../src/source/probes.ts';
-import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
+import { asNobody, KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { startTool, stopTools } from '../support/tool.ts';
 import { INSTANCES } from '../support/tracefs.ts';
 import { until } from '../support/wait.ts';
@@ -158,6 +158,61 @@ describe.skipIf(missing)('where the agent cannot run', () => {
     expect(stderr).toMatch(line);
     expect({ status, stdout }).toEqual({ status: code, stdout: '' });
     expect(existsSync(`${INSTANCES}/${INSTANCE}`)).toBe(false);
+  });
+});
+
+describe.skipIf(missing)('a command', () => {
+  const ktc = (...words: string[]) => spawnSync('bash', ['-c', words.join(' ')], { encoding: 'utf8' });
+
+  it('of a user without a name has its number', () => {
+    const [program = '', ...words] = asNobody(directory);
+    const unnamed = words.map((word) => word.replace('--reuid=65534', '--reuid=12345'));
+    const set = ['sink.stdout.enabled=true', 'spool.enabled=false', 'telemetry.http.enabled=false'];
+    const { stdout, stderr } = spawnSync(
+      program,
+      [...unnamed, 'check', '--json', ...set.flatMap((each) => ['--set', each])],
+      { cwd: '/', encoding: 'utf8' },
+    );
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toContainEqual({
+      name: 'user',
+      verdict: 'ok',
+      detail: '12345, who has no root to give up',
+    });
+  });
+
+  it('as root of a user namespace says that it is not root of the host', () => {
+    const [program = '', ...words] = asNobody(directory);
+    const inside = [
+      ...words.slice(0, -1),
+      'unshare',
+      '--user',
+      '--map-root-user',
+      ...words.slice(-1),
+      'tcplife',
+    ];
+    expect(spawnSync(program, inside, { cwd: '/', encoding: 'utf8' })).toMatchObject({
+      status: 77,
+      stdout: '',
+      stderr:
+        'ktc: reading kernel events needs root of the host, and this is root of a user namespace: start it outside\n' +
+        'ktc: to see what it prints without root: --from FILE, a recording\n',
+    });
+  });
+
+  it.each([
+    ['standard error is full', `${KTC} config check --config /nonexistent 2> /dev/full`, 78],
+    ['standard error is closed', `${KTC} config check --config /nonexistent 2>&-`, 78],
+    ['all that is standard is closed', `${KTC} config check --config /nonexistent <&- >&- 2>&-`, 78],
+    ['standard output is full', `${KTC} config reference > /dev/full`, 74],
+    [
+      'its directory was removed',
+      `mkdir ${directory}/gone; cd ${directory}/gone; rmdir ../gone; ${KTC} --version`,
+      0,
+    ],
+    ['there is no directory for temporary files', `TMPDIR=/nonexistent ${KTC} module build`, 69],
+  ])('has its exit code where %s', (_, script, code) => {
+    expect(ktc(script).status).toBe(code);
   });
 });
 

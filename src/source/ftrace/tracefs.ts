@@ -64,6 +64,12 @@ export function openTracefs(): Opened<string> {
       'reading kernel events needs root of the host, and this is root of a user namespace: start it outside',
     );
   }
+  const denied = faults.find(({ fault }) => fault === 'EACCES' || fault === 'EPERM');
+  if (denied !== undefined) {
+    return forbidden(
+      `${denied.path} is closed to this process, although it is root (${denied.fault}): does SELinux or AppArmor forbid it?`,
+    );
+  }
   return mountTracefs();
 }
 
