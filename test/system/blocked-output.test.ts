@@ -1,0 +1,142 @@
+/** Outputs that take no bytes: a pipe that nobody reads, a pager that was stopped, a terminal after Ctrl-S. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { hasErrorCode } from '../../src/shared/errors.ts';
+import { KTC, whyNoAgent } from '../support/agent.ts';
+import { INSTANCES } from '../support/tracefs.ts';
+import { until } from '../support/wait.ts';
+
+const missing = whyNoAgent();
+if (missing) console.warn(`skipped: blocked outputs: ${missing}`);
+
+const directory = mkdtempSync(join(tmpdir(), 'ktc-blocked-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const INSTANCE = `ktc-blocked-${process.pid}`;
+/** Nobody listens there. */
+const PORT = 2;
+/** Each makes some events of some 700 bytes, or lines of some 100: more than a terminal takes. */
+const KNOCKS = 100;
+
+async function knock(): Promise<void> {
+  const socket = connect(PORT, '127.0.0.1').on('error', () => {});
+  await new Promise((resolve) => socket.on('close', resolve));
+}
+
+interface Blocked {
+  /** Of ktc itself. */
+  readonly pid: () => number;
+  readonly process: ChildProcess;
+}
+
+/** The writing end of a pipe of the kernel, as in a shell, that is full and that nobody reads. */
+function fullPipe(): number {
+  const path = join(directory, `pipe-${pipes++}`);
+  execFileSync('mkfifo', [path]);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  onTestFinished(() => closeSync(reader));
+  const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    for (;;) writeSync(filler, Buffer.alloc(4096, ' '));
+  } catch (error) {
+    if (!hasErrorCode(error, 'EAGAIN')) throw error;
+  }
+  closeSync(filler);
+  return openSync(path, constants.O_WRONLY);
+}
+
+let pipes = 0;
+
+function intoPipe(command: readonly string[]): Blocked {
+  const writer = fullPipe();
+  const child = spawn(KTC, command, { stdio: ['ignore', writer, writer] });
+  closeSync(writer);
+  return { pid: () => child.pid ?? 0, process: child };
+}
+
+const CTRL_S = '\x13';
+
+/** Into a terminal whose output was stopped before the first byte. */
+function intoTerminal(command: readonly string[]): Blocked {
+  const words = ['-qefc', `exec ${KTC} ${command.join(' ')}`, '/dev/null'];
+  const child = spawn('script', words, { stdio: ['pipe', 'ignore', 'inherit'] });
+  child.stdin.write(CTRL_S);
+  const children = `/proc/${child.pid}/task/${child.pid}/children`;
+  return { pid: () => Number(readFileSync(children, 'utf8').trim()), process: child };
+}
+
+/** Not of one that has ended and waits for its parent. */
+const isAlive = (pid: number) => existsSync(`/proc/${pid}/exe`);
+
+describe.skipIf(missing)('SIGTERM ends, without a SIGKILL,', () => {
+  const config = join(directory, 'agent.json');
+  writeFileSync(
+    config,
+    JSON.stringify({
+      source: {
+        kind: 'tracepoints',
+        instance: INSTANCE,
+        probes: { tcp_set_state: { filter: `dport == ${PORT}` } },
+      },
+      spool: { enabled: false },
+      dead_letter: { path: '' },
+      sink: { stdout: { enabled: true } },
+      telemetry: { http: { enabled: false } },
+      log: { level: 'debug' },
+      shutdown: { timeout_s: 1 },
+    }),
+  );
+  const run = ['run', '--config', config];
+  const tool = ['tcpstates', '--source', 'tracepoints', '--remote-port', String(PORT)];
+  const replay = ['replay', '--json'];
+
+  it.each([
+    ['run whose pipe is full', intoPipe, run, KNOCKS],
+    ['run whose terminal has stopped', intoTerminal, run, KNOCKS],
+    ['a tool whose pipe is full', intoPipe, tool, KNOCKS],
+    ['a tool whose terminal has stopped', intoTerminal, tool, KNOCKS],
+    ['top whose terminal has stopped', intoTerminal, ['top', '--interval', '0.1'], KNOCKS],
+    ['replay whose pipe is full', intoPipe, replay, 0],
+    ['replay whose terminal has stopped', intoTerminal, replay, 0],
+  ])('%s', async (_, start, command, knocks) => {
+    const before = new Set(readdirSync(INSTANCES));
+    const { pid, process: child } = start(command);
+    const ended = once(child, 'exit');
+    if (knocks > 0) {
+      const isTracing = () =>
+        readdirSync(INSTANCES).some(
+          (name) =>
+            !before.has(name) &&
+            (name === INSTANCE || name.endsWith(`-${pid()}`)) &&
+            existsSync(`${INSTANCES}/${name}/events/enable`) &&
+            readFileSync(`${INSTANCES}/${name}/events/enable`, 'utf8') !== '0\n',
+        );
+      await until(isTracing, 'it to trace');
+    } else await until(() => isAlive(pid()), 'it to run');
+    for (let count = 0; count < knocks; count++) await knock();
+    const number = pid();
+    process.kill(number, 'SIGTERM');
+    await until(() => !isAlive(number), 'it to end');
+    // It hangs with its terminal.
+    if (start === intoTerminal) child.kill('SIGKILL');
+    const [code, signal] = await ended;
+    // Nobody listens to signals any more when all events of a replay are given, and only its output waits.
+    if (start === intoPipe) expect([0, 143, 'SIGTERM']).toContain(code ?? signal);
+    expect(existsSync(`${INSTANCES}/${INSTANCE}`)).toBe(false);
+  });
+});
