@@ -9,7 +9,7 @@ const ADDRESS = /^[0-9a-fA-F.:]+$/;
 const NUMBER = /^\d+$/;
 const ANYTHING = /^/;
 
-/** What follows the service's name, and what the value looks like. The name ends before the first `_` that fits. */
+/** What follows the service's name, and what the value looks like. */
 const ENDINGS: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/_SERVICE_HOST$/, ADDRESS],
   [/_SERVICE_PORT(_[A-Z0-9_]+)?$/, NUMBER],
@@ -18,7 +18,7 @@ const ENDINGS: readonly (readonly [name: RegExp, value: RegExp])[] = [
   [/_PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)$/, ANYTHING],
 ];
 
-/** Whether the value matters not: no key of ours is called so, and none is meant. */
+/** Of these the name alone is enough. */
 const OF_SERVICE_KTC: ReadonlySet<string> = new Set(['KTC_PORT', 'KTC_SERVICE_HOST', 'KTC_SERVICE_PORT']);
 
 /** Whether a variable is one of a service, by its name and by its value: `KTC_TELEMETRY_HTTP_PORT` may be either. */

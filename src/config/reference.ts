@@ -42,7 +42,8 @@ Items of a list may be separated by commas (\`KTC_SINK_KAFKA_BROKERS=kafka-1:909
 \`name=value\` (\`KTC_HOST_LABELS=rack=r12,role=web\`, or one label as \`--set host.labels.rack=r12\`).
 
 The agent does not start if any layer has a mistake: an unknown key, a value out of bounds, a missing file, keys that
-contradict each other. It prints all mistakes at once, each with its place, and ends with code 78.
+contradict each other, an unknown variable that begins with \`KTC_\`. Variables that an orchestrator sets for a service called
+\`ktc\`, such as \`KTC_PORT=tcp://10.96.0.7:9474\`, are named in one line and ignored. It prints all mistakes at once, each with its place, and ends with code 78.
 \`ktc config check\` only checks; \`ktc config show\` prints every value and the layer that set it.
 
 A secret is never the value of a key. Secrets are in files of their own, mode 0600 or narrower, owned by root or by

@@ -39,7 +39,8 @@ interface OpenFile {
  * crash of the host within the kernel's write-back time (30 s by default). `close` also syncs to disk.
  *
  * Others (logrotate) may move, remove or truncate the file at any time: the next batch goes to a new file under `path`.
- * Where `path` is a symbolic link, the file that it leads to is written and rotated, beside that file. An event is never split over two files, and what a failed write left of one is cut off.
+ * Where `path` is a symbolic link, the file that it leads to is written, and rotated where it is. An event is never split
+ * over two files, and what a failed write left of one is cut off.
  */
 export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOptions): Sink {
   const turns = createTurns();
