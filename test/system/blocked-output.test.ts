@@ -28,8 +28,8 @@ if (missing) console.warn(`skipped: blocked outputs: ${missing}`);
 const directory = mkdtempSync(join(tmpdir(), 'ktc-blocked-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const INSTANCE = `ktc-blocked-${process.pid}`;
-/** Nobody listens there. */
-const PORT = 2;
+/** Nobody listens there, and no other test connects to it. */
+const PORT = 39_078;
 /** Each makes some events of some 700 bytes, or lines of some 100: more than a terminal takes. */
 const KNOCKS = 100;
 

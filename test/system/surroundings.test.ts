@@ -29,8 +29,8 @@ import { until } from '../support/wait.ts';
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: where the agent runs: ${missing}`);
 
-/** A port where nobody listens. */
-const PORT = 1;
+/** A port where nobody listens, and to which no other test connects. */
+const PORT = 39_077;
 const directory = mkdtempSync(join(tmpdir(), 'ktc-where-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const INSTANCE = `ktc-where-${process.pid}`;
@@ -400,7 +400,7 @@ describe.skipIf(missing)('an instance', () => {
       ['buffer_size_kb', '64'],
       [`${event}/filter`, 'dport == 2'],
       [`${event}/enable`, '0'],
-      [`${event}/trigger`, 'traceoff:5 if dport == 1'],
+      [`${event}/trigger`, `traceoff:5 if dport == ${PORT}`],
       [`${event}/trigger`, 'enable_event:sched:sched_switch:1'],
     ];
     const files = [...new Set(foreign.map(([name]) => name))].filter((name) => existsSync(at(name)));
