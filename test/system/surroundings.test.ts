@@ -397,6 +397,7 @@ describe.skipIf(missing)('an instance', () => {
       ['tracing_cpumask', '1'],
       ['options/overwrite', '0'],
       ['options/pause-on-trace', '1'],
+      ['buffer_subbuf_size_kb', '16'],
       ['buffer_size_kb', '64'],
       [`${event}/filter`, 'dport == 2'],
       [`${event}/enable`, '0'],

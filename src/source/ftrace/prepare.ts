@@ -21,6 +21,8 @@ function allCpus({ path }: Instance): string {
  * options of the global buffer, and one that is taken over may have been changed by anybody. Older kernels have not all.
  */
 export function heldSettings(instance: Instance, bufferKb: number): Setting[] {
+  // It stays as it is: another size would empty the buffer of an instance that is taken over.
+  const pageKb = readSetting(instance, 'buffer_subbuf_size_kb');
   return [
     // Any other tracer fills the buffer with its own records.
     { file: 'current_tracer', value: 'nop' },
@@ -30,6 +32,7 @@ export function heldSettings(instance: Instance, bufferKb: number): Setting[] {
     { file: 'options/overwrite', value: '1' },
     // Whoever reads `trace` would stop the recording for so long.
     { file: 'options/pause-on-trace', value: '0' },
+    ...(pageKb === null ? [] : [{ file: 'buffer_subbuf_size_kb', value: pageKb }]),
     { file: 'buffer_size_kb', value: String(bufferKb) },
   ];
 }
