@@ -16,7 +16,7 @@ import {
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { hasErrorCode } from '../../src/shared/errors.ts';
 import { KTC, whyNoAgent } from '../support/agent.ts';
 import { INSTANCES } from '../support/tracefs.ts';
@@ -26,7 +26,13 @@ const missing = whyNoAgent();
 if (missing) console.warn(`skipped: blocked outputs: ${missing}`);
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-blocked-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const readers: number[] = [];
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const reader of readers) closeSync(reader);
+  rmSync(directory, { recursive: true });
+});
 const INSTANCE = `ktc-blocked-${process.pid}`;
 /** Nobody listens there, and no other test connects to it. */
 const PORT = 39_078;
@@ -46,10 +52,10 @@ interface Blocked {
 
 /** The writing end of a pipe of the kernel, as in a shell, that is full and that nobody reads. */
 function fullPipe(): number {
-  const path = join(directory, `pipe-${pipes++}`);
+  const path = join(directory, `pipe-${readers.length}`);
   execFileSync('mkfifo', [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  onTestFinished(() => closeSync(reader));
+  readers.push(reader);
   const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
   try {
     for (;;) writeSync(filler, Buffer.alloc(4096, ' '));
@@ -60,12 +66,11 @@ function fullPipe(): number {
   return openSync(path, constants.O_WRONLY);
 }
 
-let pipes = 0;
-
 function intoPipe(command: readonly string[]): Blocked {
   const writer = fullPipe();
   const child = spawn(KTC, command, { stdio: ['ignore', writer, writer] });
   closeSync(writer);
+  children.push(child);
   return { pid: () => child.pid ?? 0, process: child };
 }
 
@@ -76,8 +81,9 @@ function intoTerminal(command: readonly string[]): Blocked {
   const words = ['-qefc', `exec ${KTC} ${command.join(' ')}`, '/dev/null'];
   const child = spawn('script', words, { stdio: ['pipe', 'ignore', 'inherit'] });
   child.stdin.write(CTRL_S);
-  const children = `/proc/${child.pid}/task/${child.pid}/children`;
-  return { pid: () => Number(readFileSync(children, 'utf8').trim()), process: child };
+  children.push(child);
+  const list = `/proc/${child.pid}/task/${child.pid}/children`;
+  return { pid: () => Number(readFileSync(list, 'utf8').trim()), process: child };
 }
 
 /** Not of one that has ended and waits for its parent. */
@@ -90,7 +96,6 @@ describe.skipIf(missing)('SIGTERM ends, without a SIGKILL,', () => {
     JSON.stringify({
       source: {
         kind: 'tracepoints',
-        instance: INSTANCE,
         probes: { tcp_set_state: { filter: `dport == ${PORT}` } },
       },
       spool: { enabled: false },
@@ -101,32 +106,32 @@ describe.skipIf(missing)('SIGTERM ends, without a SIGKILL,', () => {
       shutdown: { timeout_s: 1 },
     }),
   );
-  const run = ['run', '--config', config];
+  const run = (name: string) => ['run', '--config', config, '--set', `source.instance=${INSTANCE}-${name}`];
   const tool = ['tcpstates', '--source', 'tracepoints', '--remote-port', String(PORT)];
   const replay = ['replay', '--json'];
 
-  it.each([
-    ['run whose pipe is full', intoPipe, run, KNOCKS],
-    ['run whose terminal has stopped', intoTerminal, run, KNOCKS],
+  // At the same time: a tool waits 10 s for whoever reads its output.
+  it.concurrent.each([
+    ['run whose pipe is full', intoPipe, run('pipe'), KNOCKS],
+    ['run whose terminal has stopped', intoTerminal, run('terminal'), KNOCKS],
     ['a tool whose pipe is full', intoPipe, tool, KNOCKS],
     ['a tool whose terminal has stopped', intoTerminal, tool, KNOCKS],
     ['top whose terminal has stopped', intoTerminal, ['top', '--interval', '0.1'], KNOCKS],
     ['replay whose pipe is full', intoPipe, replay, 0],
     ['replay whose terminal has stopped', intoTerminal, replay, 0],
   ])('%s', async (_, start, command, knocks) => {
-    const before = new Set(readdirSync(INSTANCES));
     const { pid, process: child } = start(command);
     const ended = once(child, 'exit');
+    const instances = () =>
+      readdirSync(INSTANCES).filter(
+        (name) => command.at(-1)?.endsWith(`=${name}`) || name.endsWith(`-${pid()}`),
+      );
+    const isOn = (name: string) => {
+      const file = `${INSTANCES}/${name}/events/enable`;
+      return existsSync(file) && readFileSync(file, 'utf8') !== '0\n';
+    };
     if (knocks > 0) {
-      const isTracing = () =>
-        readdirSync(INSTANCES).some(
-          (name) =>
-            !before.has(name) &&
-            (name === INSTANCE || name.endsWith(`-${pid()}`)) &&
-            existsSync(`${INSTANCES}/${name}/events/enable`) &&
-            readFileSync(`${INSTANCES}/${name}/events/enable`, 'utf8') !== '0\n',
-        );
-      await until(isTracing, 'it to trace');
+      await until(() => instances().some(isOn), 'it to trace');
     } else await until(() => isAlive(pid()), 'it to run');
     for (let count = 0; count < knocks; count++) await knock();
     const number = pid();
@@ -137,6 +142,8 @@ describe.skipIf(missing)('SIGTERM ends, without a SIGKILL,', () => {
     const [code, signal] = await ended;
     // Nobody listens to signals any more when all events of a replay are given, and only its output waits.
     if (start === intoPipe) expect([0, 143, 'SIGTERM']).toContain(code ?? signal);
-    expect(existsSync(`${INSTANCES}/${INSTANCE}`)).toBe(false);
+    expect(
+      readdirSync(INSTANCES).filter((name) => name.startsWith(INSTANCE) && command.at(-1)?.endsWith(name)),
+    ).toEqual([]);
   });
 });
