@@ -47,6 +47,9 @@ export interface WorkerReport {
   readonly bytesBefore: number;
 }
 
+/** A thousand clients connect at once; on a busy machine that takes minutes. */
+const LONGEST_START_MS = 900_000;
+
 const log = pino({ level: 'silent' });
 const processWatch = watchProcess();
 
@@ -121,7 +124,9 @@ const bytesBefore = process.memoryUsage.rss();
 const running = await Promise.all(
   Array.from({ length: options.count }, (_, index) => startAgent(options.first + index, options, captured)),
 );
-await until(() => running.every(({ ledger }) => deliveredOf(ledger) > 0), 'every agent to deliver');
+await until(() => running.every(({ ledger }) => deliveredOf(ledger) > 0), 'every agent to deliver', {
+  deadlineMs: LONGEST_START_MS,
+});
 const print = () => console.log(JSON.stringify(reportOf(running, bytesBefore)));
 print();
 for await (const _ of createInterface({ input: process.stdin })) print();

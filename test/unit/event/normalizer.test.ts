@@ -166,6 +166,28 @@ describe('a listening socket', () => {
     expect(only(end)).toMatchObject({ durationUs: 4, pid: 5 });
   });
 
+  test('is another each time it begins to listen, also where its end was lost', () => {
+    const fixture = createNormalizerFixture();
+    const ends = { local: '0.0.0.0', localPort: 443, remote: '0.0.0.0', remotePort: 0 };
+    const [first, second] = [0, SECOND].map((time) =>
+      only(fixture.change('CLOSE', 'LISTEN', { ...ends, time })),
+    );
+    expect(second?.id).not.toBe(first?.id);
+    expect(only(fixture.change('LISTEN', 'CLOSE', { ...ends, time: 3 * SECOND }))).toMatchObject({
+      id: second?.id,
+      durationUs: 2_000_000,
+    });
+  });
+
+  test('whose port and end were not told does not take a connection that has its memory now', () => {
+    const fixture = createNormalizerFixture();
+    const ends = { local: '0.0.0.0', localPort: 0, remote: '0.0.0.0', remotePort: 0 };
+    const listening = only(fixture.change('CLOSE', 'LISTEN', { ...ends, time: 0 }));
+    const closing = only(fixture.change('ESTABLISHED', 'FIN_WAIT1', { time: SECOND }));
+    expect(closing.id).not.toBe(listening.id);
+    expect(closing).toMatchObject({ durationUs: -1, remotePort: 443 });
+  });
+
   test('is not disturbed by the resets, SYN-ACKs and children that carry it', () => {
     const fixture = createNormalizerFixture();
     const ends = { local: '0.0.0.0', localPort: 443, remote: '0.0.0.0', remotePort: 0, socket: 0x9000 };
