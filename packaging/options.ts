@@ -32,6 +32,7 @@ Options:
 
 Environment:
   SOURCE_DATE_EPOCH       the time of the files inside (of the last commit)
+  KTC_PACKAGE_LEVEL       as --level, for make package
   KTC_PACKAGE_RUNTIME     node26, or node22 for the fallback (node26)
   KTC_RPM_SIGNING_KEY     file with the private RSA key for the RPM (unsigned)
 `;
@@ -44,7 +45,7 @@ export function readOptions(words: readonly string[]): PackageOptions | null {
       format: { type: 'string', multiple: true, default: [...FORMATS] },
       version: { type: 'string' },
       output: { type: 'string', default: 'dist' },
-      level: { type: 'string', default: '6' },
+      level: { type: 'string', default: process.env['KTC_PACKAGE_LEVEL'] || '6' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
