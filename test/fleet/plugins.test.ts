@@ -1,6 +1,6 @@
 /** What the collection computes on the controller: the order of layers, and the verdict over a wave. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,7 +49,9 @@ describe.skipIf(missing)('the collection', () => {
     run('ansible-galaxy', 'collection', 'build', join(ROOT, 'ansible'), '--output-path', directory);
     const file = join(directory, 'ktc-agent-0.1.0.tar.gz');
     run('ansible-galaxy', 'collection', 'install', file, '--offline', '-p', join(directory, 'installed'));
-    for (const name of ['config_layers', 'converge', 'gate', 'host_facts', 'release', 'secret'])
+    const names = readdirSync(join(ROOT, 'ansible/plugins/modules')).map((name) => name.replace('.py', ''));
+    expect(names.length).toBeGreaterThan(8);
+    for (const name of names)
       expect(run('ansible-doc', `ktc.agent.${name}`)).toContain(`ktc.agent.${name}`.toUpperCase());
     expect(run('ansible-doc', '--type', 'role', 'ktc.agent.ktc_agent')).toContain('ktc_agent_rollout_soak_s');
   });
@@ -91,9 +93,56 @@ def both(groups):
     expect(fewer).toEqual(['21-web.json', '99-host.json']);
   });
 
+  it('finds the addresses of the sinks in the layers, as the agent lays them over one another', () => {
+    const contents = [
+      {
+        sink: {
+          kafka: { enabled: true, brokers: ['old:1'] },
+          otlp: { enabled: true, endpoint: 'https://otel/v1' },
+        },
+      },
+      { sink: { kafka: { brokers: ['kafka-1.example.net', 'kafka-2:9093', '[2001:db8::1]:9094'] } } },
+      { sink: { otlp: { endpoint: 'http://[2001:db8::2]:4318/v1/logs' } } },
+    ];
+    const found = evaluate(
+      `from ${PLUGINS}.module_utils.layers import endpoints, merged`,
+      '[endpoints(merged(given[:1])), endpoints(merged(given)), endpoints(merged([]))]',
+      contents,
+    );
+    expect(found).toEqual([
+      { kafka: [['old', 1]], otlp: [['otel', 443]] },
+      {
+        kafka: [
+          ['kafka-1.example.net', 9092],
+          ['kafka-2', 9093],
+          ['2001:db8::1', 9094],
+        ],
+        otlp: [['2001:db8::2', 4318]],
+      },
+      {},
+    ]);
+  });
+
   const answer = (verdict: string) => ({ gate: { verdict, reasons: verdict === 'well' ? [] : [verdict] } });
+  const arrived = { missing: {}, problem: null };
   it.each([
     { wave: [answer('well'), answer('off')], baseline: [], verdict: 'pass' },
+    { wave: [answer('well'), answer('off')], arrival: arrived, verdict: 'pass' },
+    {
+      wave: [answer('well'), answer('well')],
+      arrival: { missing: { host1: 'no' }, problem: null },
+      verdict: 'fail',
+    },
+    {
+      wave: [answer('well'), answer('well')],
+      arrival: { missing: {}, problem: 'no route' },
+      verdict: 'pause',
+    },
+    {
+      wave: [answer('sick'), answer('well')],
+      arrival: { missing: {}, problem: 'no route' },
+      verdict: 'fail',
+    },
     { wave: [answer('well'), answer('sick')], baseline: [answer('well')], verdict: 'fail' },
     { wave: [answer('well'), { unreachable: true }], baseline: [], verdict: 'fail' },
     { wave: [answer('well'), { failed: true, msg: 'a bug' }], baseline: [], verdict: 'fail' },
@@ -106,23 +155,26 @@ def both(groups):
     },
     { wave: [answer('sink_ill'), answer('sick')], baseline: [answer('sink_ill')], verdict: 'fail' },
     { wave: [answer('sink_ill')], baseline: [], verdict: 'pause' },
-  ])('judges $wave beside $baseline as $verdict', ({ wave, baseline, verdict }) => {
-    const results = Object.fromEntries(wave.map((result, index) => [`host${index}`, result]));
-    const judged = evaluate(
-      `from ${PLUGINS}.filter.rollout import judge`,
-      "judge(given['results'], {}, given['baseline'])",
-      { results, baseline },
-    ) as { verdict: string; reasons: string[] };
-    expect(judged.verdict).toBe(verdict);
-    expect(judged.reasons.length > 0).toBe(verdict !== 'pass');
-  });
+  ])(
+    'judges $wave beside $baseline, of which $arrival is read, as $verdict',
+    ({ wave, baseline = [], arrival = {}, verdict }) => {
+      const results = Object.fromEntries(wave.map((result, index) => [`host${index}`, result]));
+      const judged = evaluate(
+        `from ${PLUGINS}.filter.rollout import judge`,
+        "judge(given['results'], {}, given['baseline'], given['arrival'])",
+        { results, baseline, arrival },
+      ) as { verdict: string; reasons: string[] };
+      expect(judged.verdict).toBe(verdict);
+      expect(judged.reasons.length > 0).toBe(verdict !== 'pass');
+    },
+  );
 
   it('lists hosts that differ from most first, and says in what', () => {
     const facts = (version: string) => ({
       kernel: '3.10.0',
       unit: { ActiveState: 'active', LoadState: 'loaded' },
       package: { version },
-      module: { loaded: true, path: '/x' },
+      module: { loaded: true, path: '/x', missing_for: version === '2' ? ['3.10.1'] : [] },
       running: {
         version,
         uptime_s: 10,
@@ -139,11 +191,15 @@ def both(groups):
       d: null,
     }) as Record<string, unknown>[];
     expect(rows.map(({ host, differs }) => [host, differs])).toEqual([
-      ['c', 'version lost'],
+      ['c', 'version lost module'],
       ['d', 'state version kernel source'],
       ['a', ''],
       ['b', ''],
     ]);
-    expect(rows[0]).toMatchObject({ events_s: 5, lost: 'kernel_overrun=3', module: 'loaded' });
+    expect(rows[0]).toMatchObject({
+      events_s: 5,
+      lost: 'kernel_overrun=3',
+      module: 'loaded, none for 3.10.1',
+    });
   });
 });

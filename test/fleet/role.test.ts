@@ -1,6 +1,7 @@
 /** The role ktc_agent over ssh: hosts with Python 2.7 and with Python 3, the packages with their own runtime, a real Kafka. */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { VERSION } from '../support/packages.ts';
 import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
@@ -13,14 +14,6 @@ const NEXT = '99.0.0';
 const TOPIC = 'ktc-events';
 const SECRET = 'planted-Secret-4711';
 const NAMES = ['web1', 'web2', 'db1', 'db2'];
-
-/** Everything that a package could leave on a host: files with their content, users, units. */
-const INVENTORY_SCRIPT = `
-  cd /
-  outside='^./(proc|sys|dev|run|tmp|var/tmp|root/.ansible|var/log/(journal|wtmp|lastlog|btmp|faillog)|var/lib/systemd)(/|$)|-$'
-  find . -xdev -printf '%p %y %m %u:%g %l\\n' | awk -v outside="$outside" '$1 !~ outside' | sort
-  find . -xdev -type f | grep -vE "$outside" | tr '\\n' '\\0' | xargs -0 sha256sum | sort
-  systemctl list-unit-files --no-legend | sort`;
 
 interface Shown {
   readonly origins: Readonly<Record<string, string>>;
@@ -40,14 +33,7 @@ describe.skipIf(missing)('the role', () => {
     JSON.parse(await site.hosts.run(name, 'ktc config show --json')) as Shown;
   const files = async (name: string) => (await site.hosts.run(name, 'ls /etc/ktc/conf.d')).trim().split('\n');
 
-  const inventories = async () =>
-    new Map(
-      await Promise.all(
-        NAMES.map(
-          async (name) => [name, (await site.hosts.run(name, INVENTORY_SCRIPT)).split('\n')] as const,
-        ),
-      ),
-    );
+  const inventories = () => inventoriesOf(site.hosts, NAMES);
 
   beforeAll(async () => {
     site = await openSite({
@@ -195,6 +181,25 @@ describe.skipIf(missing)('the role', () => {
     expect(await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*')).toBe(content);
     expect(await pidOf('web1')).toBe(pid);
     await site.hosts.run('web1', 'ktc status');
+  });
+
+  it('refuses dictionaries that Ansible merges, and a sink that the host cannot reach, before it changes anything', async () => {
+    process.env['ANSIBLE_HASH_BEHAVIOUR'] = 'merge';
+    const merging = await site.play('install', '--limit', 'web1').finally(() => {
+      delete process.env['ANSIBLE_HASH_BEHAVIOUR'];
+    });
+    expect(merging.code).toBe(2);
+    expect(merging.output).toContain('set it to replace in ansible.cfg');
+
+    site.groupVariables['web'] = {
+      ktc_agent_config__web: { sink: { kafka: { brokers: ['192.0.2.1:9092'] } } },
+    };
+    const content = await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*');
+    const apart = await site.play('install', '--limit', 'web1');
+    site.groupVariables['web'] = { ktc_agent_config__web: { host: { labels: { role: 'web' } } } };
+    expect(apart.code).toBe(2);
+    expect(apart.output).toMatch(/sink kafka cannot be reached from this host: 192\.0\.2\.1:9092: /);
+    expect(await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*')).toBe(content);
   });
 
   it('leaves what the operator has stopped, disabled and masked so, also through an upgrade', async () => {

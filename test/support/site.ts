@@ -1,7 +1,7 @@
 /** A controller with Ansible, this checkout's collection, packages, and the hosts of test/support/hosts.ts. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type HostOptions, type Hosts, startHosts, whyNoHosts } from './hosts.ts';
@@ -11,9 +11,13 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 /** Where Ansible is. */
 export const PROGRAMS = join(REPOSITORY, '.cache/ansible/venv/bin');
 
+export type PackageFormat = 'tarball' | 'rpm' | 'deb';
+
 export interface SiteHost extends HostOptions {
   /** Its groups, beside `ktc_agents`. */
   readonly groups: readonly string[];
+  /** What the agent is installed from; the tarball when absent. */
+  readonly package?: PackageFormat;
 }
 
 export interface SiteOptions {
@@ -30,7 +34,15 @@ export interface Run {
   readonly changed: Readonly<Record<string, number>>;
 }
 
+export interface Playing {
+  readonly done: Promise<Run>;
+  /** Kills the controller and all that it has started, at once. */
+  kill(): void;
+}
+
 export interface Site {
+  /** Directory of the packages on the controller. */
+  readonly packages: string;
   /** Directory of what roll-outs remember. */
   readonly state: string;
   readonly hosts: Hosts;
@@ -39,6 +51,8 @@ export interface Site {
   readonly hostVariables: Record<string, Record<string, unknown>>;
   /** Runs a playbook of the collection, such as `install`, with further words of ansible-playbook. */
   play(playbook: string, ...words: readonly string[]): Promise<Run>;
+  /** The same without waiting for its end. */
+  start(playbook: string, ...words: readonly string[]): Playing;
   close(): Promise<void>;
 }
 
@@ -71,11 +85,12 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   symlinkSync(join(REPOSITORY, 'ansible'), join(collection, 'agent'));
   const packages = join(directory, 'packages');
   mkdirSync(packages);
+  const formats = [...new Set(options.hosts.map(({ package: format = 'tarball' }) => format))];
   for (const version of options.versions) {
-    const built = buildPackages(['tarball'], { version });
-    const name = `ktc-agent-${version}-linux-x64.tar.gz`;
-    // A link, because they are large.
-    symlinkSync(join(built, name), join(packages, name));
+    const built = buildPackages(formats, { version });
+    // Links, because they are large.
+    for (const name of readdirSync(built).filter((file) => file.startsWith('ktc-agent')))
+      symlinkSync(join(built, name), join(packages, name));
     process.once('exit', () => rmSync(built, { recursive: true, force: true }));
   }
   const hosts = await startHosts(options.hosts);
@@ -89,9 +104,10 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     },
   };
   const hostVariables: Site['hostVariables'] = {};
-  for (const { name, suite } of options.hosts) {
+  for (const { name, suite, package: format = 'tarball' } of options.hosts) {
     hostVariables[name] = {
       ...hosts.variables(name),
+      ktc_agent_package: format,
       ansible_python_interpreter: suite === 'bullseye' ? '/usr/bin/python2.7' : '/usr/bin/python3',
       ktc_agent_config__host: { source: { instance: hosts.instance(name) } },
     };
@@ -111,42 +127,57 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     writeFileSync(file, JSON.stringify(inventory));
   };
 
+  const start = (playbook: string, ...words: readonly string[]): Playing => {
+    const inventory = join(directory, 'inventory.json');
+    writeInventory(inventory);
+    const child = spawn(
+      join(PROGRAMS, 'ansible-playbook'),
+      ['-i', inventory, `ktc.agent.${playbook}`, ...words],
+      {
+        cwd: directory,
+        env: {
+          ...process.env,
+          PATH: `${PROGRAMS}:${process.env['PATH']}`,
+          ANSIBLE_COLLECTIONS_PATH: join(directory, 'collections'),
+          ANSIBLE_HOME: join(directory, 'ansible'),
+          // Not in ~/.ansible, where a host of another site with the same name would be taken for this one.
+          ANSIBLE_SSH_CONTROL_PATH_DIR: join(directory, 'cp'),
+          ANSIBLE_PIPELINING: 'true',
+          ANSIBLE_NOCOLOR: 'true',
+          ANSIBLE_LOCALHOST_WARNING: 'false',
+          ANSIBLE_SSH_RETRIES: '0',
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // In a process group of its own, with the processes that it forks.
+        detached: true,
+      },
+    );
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    const done = once(child, 'close').then(() => ({
+      code: child.exitCode ?? -1,
+      output,
+      changed: recap(output),
+    }));
+    return {
+      done,
+      kill() {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      },
+    };
+  };
+
   return {
+    packages,
     state,
     hosts,
     groupVariables,
     hostVariables,
-    async play(playbook, ...words) {
-      const inventory = join(directory, 'inventory.json');
-      writeInventory(inventory);
-      const child = spawn(
-        join(PROGRAMS, 'ansible-playbook'),
-        ['-i', inventory, `ktc.agent.${playbook}`, ...words],
-        {
-          cwd: directory,
-          env: {
-            ...process.env,
-            PATH: `${PROGRAMS}:${process.env['PATH']}`,
-            ANSIBLE_COLLECTIONS_PATH: join(directory, 'collections'),
-            ANSIBLE_HOME: join(directory, 'ansible'),
-            // Not in ~/.ansible, where a host of another site with the same name would be taken for this one.
-            ANSIBLE_SSH_CONTROL_PATH_DIR: join(directory, 'cp'),
-            ANSIBLE_PIPELINING: 'true',
-            ANSIBLE_NOCOLOR: 'true',
-            ANSIBLE_LOCALHOST_WARNING: 'false',
-            ANSIBLE_SSH_RETRIES: '0',
-          },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
-      );
-      let output = '';
-      for (const stream of [child.stdout, child.stderr])
-        stream.setEncoding('utf8').on('data', (text: string) => {
-          output += text;
-        });
-      await once(child, 'close');
-      return { code: child.exitCode ?? -1, output, changed: recap(output) };
-    },
+    start,
+    play: (playbook, ...words) => start(playbook, ...words).done,
     async close() {
       await hosts.close();
       rmSync(directory, { recursive: true, force: true });

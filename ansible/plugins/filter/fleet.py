@@ -18,7 +18,7 @@ def row_of(host, facts):
     running = facts["running"]
     state = facts["unit"]["ActiveState"] if facts["unit"]["LoadState"] != "not-found" else "not installed"
     row.update(state=state, version=facts["package"]["version"] or "", kernel=facts["kernel"])
-    row["module"] = "loaded" if facts["module"]["loaded"] else "installed" if facts["module"]["path"] else "none"
+    row["module"] = module_of(facts["module"])
     if not running:
         return dict(row, state=state if state != "active" else "silent")
     ledger = running["ledger"]
@@ -34,6 +34,13 @@ def row_of(host, facts):
     return row
 
 
+def module_of(facts):
+    """Where there is a module now, and a newer kernel without one, that is said too."""
+    state = "loaded" if facts["loaded"] else "installed" if facts["path"] else "none"
+    missing = facts["missing_for"] if state != "none" else []
+    return state + "".join(", none for %s" % kernel for kernel in missing)
+
+
 def fleet_rows(facts_by_host):
     """Rows by COLUMNS; ``differs`` names the columns in which a host is not like most others."""
     rows = [row_of(host, facts) for host, facts in sorted(facts_by_host.items())]
@@ -46,6 +53,8 @@ def fleet_rows(facts_by_host):
     for row in rows:
         if row["lost"] not in ("", "0"):
             row["differs"] = (row["differs"] + " lost").strip()
+        if "none for" in row["module"]:
+            row["differs"] = (row["differs"] + " module").strip()
     return sorted(rows, key=lambda row: (row["differs"] == "", row["host"]))
 
 

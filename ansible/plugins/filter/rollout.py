@@ -16,26 +16,37 @@ def answer_of(result):
     return "sick", [reason or "the gate was not reached"]
 
 
-def judge(results, failures, baseline):
+def emitted(results):
+    """The host_status of each host whose gate has seen one acknowledged, by host."""
+    gates = dict((host, result["gate"]) for host, result in results.items() if isinstance(result, dict) and "gate" in result)
+    return dict((host, gate["host_status"]) for host, gate in gates.items() if gate["verdict"] == "well" and gate["host_status"])
+
+
+def judge(results, failures, baseline, arrival):
     """Goes on, pauses, or fails.
 
     :param results: the gate's result by host of the wave
     :param failures: by host, why the installation failed; hosts without a failure are absent
     :param baseline: gate results of hosts that do not belong to the wave
+    :param arrival: what the controller has read of the topic, as ``arrived`` returns it; empty where it reads none
     :returns: ``verdict`` is pass, pause or fail; ``reasons`` are one line for each host that is not well
     """
-    reasons, ill_sinks, is_sick = [], False, False
+    reasons, is_sick = [], False
     for host in sorted(results):
         verdict, why = ("sick", [failures[host]]) if failures.get(host) else answer_of(results[host])
+        if verdict == "well" and host in arrival.get("missing", {}):
+            verdict, why = "sick", [arrival["missing"][host]]
         if verdict in ("well", "off"):
             continue
         reasons.append("%s: %s" % (host, "; ".join(why)))
         is_sick = is_sick or verdict == "sick"
-        ill_sinks = ill_sinks or verdict == "sink_ill"
-    if not reasons:
-        return {"verdict": "pass", "reasons": []}
     if is_sick:
         return {"verdict": "fail", "reasons": reasons}
+    if arrival.get("problem"):
+        # Nobody knows whether the events have arrived.
+        return {"verdict": "pause", "reasons": reasons + ["the controller cannot read the topic: %s" % arrival["problem"]]}
+    if not reasons:
+        return {"verdict": "pass", "reasons": []}
     # The sink does not take events of this wave. If it does not take those of other hosts either, it is the sink.
     others = [answer_of(result)[0] for result in baseline]
     if not others or "sink_ill" in others:
@@ -51,4 +62,4 @@ def not_rolled_back(results):
 
 class FilterModule(object):
     def filters(self):
-        return {"judge": judge, "not_rolled_back": not_rolled_back}
+        return {"judge": judge, "not_rolled_back": not_rolled_back, "emitted": emitted}

@@ -6,6 +6,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import re
+from urllib.parse import urlsplit
 
 PREFIX = "ktc_agent_config__"
 HIGHEST_DEPTH = 9
@@ -99,3 +100,34 @@ def leaves(value, path=""):
 def numbers_as_text(content):
     """Paths whose value is a number written as text, which a Jinja expression such as "{{ n + 1 }}" makes."""
     return [path for path, value in leaves(content) if isinstance(value, str) and re.match(r"-?\d+$", value)]
+
+
+def merged(contents):
+    """The layers laid over one another as the agent does it: dictionaries by key, everything else is replaced."""
+    result = {}
+    for content in contents:
+        for key, value in content.items():
+            is_nested = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged([result[key], value]) if is_nested else value
+    return result
+
+
+def endpoints(configuration):
+    """Where the sinks are, by name: lists of (host, port), of which one has to answer."""
+    sinks = configuration.get("sink") or {}
+    kafka, otlp = sinks.get("kafka") or {}, sinks.get("otlp") or {}
+    found = {}
+    if kafka.get("enabled") and kafka.get("brokers"):
+        found["kafka"] = [address_of(broker, 9092) for broker in kafka["brokers"]]
+    if otlp.get("enabled") and otlp.get("endpoint"):
+        url = urlsplit(otlp["endpoint"])
+        found["otlp"] = [(url.hostname, url.port or (443 if url.scheme == "https" else 80))]
+    return found
+
+
+def address_of(text, default_port):
+    """host:port, host, [IPv6]:port or [IPv6] as (host, port)."""
+    match = re.match(r"^(?:\[(.+)\]|([^:]+))(?::(\d+))?$", text)
+    if match is None:
+        raise LayerProblem("%s is no address of a sink: write host:port" % text)
+    return match.group(1) or match.group(2), int(match.group(3) or default_port)

@@ -27,6 +27,9 @@ options:
     description: The C(ktc) that checks the set; that of the release which is to read it.
     type: path
     default: /usr/bin/ktc
+  version:
+    description: The version of I(program). In check mode there may still be another one, which then does not check the set.
+    type: str
   user:
     description: The user that the agent becomes, whose group may read the configuration.
     type: str
@@ -149,6 +152,13 @@ def explain(line, layers):
     return line.replace(STAGE, agent.CONFIGURATION).replace("ktc: ", "", 1)
 
 
+def can_check(module, program, version):
+    """Whether the program that is to read the set is there."""
+    if not os.path.exists(program):
+        return False
+    return version is None or module.run_command([program, "--version"])[1].strip() == version
+
+
 def problems_of(module, program, layers):
     """What the agent finds wrong in the staged set, one line each."""
     command = [program, "config", "check", "--config", STAGE + "/agent.json"]
@@ -181,6 +191,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "program": {"type": "path", "default": agent.PROGRAM},
+            "version": {"type": "str"},
             "user": {"type": "str", "default": "ktc"},
             "keep_as": {"type": "str"},
             "restore": {"type": "str"},
@@ -202,10 +213,11 @@ def main():
         wanted = wanted_set(before, layers)
 
     group = group_of(module.params["user"])
-    can_check = os.path.exists(program)
-    if not can_check and not module.check_mode:
-        module.fail_json(msg="%s is not there to check the configuration" % program)
-    if can_check:
+    is_checked = can_check(module, program, module.params["version"])
+    if not is_checked and not module.check_mode:
+        version = module.params["version"] or "any version"
+        module.fail_json(msg="%s of %s is not there to check the configuration" % (program, version))
+    if is_checked:
         write_set(STAGE + "/conf.d", wanted, group)
         write_file(STAGE + "/agent.json", base, group)
         problems = problems_of(module, program, layers)
@@ -229,7 +241,7 @@ def main():
         changed=changed,
         files=sorted(name for name in wanted if not name.startswith(".")),
         diff=difference(dict(before, **{"agent.json": base_before}), dict(wanted, **{"agent.json": base})),
-        checked=can_check,
+        checked=is_checked,
     )
 
 

@@ -12,7 +12,8 @@ description:
     so a run that was interrupted is completed by the next one.
   - Another version is restarted. Another configuration is reloaded, and restarted only where the agent has refused to
     reload it, because a key needs a restart.
-  - A service that the operator has stopped or masked stays so.
+  - A service that the operator has stopped or masked stays so. It is started and enabled where the host has never had it,
+    which M(ktc.agent.release) and M(ktc.agent.package) have noted before they installed it.
 author: KTC agent maintainers
 attributes:
   check_mode:
@@ -22,10 +23,9 @@ attributes:
     support: none
     description: The configuration shows its own differences.
 options:
-  first_start:
-    description: Start and enable the service; for a host that has never had it.
-    type: bool
-    default: false
+  source:
+    description: The kind of source that it has to read; C(module) restarts an agent that has begun before there was one.
+    type: str
   deadline_s:
     description: How long the agent may take to be there, to reload, or to be ready, in seconds.
     type: int
@@ -52,7 +52,7 @@ import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ktc.agent.plugins.module_utils import agent
+from ansible_collections.ktc.agent.plugins.module_utils import agent, footprint
 
 # The agent takes a new configuration over at once, or refuses it and says so in its log.
 RELOAD_S = 5
@@ -69,6 +69,9 @@ def difference(module, unit, disk):
     snapshot, problem = agent.running_snapshot(module, disk["telemetry"])
     if snapshot is None:
         return "restarted", problem
+    source = module.params["source"]
+    if source is not None and snapshot["source"]["kind"] != source:
+        return "restarted", "it reads %s, not %s" % (snapshot["source"]["kind"], source)
     if snapshot["version"] != disk["version"]:
         return "restarted", "version %s runs, %s is installed" % (snapshot["version"], disk["version"])
     running = snapshot["host_status"]["config_hash"]
@@ -108,6 +111,8 @@ def journal(module):
 
 def finish(module, action, reason, unit_problem=None):
     if unit_problem is None:
+        if not module.check_mode and os.path.exists(footprint.FIRST_START):
+            os.unlink(footprint.FIRST_START)
         module.exit_json(changed=action not in ("none", "left"), action=action, reason=reason)
     module.fail_json(
         msg="%s, but then: %s. The end of its log:\n%s" % (action, unit_problem, journal(module)),
@@ -119,12 +124,13 @@ def finish(module, action, reason, unit_problem=None):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "first_start": {"type": "bool", "default": False},
+            "source": {"type": "str"},
             "deadline_s": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    first_start, deadline_s = module.params["first_start"], module.params["deadline_s"]
+    deadline_s = module.params["deadline_s"]
+    first_start = os.path.exists(footprint.FIRST_START)
     unit = agent.unit_state(module, agent.UNIT)
     disk = agent.disk_state(module)
     if disk["problem"] is not None:

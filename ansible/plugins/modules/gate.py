@@ -21,6 +21,9 @@ options:
   version:
     description: The version that has to run; that on the disk where it is left out.
     type: str
+  source:
+    description: The kind of source that it has to read; any where it is left out.
+    type: str
   soak_s:
     description: How long the agent has to be seen working, in seconds.
     type: int
@@ -43,7 +46,9 @@ gate:
   description:
     - verdict is well, sick, sink_ill (the agent is well but for a sink that does not take events), or off (the operator
       has stopped the service).
-    - reasons are one line each; host_status is the event_id of the event that was acknowledged.
+    - reasons are one line each.
+    - host_status says which event was emitted on demand and acknowledged; with C(event_id), C(version), C(config_hash),
+      and C(since_ms), the time before it by the host's clock, in milliseconds since 1970.
   type: dict
   returned: always
 """
@@ -87,6 +92,9 @@ def look(module, version):
         reasons.append("version %s runs, not %s" % (snapshot["version"], version or disk["version"]))
     if snapshot["host_status"]["config_hash"] != disk["config_hash"]:
         reasons.append("another configuration runs than is on the disk")
+    source = module.params["source"]
+    if source is not None and snapshot["source"]["open"] and snapshot["source"]["kind"] != source:
+        reasons.append("it reads %s, not %s" % (snapshot["source"]["kind"], source))
     unready = agent.unreadiness(snapshot)
     sinks = [reason for reason in unready if reason.startswith("sink ")]
     reasons += [reason for reason in unready if not reason.startswith("sink ")]
@@ -102,16 +110,20 @@ def wait_until_well(module, version, deadline):
 
 
 def emit(module):
-    """Lets the agent emit a host_status. Gives (event_id, None) or (None, problem)."""
+    """Lets the agent emit a host_status. Gives (event, None) or (None, problem)."""
     disk = agent.disk_state(module)
+    since_ms = int(time.time() * 1000)
     code, output, errors = module.run_command([agent.PROGRAM, "status", "--emit", "--address", disk["telemetry"]])
-    return (output.strip(), None) if code == 0 else (None, errors.strip())
+    if code != 0:
+        return None, errors.strip()
+    names = ("version", "config_hash")
+    return dict([(name, disk[name]) for name in names], event_id=output.strip(), since_ms=since_ms), None
 
 
 def wait_until_acknowledged(module, version, deadline):
-    """Emits a host_status and waits until every sink has acknowledged it: (event_id, reasons, reasons of sinks)."""
-    event_id, problem = emit(module)
-    if event_id is None:
+    """Emits a host_status and waits until every sink has acknowledged it: (event, reasons, reasons of sinks)."""
+    event, problem = emit(module)
+    if event is None:
         return None, ["no host_status: %s" % problem], []
     snapshot, reasons, sinks = look(module, version)
     if snapshot is None:
@@ -123,9 +135,9 @@ def wait_until_acknowledged(module, version, deadline):
         for name, sink in snapshot["ledger"]["sinks"].items():
             settled = snapshot["ledger"]["emitted"] + sink["recovered"] - outstanding(snapshot, name)
             if settled - sink["recovered"] < emitted:
-                behind.append("sink %s has not acknowledged host_status %s" % (name, event_id))
+                behind.append("sink %s has not acknowledged host_status %s" % (name, event["event_id"]))
         if not behind or time.time() > deadline:
-            return event_id, reasons, sinks + behind
+            return event, reasons, sinks + behind
         time.sleep(PAUSE_S)
         snapshot, reasons, sinks = look(module, version)
         if snapshot is None:
@@ -156,21 +168,22 @@ def verdict(module, version, soak_s, deadline_s):
     if unit["ActiveState"] == "inactive" or unit["LoadState"] == "masked":
         return {"verdict": "off", "reasons": ["the operator has stopped the service"], "host_status": None}
     deadline = time.time() + deadline_s
-    event_id = None
+    event = None
     first, reasons, sinks = wait_until_well(module, version, deadline)
     if not reasons and not sinks:
         if not module.check_mode:
-            event_id, reasons, sinks = wait_until_acknowledged(module, version, deadline)
+            event, reasons, sinks = wait_until_acknowledged(module, version, deadline)
         if not reasons and not sinks:
             reasons, sinks = soak(module, version, first, soak_s)
     name = "sick" if reasons else "sink_ill" if sinks else "well"
-    return {"verdict": name, "reasons": reasons + sinks, "host_status": event_id}
+    return {"verdict": name, "reasons": reasons + sinks, "host_status": event}
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "version": {"type": "str"},
+            "source": {"type": "str"},
             "soak_s": {"type": "int", "default": 120},
             "deadline_s": {"type": "int", "default": 120},
         },

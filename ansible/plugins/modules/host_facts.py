@@ -30,18 +30,13 @@ ansible_facts:
   returned: always
 """
 
+import glob
 import os
 import platform
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ktc.agent.plugins.module_utils import agent
-
-
-def systemd_version(module):
-    code, output, dummy = module.run_command(["systemctl", "--version"])
-    found = re.match(r"systemd (\d+)", output) if code == 0 else None
-    return int(found.group(1)) if found else None
+from ansible_collections.ktc.agent.plugins.module_utils import agent, packages, units
 
 
 def distribution():
@@ -67,15 +62,6 @@ def is_secure_boot():
     return False
 
 
-def live_patches():
-    """Modules of kpatch and livepatch: they and a kprobe exclude each other on one function (kernel 3.10)."""
-    found = []
-    for directory in ("/sys/kernel/livepatch", "/sys/kernel/kpatch"):
-        if os.path.isdir(directory):
-            found += os.listdir(directory)
-    return sorted(found)
-
-
 def free_mb(path):
     while not os.path.exists(path):
         path = os.path.dirname(path)
@@ -83,63 +69,78 @@ def free_mb(path):
     return status.f_bavail * status.f_frsize // 2**20
 
 
-def has_rpm_database():
-    return any(os.path.exists("/var/lib/rpm/" + name) for name in ("Packages", "rpmdb.sqlite"))
+def package_state(module):
+    """How the agent was installed (rpm, deb, tarball or None), which version, and to which ones the host can go back."""
+    for name in packages.NAMES:
+        version = packages.installed(module, name)
+        if version is not None:
+            state = {"format": name, "version": version, "previous": packages.previous(), "releases": packages.kept(name)}
+            break
+    else:
+        current, previous = [agent.read_link("%s/%s" % (agent.HOME, name)) for name in ("current", "previous")]
+        state = {
+            "format": "tarball" if current else None,
+            "version": os.path.basename(current) if current else None,
+            "previous": os.path.basename(previous) if previous else None,
+            "releases": agent.releases(),
+        }
+    return dict(state, formats=packages.formats(module))
 
 
-def package_of(module):
-    """How the agent was installed: rpm, deb, tarball, or None."""
-    for name, command in (
-        ("rpm", ["rpm", "-q", "--queryformat", "%{VERSION}-%{RELEASE}", "ktc-agent"]),
-        ("deb", ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Version}", "ktc-agent"]),
-    ):
-        program = module.get_bin_path(command[0])
-        # Where there is no database, rpm makes one.
-        if program is None or (name == "rpm" and not has_rpm_database()):
-            continue
-        code, output, dummy = module.run_command([program] + command[1:])
-        if code == 0 and not output.startswith(("not-installed", "config-files")):
-            return name, output.split()[-1]
-    link = agent.read_link(agent.HOME + "/current")
-    return ("tarball", os.path.basename(link)) if link else (None, None)
+def sort_key(kernel):
+    """Orders the releases of kernels by their numbers, such as 3.10.0-957 behind 3.10.0-862.3.2."""
+    return [(0, int(word), "") if word.isdigit() else (1, 0, word) for word in re.findall(r"\d+|[a-zA-Z_]+", kernel)]
+
+
+def newer_kernels(kernel):
+    """The installed kernels of which one may be booted next."""
+    names = os.listdir("/lib/modules") if os.path.isdir("/lib/modules") else []
+    installed = [name for name in names if os.path.exists("/lib/modules/%s/modules.dep" % name)]
+    return sorted((name for name in installed if sort_key(name) > sort_key(kernel)), key=sort_key)
+
+
+def module_path(kernel):
+    """The file that this kernel would load; None where there is none."""
+    for directory in ("extra", "updates", "updates/dkms"):
+        for ending in ("", ".xz"):
+            path = "/lib/modules/%s/%s/tcp_trace.ko%s" % (kernel, directory, ending)
+            if os.path.exists(path):
+                return path
+    return None
 
 
 def module_state(kernel):
-    path = None
-    for directory in ("extra", "updates", "updates/dkms"):
-        candidate = "/lib/modules/%s/%s/tcp_trace.ko" % (kernel, directory)
-        if os.path.exists(candidate):
-            path = candidate
-    return {"path": path, "loaded": os.path.isdir("/sys/module/tcp_trace")}
+    newer = newer_kernels(kernel)
+    return {
+        "path": module_path(kernel),
+        "loaded": os.path.isdir("/sys/module/tcp_trace"),
+        "newer_kernels": newer,
+        "missing_for": [name for name in newer if module_path(name) is None],
+        "paths": sorted(glob.glob("/lib/modules/*/extra/tcp_trace.ko") + glob.glob("/lib/modules/*/updates/tcp_trace.ko")),
+        "headers": os.path.exists("/lib/modules/%s/build/Makefile" % kernel),
+    }
 
 
 def main():
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     kernel = platform.release()
-    package_format, package_version = package_of(module)
     disk = agent.disk_state(module)
     snapshot, problem = (None, None)
     unit = agent.unit_state(module, agent.UNIT)
     if unit.get("ActiveState") in ("active", "reloading"):
         snapshot, problem = agent.running_snapshot(module, disk["telemetry"])
-    previous = agent.read_link(agent.HOME + "/previous")
     facts = {
         "kernel": kernel,
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "distribution": distribution(),
-        "systemd": systemd_version(module),
-        "free_mb": free_mb(agent.RELEASES),
+        "systemd": units.systemd_version(module),
+        "free_mb": min(free_mb(agent.RELEASES), free_mb("/usr"), free_mb("/var/tmp")),
         "clock_synchronized": is_clock_synchronized(module),
         "secure_boot": is_secure_boot(),
-        "live_patches": live_patches(),
+        "tools": [name for name in ("gcc", "make", "dkms") if module.get_bin_path(name) is not None],
         "module": module_state(kernel),
-        "package": {
-            "format": package_format,
-            "version": package_version,
-            "previous": os.path.basename(previous) if previous else None,
-            "releases": agent.releases(),
-        },
+        "package": package_state(module),
         "unit": unit,
         "disk": disk,
         "running": snapshot,

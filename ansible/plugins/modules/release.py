@@ -63,29 +63,15 @@ removed:
   returned: always
 """
 
-import grp
 import os
 import pwd
-import re
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ktc.agent.plugins.module_utils import agent
+from ansible_collections.ktc.agent.plugins.module_utils import agent, footprint, units
 
 CURRENT = agent.HOME + "/current"
 PREVIOUS = agent.HOME + "/previous"
-# Which user and group this module has made, so that it removes no other.
-MADE = agent.HOME + "/made"
-# Not /etc/systemd/system: a unit there cannot be masked.
-UNITS = "/usr/local/lib/systemd/system"
-# Path, mode, and whether it is root's or the agent's; the group is the agent's. As in the other packages.
-DIRECTORIES = [
-    (agent.CONFIGURATION, 0o750, "root"),
-    (agent.CONFIGURATION + "/conf.d", 0o750, "root"),
-    ("/var/lib/ktc", 0o750, "agent"),
-    ("/var/lib/ktc/spool", 0o700, "agent"),
-    ("/var/log/ktc", 0o750, "agent"),
-]
 
 
 def write_link(target, path):
@@ -95,13 +81,6 @@ def write_link(target, path):
         os.unlink(beside)
     os.symlink(target, beside)
     os.rename(beside, path)
-
-
-def write_file(content, path):
-    with open(path + ".new", "w") as file:
-        file.write(content)
-    os.chmod(path + ".new", 0o644)
-    os.rename(path + ".new", path)
 
 
 def unpack(module, version, archive):
@@ -129,25 +108,11 @@ def unpack(module, version, archive):
 def release_units(module, version):
     """What the unit directory has to hold for a release, by path."""
     source = "%s/%s/share/ktc-agent/systemd" % (agent.RELEASES, version)
-    code, output, dummy = module.run_command(["systemctl", "--version"])
-    found = re.match(r"systemd (\d+)", output)
-    # What only newer ones know stands in a drop-in of its own: 232 has ProtectSystem=strict.
-    generation = "newer" if found and int(found.group(1)) >= 232 else "219"
-    units = {}
+    # What only newer ones know stands in a drop-in of its own.
+    wanted = units.drop_ins("%s/%s" % (source, "newer" if units.is_newer(module) else "219"))
     for name in (agent.UNIT, agent.MODULE_UNIT):
-        units["%s/%s" % (UNITS, name)] = agent.read_text("%s/%s" % (source, name))
-    for name in sorted(os.listdir("%s/%s" % (source, generation))):
-        units["%s/%s.d/%s" % (UNITS, agent.UNIT, name)] = agent.read_text("%s/%s/%s" % (source, generation, name))
-    return units
-
-
-def present_units():
-    """The files of this agent in the unit directory."""
-    paths = ["%s/%s" % (UNITS, name) for name in (agent.UNIT, agent.MODULE_UNIT)]
-    directory = "%s/%s.d" % (UNITS, agent.UNIT)
-    if os.path.isdir(directory):
-        paths += ["%s/%s" % (directory, name) for name in os.listdir(directory)]
-    return dict((path, agent.read_text(path)) for path in paths if os.path.exists(path))
+        wanted["%s/%s" % (units.DIRECTORY, name)] = agent.read_text("%s/%s" % (source, name))
+    return wanted
 
 
 def program_links(version):
@@ -160,38 +125,6 @@ def present_links():
     paths = ["/usr/bin/" + name for name in os.listdir("/usr/bin")]
     links = dict((path, agent.read_link(path)) for path in paths if os.path.islink(path))
     return dict((path, target) for path, target in links.items() if target.startswith(CURRENT + "/"))
-
-
-def has(database, name):
-    try:
-        database(name)
-    except KeyError:
-        return False
-    return True
-
-
-def make_user(module, user):
-    made = []
-    if not has(grp.getgrnam, user):
-        module.run_command(["groupadd", "--system", user], check_rc=True)
-        made.append("group " + user)
-    if not has(pwd.getpwnam, user):
-        words = ["useradd", "--system", "--gid", user, "--home-dir", "/var/lib/ktc", "--no-create-home"]
-        module.run_command(words + ["--shell", "/sbin/nologin", user], check_rc=True)
-        made.append("user " + user)
-    if made:
-        write_file((agent.read_text(MADE) or "") + "".join(line + "\n" for line in made), MADE)
-
-
-def make_directories(user):
-    """Makes those that are missing. One that is there may have been changed by the operator."""
-    account = pwd.getpwnam(user)
-    for path, mode, owner in DIRECTORIES:
-        if os.path.isdir(path):
-            continue
-        os.makedirs(path)
-        os.chmod(path, mode)
-        os.chown(path, 0 if owner == "root" else account.pw_uid, account.pw_gid)
 
 
 def running_release():
@@ -223,18 +156,12 @@ def use(module, version, keep):
     complete = (
         is_there
         and before == target
-        and present_units() == release_units(module, version)
+        and units.present() == release_units(module, version)
         and present_links() == program_links(version)
     )
     removed = []
     if not complete and not module.check_mode:
-        units = release_units(module, version)
-        for path in set(present_units()) - set(units):
-            os.unlink(path)
-        for path, content in units.items():
-            if not os.path.isdir(os.path.dirname(path)):
-                os.makedirs(os.path.dirname(path))
-            write_file(content, path)
+        units.write(release_units(module, version))
         if before is not None and before != target:
             write_link(before, PREVIOUS)
         write_link(target, CURRENT)
@@ -255,44 +182,25 @@ def use(module, version, keep):
 
 def remove(module):
     """Removes everything that `use` makes, and nothing that somebody else has made."""
-    found = [path for path in [agent.HOME] + [path for path, dummy, dummy2 in DIRECTORIES] if os.path.exists(path)]
-    found += sorted(present_units()) + sorted(present_links())
-    made = (agent.read_text(MADE) or "").splitlines()
+    found = sorted(units.present()) + sorted(present_links())
     if found and not module.check_mode:
-        for path in list(present_units()) + list(present_links()):
+        for path in present_links():
             os.unlink(path)
-        remove_empty("%s/%s.d" % (UNITS, agent.UNIT))
-        for path in (UNITS, os.path.dirname(UNITS)):
-            remove_empty(path)
-        for path in [agent.HOME, agent.CONFIGURATION, "/var/lib/ktc", "/var/log/ktc"]:
-            if os.path.isdir(path):
-                shutil.rmtree(path)
-            elif os.path.exists(path):
-                os.unlink(path)
-        for line in reversed(made):
-            kind, name = line.split()
-            module.run_command([{"user": "userdel", "group": "groupdel"}[kind], name])
+        units.write({})
         module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-    module.exit_json(changed=bool(found), removed=found + made)
-
-
-def remove_empty(path):
-    if os.path.isdir(path) and not os.listdir(path):
-        os.rmdir(path)
+    found += footprint.remove(module)
+    module.exit_json(changed=bool(found), removed=found)
 
 
 def provide(module, version):
     user = module.params["user"]
-    complete = (
-        version in agent.releases()
-        and has(pwd.getpwnam, user)
-        and all(os.path.isdir(path) for path, dummy, dummy2 in DIRECTORIES)
-    )
+    complete = version in agent.releases() and footprint.has(pwd.getpwnam, user) and footprint.has_directories()
     if not complete and not module.check_mode:
+        footprint.note_before_installation(module, user)
         if version not in agent.releases():
             unpack(module, version, module.params["archive"])
-        make_user(module, user)
-        make_directories(user)
+        footprint.make_user(module, user)
+        footprint.make_directories(user)
     module.exit_json(changed=not complete, removed=[])
 
 
