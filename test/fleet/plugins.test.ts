@@ -1,6 +1,6 @@
 /** What the collection computes on the controller: the order of layers, and the verdict over a wave. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -120,6 +120,30 @@ def both(groups):
         otlp: [['2001:db8::2', 4318]],
       },
       {},
+    ]);
+  });
+
+  it('reads on the controller which kernel a module was built for, and knows which kernel is the newer one', () => {
+    const file = join(directory, 'tcp_trace.ko');
+    writeFileSync(file, 'ELF\0license=GPL\0vermagic=3.10.0-862.el7.x86_64 SMP mod_unload modversions \0');
+    writeFileSync(`${file}.none`, 'ELF');
+    const vermagic = `from ${PLUGINS}.filter.module_file import vermagic`;
+    expect(evaluate(vermagic, '[vermagic(path) for path in given]', [file, `${file}.none`])).toEqual([
+      '3.10.0-862.el7.x86_64',
+      '',
+    ]);
+    const kernels = ['3.10.0-957.el7.x86_64', '3.10.0-862.14.4.el7.x86_64', '3.10.0-1160.el7.x86_64'];
+    const sorted = evaluate(
+      `from ${PLUGINS}.modules.host_facts import sort_key`,
+      'sorted(given, key=sort_key)',
+      [...kernels, '3.10.0-862.el7.x86_64', '6.1.0-56-cloud-amd64'],
+    );
+    expect(sorted).toEqual([
+      '3.10.0-862.el7.x86_64',
+      '3.10.0-862.14.4.el7.x86_64',
+      '3.10.0-957.el7.x86_64',
+      '3.10.0-1160.el7.x86_64',
+      '6.1.0-56-cloud-amd64',
     ]);
   });
 

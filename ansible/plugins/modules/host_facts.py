@@ -88,8 +88,8 @@ def package_state(module):
 
 
 def sort_key(kernel):
-    """Orders the releases of kernels by their numbers, such as 3.10.0-957 behind 3.10.0-862.3.2."""
-    return [(0, int(word), "") if word.isdigit() else (1, 0, word) for word in re.findall(r"\d+|[a-zA-Z_]+", kernel)]
+    """Orders the releases of kernels as rpm does: 862.el7, 862.14.4.el7, 957.el7. A number is newer than a word."""
+    return [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in re.findall(r"\d+|[a-zA-Z_]+", kernel)]
 
 
 def newer_kernels(kernel):
