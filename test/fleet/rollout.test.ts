@@ -15,6 +15,19 @@ const TOPIC = 'ktc-events';
 const NAMES = ['canary1', 'web1', 'web2', 'web3'];
 const TO_NEXT = ['-e', `ktc_agent_version=${NEXT}`, '-e', '{"ktc_agent_rollout_waves": [1, 2]}'];
 
+const READER = (broker: string) => [
+  'kcat',
+  '-b',
+  broker,
+  '-C',
+  '-t',
+  TOPIC,
+  '-o',
+  's@{since_ms}',
+  '-e',
+  '-q',
+];
+
 describe.skipIf(missing)('a roll-out', () => {
   let site: Site;
   let broker: Broker;
@@ -45,6 +58,7 @@ describe.skipIf(missing)('a roll-out', () => {
       ktc_agent_rollout_soak_s: 1,
       ktc_agent_rollout_deadline_s: 15,
       ktc_agent_deadline_s: 15,
+      ktc_agent_gate_reader: READER(broker.address),
       ktc_agent_config__all: {
         source: traceOnly(1),
         sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },
@@ -105,6 +119,39 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(again.output).toContain(`Version ${NEXT} has failed before`);
   });
 
+  it('rolls back what works by its own account, and whose events do not arrive where they are read', async () => {
+    await broker.createTopic('elsewhere', 1);
+    const sound = site.hostVariables['canary1'] ?? {};
+    site.hostVariables['canary1'] = {
+      ...sound,
+      ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } } },
+    };
+    try {
+      const failed = await site.play('rollout', ...TO_NEXT);
+      expect(failed.code, failed.output).toBe(2);
+      expect(failed.output).toMatch(
+        /rolled back: canary1: its host_status \S+ was acknowledged, and has not arrived/,
+      );
+    } finally {
+      site.hostVariables['canary1'] = sound;
+    }
+    expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
+    expect(await running('canary1')).toBe(VERSION);
+  });
+
+  it('pauses when the controller cannot read the topic, because nobody knows', async () => {
+    const words = [
+      '-e',
+      JSON.stringify({ ktc_agent_gate_reader: ['sh', '-c', 'echo no route >&2; exit 3'] }),
+    ];
+    const paused = await site.play('rollout', ...TO_NEXT, ...words);
+    expect(paused.code, paused.output).toBe(2);
+    expect(paused.output).toContain(
+      'Paused, nothing was rolled back: the controller cannot read the topic: sh ended with 3: no route',
+    );
+    expect(existsSync(`${site.state}/failed-${NEXT}.json`)).toBe(false);
+  });
+
   it('pauses and rolls nothing back when the sink is ill for all', async () => {
     await broker.pause();
     try {
@@ -134,7 +181,12 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(await running('web1')).toBe(VERSION);
   });
 
-  it('goes on where it was stopped, through all waves', async () => {
+  it('goes on where it was stopped, also by the death of its controller, through all waves', async () => {
+    const killed = site.start('rollout', ...TO_NEXT);
+    await until(async () => (await versions())[1] === at(NEXT), 'the new release on web1');
+    killed.kill();
+    await killed.done;
+    expect((await versions())[3]).toBe(at(VERSION));
     const done = await site.play('rollout', ...TO_NEXT);
     expect(done.code, done.output).toBe(0);
     expect(await versions()).toEqual(NAMES.map(() => at(NEXT)));
