@@ -2,7 +2,7 @@
  * What a consumer can prove with the topic alone: real lossy TCP of this host → agent → real Kafka → kcat → jq, by the
  * programs of query/jq/ as docs/events.md shows them. Ten minutes of it with KTC_FAULTS, seconds without.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,13 +16,13 @@ import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { enter, openPlace, type Place } from '../support/namespace.ts';
 import { createEventValidator } from '../support/schema.ts';
+import { askEvents, type MissingRow } from '../support/topic-questions.ts';
 import { compile } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent() ?? whyNoKafka();
 if (missing) console.warn(`skipped: host_status in Kafka: ${missing}`);
 
-const ROOT = join(import.meta.dirname, '../..');
 const TOPIC = 'ktc-events';
 const PORT = 5001;
 const LOSS_PERCENT = 5;
@@ -32,14 +32,6 @@ const INTERVAL_S = IS_LONG ? 60 : 2;
 /** Of each run of the traffic program. */
 const CONNECTIONS = 100;
 
-interface MissingRow {
-  readonly session: string;
-  readonly cpu: number;
-  readonly expected: number;
-  readonly found: number;
-  readonly missing: readonly number[];
-}
-
 interface RetransmitRow {
   readonly from: string;
   readonly to: string;
@@ -47,17 +39,6 @@ interface RetransmitRow {
   readonly retransmits: number;
   readonly suppressed: number;
   readonly lost: number;
-}
-
-/** What a program of query/jq/ says of the events that a command prints. */
-function ask<Row>(program: string, command: string): Row[] {
-  const line = `${command} | jq -n -c -f ${join(ROOT, 'query/jq', program)}`;
-  const { status, stdout, stderr } = spawnSync('sh', ['-euc', line], { encoding: 'utf8' });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  return stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Row);
 }
 
 /** Requests from this host to a server in the place, one run after another, until the time is over. */
@@ -186,7 +167,7 @@ describe.skipIf(missing)('a topic with host_status', () => {
   });
 
   it('proves by jq that no event is missing', () => {
-    const rows = ask<MissingRow>('missing.jq', `cat ${topic}`);
+    const rows = askEvents<MissingRow>('missing.jq', `cat ${topic}`);
     expect(rows.flatMap((row) => row.missing)).toEqual([]);
     expect(rows.reduce((sum, { expected }) => sum + expected, 0)).toBe(events);
     expect(new Set(rows.map(({ session }) => session)).size).toBe(1);
@@ -195,7 +176,7 @@ describe.skipIf(missing)('a topic with host_status', () => {
   it('names by jq the events that were taken out of it, whichever they are', () => {
     const removed = [...others, statuses[1]].flatMap((event) => event?.event_id ?? []);
     const patterns = removed.map((id) => `-e '"event_id":"${id}"'`).join(' ');
-    const named = ask<MissingRow>('missing.jq', `grep -vF ${patterns} ${topic}`).flatMap(
+    const named = askEvents<MissingRow>('missing.jq', `grep -vF ${patterns} ${topic}`).flatMap(
       ({ session, cpu, missing: ordinals }) => ordinals.map((ordinal) => `${session}-${cpu}-${ordinal}`),
     );
     expect(named.sort()).toEqual(removed.sort());
@@ -203,7 +184,7 @@ describe.skipIf(missing)('a topic with host_status', () => {
   });
 
   it('has the retransmits that the kernel counted, interval by interval, in its own events and in nstat', () => {
-    const rows = ask<RetransmitRow>('retransmits.jq', `cat ${topic}`);
+    const rows = askEvents<RetransmitRow>('retransmits.jq', `cat ${topic}`);
     const [from = '', to = ''] = asked.map(
       (id) => statuses.find(({ event_id }) => event_id === id)?.timestamp ?? '',
     );
