@@ -77,9 +77,10 @@ function read(name: string): Question {
   const question = lines
     .slice(0, start)
     .map((line) => line.slice(3))
+    .filter((line) => line !== '')
     .join(' ')
     .replace(/ Parameters: .*? Read: (.)/, (_, first: string) => ` ${first.toUpperCase()}`)
-    .replace(/ (Cost|Answer).*/, '');
+    .replace(/ (Cost: |Answer, ).*/, '');
   return { question, sql: lines.slice(start).join('\n') };
 }
 
