@@ -233,6 +233,16 @@ describe.skipIf(missing)('events in OpenSearch', () => {
     );
   });
 
+  test.each([
+    [{ service: 'web' }, 'web'],
+    [{ service: '' }, undefined],
+    [{}, undefined],
+  ])('the service of a host with the labels %j is called %s', async (labels, name) => {
+    const event = eventNow(undefined, { labels, unit: null });
+    await send('ktc-events', { index: {} }, [event]);
+    expect((await sourceOf(event['event_id']))['service']).toEqual(name === undefined ? undefined : { name });
+  });
+
   test('a line of text becomes the same document as the event itself', async () => {
     const event = eventNow();
     await send('ktc-events', { index: {} }, [{ message: JSON.stringify(event) }]);

@@ -9,7 +9,7 @@ const HOSTS: Metric = { label: 'Hosts', value: { of: 'unique', field: 'host.name
 const byHost = (size = 100): Values => ({ field: 'host.name', label: 'Host', size });
 const byPeer = (size = 100): Values => ({ field: 'ktc.remote_address', label: 'Peer', size });
 const KIND: Values = { field: 'ktc.retransmit_kind', label: 'Kind', size: 6 };
-const SERVICE: Values = { field: 'labels.service', label: 'Service', size: 12 };
+const SERVICE: Values = { field: 'service.name', label: 'Service', size: 12 };
 const PROCESS: Values = { field: 'process.name', label: 'Process', size: 20 };
 
 /** How much a counter of host_status has grown. Over a reboot it is wrong: a counter starts at 0 again. */
@@ -259,7 +259,10 @@ export const DASHBOARDS: readonly Dashboard[] = [
       title: 'KTC: the fleet',
       question: 'Where does TCP suffer in the fleet, and what do we not know?',
     },
-    controls: ['datacenter', 'rack', 'service'].map((label) => ({ field: `labels.${label}`, label })),
+    controls: [
+      ...['datacenter', 'rack'].map((label) => ({ field: `labels.${label}`, label })),
+      { field: SERVICE.field, label: 'service' },
+    ],
     ...{ panels: FLEET_PANELS, search: SEARCHES.retransmits },
   },
   {

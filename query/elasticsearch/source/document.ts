@@ -107,6 +107,8 @@ const ADDED: Readonly<Record<string, Mapping>> = {
   'event.ingested': { type: 'date' },
   'network.transport': KEYWORD,
   'related.ip': { type: 'ip' },
+  // The label of the host, or the systemd unit of the process.
+  'service.name': KEYWORD,
   // `name=value` of each label: any label can be searched without a field of its own in the mapping.
   'ktc.labels': KEYWORD,
   // The trace session and the place in it, out of event_id: what is missing is counted by them.
