@@ -140,6 +140,8 @@ describe.skipIf(missing)('events in OpenSearch', () => {
       destination: { ip: '2001:db8::2', port: life['remote_port'], bytes: life['bytes_received'] },
       network: { type: 'ipv6', direction: 'egress', transport: 'tcp', community_id: life['community_id'] },
       process: { pid: life['pid'], name: life['comm'] },
+      container: { id: life['container_id'] },
+      service: { name: life['unit'] },
       related: { ip: ['2001:db8::1', '2001:db8::2'] },
       labels: { rack: 'r"07"', owner: 'Zoë' },
       ktc: {
@@ -161,6 +163,7 @@ describe.skipIf(missing)('events in OpenSearch', () => {
     expect([...names].sort()).toEqual([
       '@timestamp',
       'agent',
+      'container',
       'destination',
       'ecs',
       'event',
@@ -170,7 +173,9 @@ describe.skipIf(missing)('events in OpenSearch', () => {
       'network',
       'process',
       'related',
+      'service',
       'source',
+      'systemd',
     ]);
   });
 
@@ -234,14 +239,19 @@ describe.skipIf(missing)('events in OpenSearch', () => {
   });
 
   test.each([
-    [{ service: 'web' }, 'web'],
-    [{ service: '' }, undefined],
-    [{}, undefined],
-  ])('the service of a host with the labels %j is called %s', async (labels, name) => {
-    const event = eventNow(undefined, { labels, unit: null });
-    await send('ktc-events', { index: {} }, [event]);
-    expect((await sourceOf(event['event_id']))['service']).toEqual(name === undefined ? undefined : { name });
-  });
+    [{ service: 'web' }, 'nginx.service', 'web'],
+    [{ service: '' }, 'nginx.service', 'nginx.service'],
+    [{}, null, undefined],
+  ])(
+    'the service of a host with the labels %j and a process of %s is called %s',
+    async (labels, unit, name) => {
+      const event = eventNow(undefined, { labels, unit });
+      await send('ktc-events', { index: {} }, [event]);
+      expect((await sourceOf(event['event_id']))['service']).toEqual(
+        name === undefined ? undefined : { name },
+      );
+    },
+  );
 
   test('a line of text becomes the same document as the event itself', async () => {
     const event = eventNow();
