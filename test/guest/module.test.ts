@@ -260,6 +260,13 @@ describe.each(MODULE_KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
         expect(event).toMatchObject({ direction: 'unknown', pid: server, comm: 'nc' });
     });
 
+    test('a CPU that was away while the agent waited is back: its records come too', () => {
+      for (const port of [1, 2, 3]) {
+        const cpus = withPort(port).map(({ event_id }) => event_id.split('-').at(-2));
+        expect(new Set(cpus), `port ${port}`).toEqual(new Set(['1']));
+      }
+    });
+
     test('what cannot be loaded is explained, and auto goes on with the tracepoints', () => {
       const [none, other, api] = output('refused').trim().split('\n');
       expect(none).toMatch(/^ktc: there is no tcp_trace\.ko for kernel \S+: `ktc module build` makes it/);

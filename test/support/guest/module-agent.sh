@@ -62,6 +62,17 @@ treat_link 'delay 3ms loss 4%'
 exchange "$connections" 40
 counters after
 
+# A CPU is away while the agent waits for records, and is back before one comes there: nobody waited for that CPU.
+has_event() { grep -q "\"remote_port\":$1," /tmp/events.ndjson; }
+for port in 1 2 3; do
+  echo 0 > /sys/devices/system/cpu/cpu1/online
+  # After 2 s without a record it waits longest.
+  sleep 3
+  echo 1 > /sys/devices/system/cpu/cpu1/online
+  taskset 2 nc 127.0.0.1 $port || true
+  wait_for has_event $port
+done
+
 # Ftrace is switched off for a while, when nothing happens any more.
 sysctl -q -w kernel.ftrace_enabled=0
 wait_for grep -q 'ftrace_enabled is 0' /out/agent.log
