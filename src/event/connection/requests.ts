@@ -5,8 +5,11 @@ import type { Connection } from './connection.ts';
 const REQUEST_LIFE_NS = 120_000_000_000;
 
 export interface Requests {
-  /** Notes that a SYN-ACK of this request was retransmitted at this trace time, ns. */
-  note(request: Connection, time: number): void;
+  /**
+   * Notes that a SYN-ACK of this request was retransmitted at this trace time, ns. Gives the request that had the same
+   * ends before, which has ended without a record; null where there is none.
+   */
+  note(request: Connection, time: number): Connection | null;
   /**
    * The request that a connection came of, or null. The connection goes on under the identifier of the request, whose
    * retransmits are its own, unless so much time has passed that it is another with the same ends.
@@ -37,9 +40,11 @@ export function createRequests(): Requests {
   return {
     note(request, time) {
       const key = flowKey(request);
+      const before = requests.get(key) ?? request;
       request.stateSince = time;
       requests.delete(key);
       requests.set(key, request);
+      return before === request ? null : before;
     },
     adopt(connection, time) {
       if (requests.size === 0 || connection.direction === 'active') return null;

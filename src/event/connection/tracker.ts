@@ -146,7 +146,9 @@ export function createTracker(options: TrackerOptions): Tracker {
       const isChild = socket?.direction === 'passive' && isSameFlow(socket, record);
       const key = isChild ? record.socket : record.request;
       const connection = connectionOf(record, key, 'passive');
-      if (key === record.request) requests.note(connection, record.time);
+      if (isChild) return connection;
+      const ended = requests.note(connection, record.time);
+      if (ended !== null) table.remove(ended);
       return connection;
     },
     hold(connection, record, task) {

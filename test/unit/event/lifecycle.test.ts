@@ -191,6 +191,14 @@ describe('passive open', () => {
   });
 });
 
+test('a request that another one with its ends follows is forgotten', () => {
+  const fixture = createNormalizerFixture();
+  const synAck = { localPort: 443, remotePort: 50_000, socket: 0x9000 };
+  fixture.feed('tcp_retransmit_synack', { ...synAck, request: 0x7000, time: 0 });
+  fixture.feed('tcp_retransmit_synack', { ...synAck, request: 0x7100, time: SECOND });
+  expect(fixture.normalizer.connections).toBe(1);
+});
+
 describe('TCP Fast Open', () => {
   const child = { local: '10.0.0.1', localPort: 443, remotePort: 50_000 };
   const call = { ...child, thread: 9, inTask: true };

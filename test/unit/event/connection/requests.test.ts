@@ -78,6 +78,15 @@ test('requests that nobody completes are forgotten, the oldest first', () => {
   expect(requests.expireOne(Number.POSITIVE_INFINITY)).toBeNull();
 });
 
+test('a request gives way to another one with its ends', () => {
+  const requests = createRequests();
+  const [first, second] = [connectionWith('first'), connectionWith('second')];
+  expect(requests.note(first, 0)).toBeNull();
+  expect(requests.note(first, 1)).toBeNull();
+  expect(requests.note(second, 2)).toBe(first);
+  expect(requests.adopt(connectionWith('connection'), 3)).toBe(second);
+});
+
 test('a connection whose beginning was not seen is known as passive by its request', () => {
   const requests = createRequests();
   requests.note(connectionWith('request'), 0);
