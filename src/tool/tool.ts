@@ -50,8 +50,10 @@ export interface Tool {
 const OPENINGS = 'oldstate == 2 || newstate == 2';
 /** SYN_SENT entered: the process that opens it is on the CPU. */
 const OPENED = 'newstate == 2';
-/** ESTABLISHED or SYN_RECV entered: what an incoming connection goes through. */
-const INCOMING = 'newstate == 1 || newstate == 3';
+/** The same, and ESTABLISHED entered: where both sides open it at once, that comes after SYN_RECV. */
+const HANDSHAKES = `${OPENINGS} || newstate == 1`;
+/** SYN_RECV entered or left, wherever to: with TCP Fast Open it may be closed before it is established. */
+const INCOMING = 'oldstate == 3 || newstate == 3';
 /**
  * All states but FIN_WAIT2, CLOSE_WAIT and CLOSING, which tell neither the owner of a connection nor how long it
  * lived.
@@ -71,7 +73,7 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
     ipBefore: 'raddr',
     probes: { tcp_set_state: INCOMING, inet_csk_accept: '' },
     ownerOnlyWithModule: true,
-    overhead: 'Two records per incoming connection and one per outgoing connection; none for the data.',
+    overhead: 'Two records per incoming connection; none for outgoing connections and for the data.',
     examples: [
       { command: 'tcpaccept', says: 'every accepted connection' },
       { command: 'tcpaccept -T -P 80,443', says: 'two local ports, with the time' },
@@ -104,8 +106,8 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
     columns: ['pid', 'comm', 'saddr', 'sport', 'daddr', 'dport', 'latencyMs'],
     ipBefore: 'saddr',
     measureUs: ({ latencyUs }) => latencyUs,
-    probes: { tcp_set_state: OPENINGS },
-    overhead: 'Two records per outgoing connection; none for incoming connections and for the data.',
+    probes: { tcp_set_state: HANDSHAKES },
+    overhead: 'Two records per outgoing connection and one per incoming connection; none for the data.',
     examples: [
       { command: 'tcpconnlat', says: 'every connection that this host opens' },
       { command: 'tcpconnlat 50', says: 'only those that take 50 ms or longer' },

@@ -16,6 +16,7 @@ import { noNetworkReason } from '../support/network.ts';
 import { createEventValidator } from '../support/schema.ts';
 import { shared } from '../support/shared.ts';
 import { walkProblem } from '../support/tcp-walk.ts';
+import { parseCsv, type Row, startTool, stopTools } from '../support/tool.ts';
 
 const missing = whyNoAgent() ?? noNetworkReason;
 if (missing) console.warn(`skipped: walks of TCP's states: ${missing}`);
@@ -32,7 +33,13 @@ interface Facts {
   readonly [fact: string]: unknown;
 }
 
+/** Tools that show one kind of event, which kernel records they ask for being their own choice. */
+const TOOLS = { tcpaccept: 'tcp_accept', tcpconnlat: 'tcp_connect_latency', tcplife: 'tcp_life' } as const;
+type ToolName = keyof typeof TOOLS;
+const TOOL_NAMES = Object.keys(TOOLS) as ToolName[];
+
 interface Traced {
+  readonly rows: ReadonlyMap<ToolName, readonly Row[]>;
   readonly facts: ReadonlyMap<string, Facts>;
   readonly events: readonly SingleEvent[];
   readonly ledger: Ledger;
@@ -149,11 +156,20 @@ describe.skipIf(missing)('a walk of TCP', () => {
       // Whatever else happens on this host is in it too, and no part may be rotated away.
       sink: { file: { enabled: true, path, max_bytes: 4 * 2 ** 30 } },
     };
-    const agent = await startAgent({ config });
+    await stopTools();
+    const [agent, ...tools] = await Promise.all([
+      startAgent({ config }),
+      ...TOOL_NAMES.map((name) => startTool(name, '--csv', '--source', 'tracepoints')),
+    ]);
     const facts = await runWalks();
     expect(await agent.stop()).toBe(0);
+    const rows = new Map<ToolName, readonly Row[]>();
+    for (const [index, tool] of tools.entries()) {
+      expect(await tool.stop()).toBe(0);
+      rows.set(TOOL_NAMES[index] as ToolName, parseCsv(tool.stdout()));
+    }
     const events = await readEvents(path);
-    return { facts, events, ledger: agent.finalLedger() };
+    return { rows, facts, events, ledger: agent.finalLedger() };
   });
   beforeEach(async (context) => {
     traced = await trace(context);
@@ -161,7 +177,10 @@ describe.skipIf(missing)('a walk of TCP', () => {
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'ktc-walks-'));
   });
-  afterAll(() => rmSync(directory, { recursive: true }));
+  afterAll(async () => {
+    await stopTools();
+    rmSync(directory, { recursive: true });
+  });
 
   const factsOf = (name: string): Facts => {
     const facts = traced.facts.get(name);
@@ -198,6 +217,23 @@ describe.skipIf(missing)('a walk of TCP', () => {
     }
     expect(imbalances(traced.ledger)).toEqual([]);
     expect(traced.ledger.held).toBe(0);
+  });
+
+  it.each(TOOL_NAMES)('%s shows each that the agent tells of', (tool) => {
+    const count = (name: string, ports: readonly (string | number | null | undefined)[][]) =>
+      ports.filter((ends) => ends.map(String).includes(`${factsOf(name).port}`)).length;
+    const shown = (traced.rows.get(tool) ?? []).map((row) => [
+      row['LPORT'],
+      row['RPORT'],
+      row['SPORT'],
+      row['DPORT'],
+    ]);
+    const told = traced.events
+      .filter(({ event }) => event === TOOLS[tool])
+      .map(({ local_port, remote_port }) => [local_port, remote_port]);
+    const counts = (ports: readonly (string | number | null | undefined)[][]) =>
+      Object.fromEntries(Object.keys(EXPECTED).map((name) => [name, count(name, ports)]));
+    expect(counts(shown)).toEqual(counts(told));
   });
 
   it('that ends before the last packet of its handshake has its owner and its duration', () => {
