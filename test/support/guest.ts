@@ -75,8 +75,6 @@ const diskBytes = 256 * 1024 * 1024;
 // Linux distrusts the time-stamp counter of an emulated CPU and would read the time from an emulated HPET instead: slow,
 // contended, and not how a host's trace clock behaves. QEMU's counter is the host's, the same on both CPUs.
 const commandLine = 'console=ttyS0 quiet panic=-1 tsc=reliable';
-/** Without a tick, an emulated kernel of EL7 was seen to sleep for ever in 4 of 8 boots. */
-const el7Parameters = ({ kernel }: GuestOptions): string => (kernel === '3.10' ? ' nohz=off' : '');
 /**
  * How fast that counter is. A guest finds out by comparing it with an emulated timer, and where its CPUs get little of the
  * host's meanwhile it is wrong: seen 57 times too slow, so that the guest's seconds were over in 17 ms. With `counted` it
@@ -150,7 +148,7 @@ export async function bootGuest(options: GuestOptions): Promise<GuestResult> {
     writeInitramfs(initramfs, guestFiles(options, kernel), mountPoints);
     writeFileSync(disk, '');
     truncateSync(disk, diskBytes);
-    const parameters = `${commandLine}${await counterSpeed(options)}${el7Parameters(options)}`;
+    const parameters = `${commandLine}${await counterSpeed(options)}`;
     const boot = () => runQemu(options, { image: kernel.image, initramfs, disk, parameters });
     const output = (await boot()) ?? (await boot());
     if (output === null)
