@@ -42,6 +42,8 @@ describe.skipIf(missing)('a roll-out', () => {
     Promise.all(
       NAMES.map(async (name) => (await site.hosts.run(name, 'readlink /opt/ktc-agent/current')).trim()),
     );
+  const isDelivering = async (name: string) =>
+    (await site.hosts.attempt(name, 'ktc status --json')).stdout.includes('"state": "ready"');
   const running = async (name: string) =>
     (JSON.parse(await site.hosts.run(name, 'ktc status --json || true')) as { version: string }).version;
   const at = (version: string) => `releases/${version}`;
@@ -167,6 +169,8 @@ describe.skipIf(missing)('a roll-out', () => {
     } finally {
       broker.resume();
     }
+    // The pause before the next try is longer than a gate waits.
+    for (const name of NAMES) await until(() => isDelivering(name), `the sink of ${name}`);
     expect(await versions()).toEqual([at(NEXT), at(VERSION), at(VERSION), at(VERSION)]);
     expect(existsSync(`${site.state}/failed-${NEXT}.json`)).toBe(false);
   });
