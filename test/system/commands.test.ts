@@ -1,10 +1,13 @@
 /** The commands as a person types them: the built bin/ktc on this kernel. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  closeSync,
+  constants,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmdirSync,
@@ -190,6 +193,25 @@ describe.skipIf(missing)('ktc', () => {
     expect(result.stderr).toBe(
       "ktc: cannot write /nonexistent/x.ktcrec: ENOENT: no such file or directory, open '/nonexistent/x.ktcrec'\n",
     );
+  });
+
+  it('record refuses a pipe, whose reader can stand still', async () => {
+    const path = join(directory, 'fifo');
+    execFileSync('mkfifo', [path]);
+    const held = openSync(path, constants.O_RDWR);
+    onTestFinished(() => closeSync(held));
+    expect(await ktc('record', '--output', path, '--duration', '1')).toMatchObject({
+      ...{ code: 74, stdout: '' },
+      stderr: `ktc: cannot write ${path}: it is no file, and a recording needs one\n`,
+    });
+  });
+
+  it('record refuses a pipe that nobody reads, and does not wait for a reader', async () => {
+    const path = join(directory, 'fifo');
+    execFileSync('mkfifo', [path]);
+    const result = await ktc('record', '--output', path, '--duration', '1');
+    expect(result).toMatchObject({ code: 74, stdout: '' });
+    expect(result.stderr).toContain(`ktc: cannot write ${path}: ENXIO`);
   });
 
   it('record ends with one line when the disk is full', async () => {

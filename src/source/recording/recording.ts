@@ -9,7 +9,8 @@
  * The first frame is the header. A `give` of everything marks the end of a whole recording. Pages are as the kernel gave
  * them, but for addresses of the kernel, which are hidden (kernel-addresses.ts).
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { gzipSync } from 'node:zlib';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Result, refusal, success } from '../../shared/result.ts';
@@ -136,9 +137,17 @@ export interface RecordingResult {
 /** Bytes of frames per gzip member, before compression. */
 const MEMBER_BYTES = 1 << 20;
 
+/** Without O_NONBLOCK, open(2) of a pipe waits until somebody reads it. */
+const OPEN_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
+
+/** Opens a file, or a device that takes bytes at once. A write to a pipe or a terminal can wait for ever for its reader. */
 function openFile(path: string): Result<number> {
   try {
-    return success(openSync(path, 'w', 0o640));
+    const file = openSync(path, OPEN_FLAGS, 0o640);
+    const found = fstatSync(file);
+    if (found.isFile() || (found.isCharacterDevice() && !isatty(file))) return success(file);
+    closeSync(file);
+    return refusal(`cannot write ${path}: it is no file, and a recording needs one`);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return refusal(`cannot write ${path}: ${error.message}`);
