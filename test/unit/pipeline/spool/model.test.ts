@@ -70,7 +70,7 @@ async function live(root: string, one: Life): Promise<void> {
         models[command.sink].take(host.fixture, command.events, fates.end);
         return;
       case 'settle':
-        models[command.sink].settle(host.fixture, command.place);
+        if (!models[command.sink].settle(host.fixture, command.place)) return;
         if (!host.disk.isFull && !host.disk.isBroken)
           for (const model of Object.values(models)) model.noteWritten();
         return;

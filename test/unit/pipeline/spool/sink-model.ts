@@ -10,8 +10,8 @@ import type { SpoolFixture } from './fixture.ts';
 export interface SinkModel {
   /** Takes a batch of the run that `fixture` is; false when there is none. `end` is the number of the next event. */
   take(fixture: SpoolFixture, maxEvents: number, end: number): boolean;
-  /** Acknowledges the batch in flight at this place, modulo their number. */
-  settle(fixture: SpoolFixture, place: number): void;
+  /** Acknowledges the batch in flight at this place, modulo their number; false when there is none. */
+  settle(fixture: SpoolFixture, place: number): boolean;
   /** The cursor is written where it stands now: it outlives the process. */
   noteWritten(): void;
   /** The process is killed, or the host crashes. */
@@ -73,13 +73,14 @@ export function createSinkModel(sink: string): SinkModel {
     },
     settle(fixture, place) {
       const [taken] = inFlight.splice(place % Math.max(1, inFlight.length), 1);
-      if (taken === undefined) return;
+      if (taken === undefined) return false;
       acknowledge(fixture.account(sink), taken.batch.count);
       fixture.reader(sink).settle(taken.batch);
       for (const event of taken.events) {
         settled.add(event);
         settledInRun.add(event);
       }
+      return true;
     },
     noteWritten() {
       written = settledBeforeCursor();
