@@ -80,20 +80,22 @@ export function createSaver(
 
   async function syncCursors(): Promise<NodeJS.ErrnoException | null> {
     let fault: NodeJS.ErrnoException | null = null;
+    let isMissing = false;
     for (const name of [...unsynced]) {
       // What is written from now on is for the next time.
       unsynced.delete(name);
       const found = await syncCursor(directory, name, files);
       if (found === null) continue;
       if (found.code === 'ENOENT') {
-        // Somebody has removed it: it is made again.
+        // Somebody has removed it: it is made again, now, since nothing else may ever settle.
         written.delete(name);
+        isMissing = true;
         continue;
       }
       unsynced.add(name);
       fault = found;
     }
-    return fault;
+    return (isMissing ? writeCursors() : null) ?? fault;
   }
 
   async function save(): Promise<void> {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { isSystemError } from '../../../shared/errors.ts';
-import { FILE_MODE, type SpoolFiles, withFile } from './files.ts';
+import { type SpoolFiles, withFile } from './files.ts';
 import { syncPath } from './sync.ts';
 
 /** `ktc-cursor 1 <ordinal> <CRC-32 of all before it, hexadecimal>`: every event before the ordinal is settled. */
@@ -88,13 +88,10 @@ function createCursor(
 ): NodeJS.ErrnoException | null {
   const { O_CREAT, O_TRUNC, O_WRONLY } = constants;
   try {
-    const descriptor = files.openSync(`${path}.new`, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
-    try {
+    withFile(files, `${path}.new`, O_WRONLY | O_CREAT | O_TRUNC, (descriptor) => {
       files.writeSync(descriptor, text);
       files.fdatasyncSync(descriptor);
-    } finally {
-      files.closeSync(descriptor);
-    }
+    });
     files.renameSync(`${path}.new`, path);
     withFile(files, directory, constants.O_RDONLY, files.fsyncSync);
     return null;

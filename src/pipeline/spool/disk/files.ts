@@ -34,14 +34,14 @@ export const systemFiles: SpoolFiles = fs;
 export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 
-/** Opens a file for the time of `use`. Throws the error of the system. */
+/** Opens a file, or makes it where the flags say so, for the time of `use`. Throws the error of the system. */
 export function withFile<Value>(
   files: SpoolFiles,
   path: string,
   flags: number,
   use: (descriptor: number) => Value,
 ): Value {
-  const descriptor = files.openSync(path, flags);
+  const descriptor = files.openSync(path, flags, FILE_MODE);
   try {
     return use(descriptor);
   } finally {

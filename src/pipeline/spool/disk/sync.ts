@@ -88,7 +88,7 @@ export async function syncPath(
 }
 
 /** Resolves when what was written to the file is on the disk, or with the error of the system. */
-export function syncFile(
+function syncFile(
   files: SpoolFiles,
   descriptor: number,
   call: 'fdatasync' | 'fsync',

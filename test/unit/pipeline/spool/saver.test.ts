@@ -150,6 +150,15 @@ describe('how far a sink has come', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('is made again at the end where somebody has removed it', async () => {
+    const { disk, fixture, cursor } = await openOnCrashDisk({ fsyncIntervalMs: 60_000 });
+    fixture.append(events(0, 3));
+    fixture.deliverAll();
+    fs.rmSync(join(disk.directory, 'cursor.one'));
+    await fixture.close();
+    expect(cursor()).toBe(cursorText(3));
+  });
+
   test('is not forced any more once the spool is closed', async () => {
     const { fixture, pass } = await openOnCrashDisk({ fsyncIntervalMs: 100 });
     fixture.append(events(0, 3));
