@@ -9,7 +9,7 @@ import { explainFault, startProblem } from './advice.ts';
 import { listCursors, readCursor, removeCursor } from './disk/cursor.ts';
 import type { SpoolFiles } from './disk/files.ts';
 import type { SpoolMark } from './disk/frame.ts';
-import { lockDirectory } from './disk/lock.ts';
+import { lockSpool } from './disk/lock.ts';
 import { pending } from './disk/segments.ts';
 import { openStorage, type Storage } from './disk/storage.ts';
 import type { SpoolReader } from './reader.ts';
@@ -90,7 +90,7 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Result<O
   const { directory, files } = options;
   const checked = checkSpoolDirectory(directory, files);
   if (!checked.ok) return checked;
-  const lock = await lockDirectory(directory);
+  const lock = await lockSpool(directory);
   if (lock === null) {
     const remedy = 'stop that one first, or give each its own spool.directory';
     return refusal(`${directory} is in use by another agent, which delivers what is in it: ${remedy}`);

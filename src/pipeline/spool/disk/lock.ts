@@ -9,7 +9,7 @@ import { isSystemError } from '../../../shared/errors.ts';
  * (unix(7)): the lock ends with the process, however that ends, and leaves no file behind. It holds within one network
  * namespace. Null when another process has the lock. Throws the error of the system.
  */
-export async function lockDirectory(directory: string): Promise<Server | null> {
+export async function lockSpool(directory: string): Promise<Server | null> {
   const { dev, ino } = statSync(directory);
   const server = createServer((connection) => connection.destroy());
   server.unref();

@@ -2,11 +2,11 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { lockDirectory } from '../../../../../src/pipeline/spool/disk/lock.ts';
+import { lockSpool } from '../../../../../src/pipeline/spool/disk/lock.ts';
 import { makeDirectory } from '../fixture.ts';
 
 async function lock(directory: string) {
-  const held = await lockDirectory(directory);
+  const held = await lockSpool(directory);
   onTestFinished(() => {
     held?.close();
   });
