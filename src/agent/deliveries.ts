@@ -6,12 +6,12 @@ import { createDeadLetter, type DeadLetter } from '../pipeline/dead-letter.ts';
 import { createDelivery, type Delivery } from '../pipeline/delivery.ts';
 import type { SpoolMark } from '../pipeline/spool/disk/frame.ts';
 import type { OpenSpool } from '../pipeline/spool/open.ts';
-import type { TakeLimits } from '../pipeline/spool/reader.ts';
-import type { NewBatch } from '../sink/batch.ts';
+import type { BatchLimits, NewBatch } from '../sink/batch.ts';
 import { createFileSink } from '../sink/file/file.ts';
 import type { Sink, SinkSocket } from '../sink/sink.ts';
 import type { FaultLog } from '../telemetry/fault-log.ts';
 import type { SinkStatus, SpoolStatus, TelemetrySnapshot } from '../telemetry/snapshot.ts';
+import { batchLimitsOf } from './settings.ts';
 
 export interface DeliveriesOptions {
   readonly config: AgentConfig;
@@ -40,7 +40,7 @@ export interface Deliveries {
   /** Whether there is no room for another batch: the source then has to wait. */
   readonly full: boolean;
   /** Sets how much is sent as one batch from now on, where more than one batch waits. */
-  setTakeLimits(limits: TakeLimits): void;
+  setTakeLimits(limits: BatchLimits): void;
   /** The sockets of all sinks. */
   sockets(): SinkSocket[];
   /** Delivers until nothing is left, the time is over, or `stop` is aborted; then closes everything. */
@@ -50,7 +50,7 @@ export interface Deliveries {
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { config, faults, ledger, sinks, spool } = options;
-  let takeLimits: TakeLimits = { maxEvents: config.batch.max_events, maxBytes: config.batch.max_bytes };
+  let takeLimits = batchLimitsOf(config);
   const deadLetter = deadLetterOf(options);
   /** Since the last pump. */
   const appended = { events: 0, bytes: 0 };

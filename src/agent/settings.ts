@@ -6,7 +6,7 @@ import type { Exclusions } from '../event/exclusions.ts';
 import { SINGLE_EVENT_KINDS, type SingleEventKind } from '../event/kinds.ts';
 import type { LimitSettings } from '../event/limits.ts';
 import type { SummarySettings } from '../event/retransmit-summaries.ts';
-import type { BatchLimits } from '../pipeline/batcher.ts';
+import type { BatchLimits } from '../sink/batch.ts';
 import type { HostStatusSettings } from './host-status.ts';
 
 const NS_PER_SECOND = 1_000_000_000;
@@ -21,6 +21,10 @@ export interface Settings {
   readonly hostStatus: HostStatusSettings;
 }
 
+export function batchLimitsOf({ batch }: AgentConfig): BatchLimits {
+  return { maxEvents: batch.max_events, maxBytes: batch.max_bytes };
+}
+
 export function settingsOf(config: AgentConfig): Settings {
   const { events, exclude, limits, summary, batch } = config;
   return {
@@ -33,7 +37,7 @@ export function settingsOf(config: AgentConfig): Settings {
     },
     limits: { perSecond: limits.events_per_second, burstSeconds: limits.burst_s },
     summaries: { intervalNs: summary.interval_s * NS_PER_SECOND, maxPeers: summary.max_peers },
-    batches: { maxEvents: batch.max_events, maxBytes: batch.max_bytes },
+    batches: batchLimitsOf(config),
     lingerMs: batch.linger_ms,
     hostStatus: { intervalSeconds: config.host_status.interval_s, configHash: configHash(config) },
   };

@@ -1,14 +1,14 @@
 /** Collects events into batches, which are closed by count, by size, or on request. */
 import type { EventDraft } from '../event/draft.ts';
 import type { Serializer } from '../event/serializer.ts';
-import { createEventEnds, type EventEnds, NEWLINE, type NewBatch, noteEnd } from '../sink/batch.ts';
-
-/** When a batch is closed; the first limit that is reached closes it. */
-export interface BatchLimits {
-  /** At least one. */
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-}
+import {
+  type BatchLimits,
+  createEventEnds,
+  type EventEnds,
+  NEWLINE,
+  type NewBatch,
+  noteEnd,
+} from '../sink/batch.ts';
 
 export interface BatcherOptions {
   readonly serializer: Serializer;

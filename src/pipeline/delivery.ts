@@ -4,11 +4,11 @@
  */
 import { type SinkAccount, waiting } from '../ledger/ledger.ts';
 import { DONE, type Result, refusal } from '../shared/result.ts';
-import type { Batch } from '../sink/batch.ts';
+import type { Batch, BatchLimits } from '../sink/batch.ts';
 import type { Readiness, Refusal, SendResult, Sink } from '../sink/sink.ts';
 import { createProgress, type DeliveryStatus } from './progress.ts';
 import { bookAnswer, type Settlement, settlementOf } from './settlement.ts';
-import type { SpoolReader, TakeLimits } from './spool/reader.ts';
+import type { SpoolReader } from './spool/reader.ts';
 import { type BackOffLimits, backOffMs, createPauses, createWait, type Pauses, type Wait } from './wait.ts';
 import { createWindow } from './window.ts';
 
@@ -19,7 +19,7 @@ export interface DeliveryOptions extends BackOffLimits {
   /** The most batches in flight; how many there are at a time follows what the sink can take. */
   readonly maxInFlight: number;
   /** How much is sent as one batch where more than one waits. */
-  readonly takeLimits: () => TakeLimits;
+  readonly takeLimits: () => BatchLimits;
   /** Is called with one line for each fault, and how many attempts were made until then. */
   readonly onFault: (reason: string, attempt: number) => void;
   /** Is called for every batch of which events were acknowledged, with the age of its oldest event in milliseconds. */

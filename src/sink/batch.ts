@@ -1,5 +1,12 @@
 /** A batch of events: the unit that the spool stores and the sinks send. */
 
+/** How large a batch may become; the first limit that is reached ends it. */
+export interface BatchLimits {
+  /** At least one. */
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
 /**
  * Events on their way out: NDJSON bytes, one event per line, and the place of each event in them.
  * Immutable once it has left the batcher.

@@ -2,18 +2,12 @@
 import { close, drop, spool, take } from '../../ledger/booking.ts';
 import type { SinkAccount } from '../../ledger/ledger.ts';
 import type { DropReason } from '../../ledger/reasons.ts';
-import { type Batch, mergeBatches } from '../../sink/batch.ts';
+import { type Batch, type BatchLimits, mergeBatches } from '../../sink/batch.ts';
 import type { SpoolFiles } from './disk/files.ts';
 import type { Segment } from './disk/segments.ts';
 import type { LogEntry, SpoolLog } from './log.ts';
 import { createPieces, type Piece, type Pieces } from './pieces.ts';
 import { createTaken, eventsOf } from './taken.ts';
-
-/** The largest batch to take. A single piece that is larger is taken all the same. */
-export interface TakeLimits {
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-}
 
 export interface ReaderOptions {
   /** Ordinal: every event before it is settled. */
@@ -29,10 +23,10 @@ export interface SpoolReader {
   /** Ordinal: every event before it is settled. */
   readonly cursor: number;
   /**
-   * The oldest events that were not taken yet, small batches merged into one within the limits; null when there are
-   * none. The identifier of the batch is the ordinal of its first event.
+   * The oldest events that were not taken yet, small batches merged into one within the limits; a single one that
+   * is larger is taken all the same. Null when there are none. The identifier of the batch is the ordinal of its first event.
    */
-  take(limits: TakeLimits): Batch | null;
+  take(limits: BatchLimits): Batch | null;
   /** Each event of a taken batch is acknowledged, refused or dropped. Throws when the batch is not in flight. */
   settle(batch: Batch): void;
   /** The sink is closed: what it has not settled stays on disk, and is dropped where it is in memory only. */
@@ -100,7 +94,7 @@ export function createReader(options: ReaderOptions, log: SpoolLog): SpoolReader
 }
 
 /** Takes pieces as long as they fit within the limits together, and at least one. */
-function takePieces(pieces: Pieces, { maxEvents, maxBytes }: TakeLimits): Piece[] {
+function takePieces(pieces: Pieces, { maxEvents, maxBytes }: BatchLimits): Piece[] {
   const taken: Piece[] = [];
   let events = 0;
   let bytes = 0;
