@@ -32,9 +32,6 @@ export interface ToolSessionOptions {
   readonly everyMs?: number;
 }
 
-/** A person waits for what a tool shows. */
-const LINGER_MS = 30;
-
 /** The signal that ended the session before all output was taken, which takes a second one; null for none. */
 export type ToolEnd = SessionEnd<NodeJS.Signals | null>;
 
@@ -78,7 +75,7 @@ export async function toolSession(options: ToolSessionOptions): Promise<ToolEnd>
       },
       left: options.say,
     };
-    const opened = await openSource(options.config, news, { lingerMs: LINGER_MS, isPrivate: true });
+    const opened = await openSource(options.config, news, { isPrivate: true });
     if (!opened.ok) return sourceFailure(opened);
     await show(opened.value, output, stopping, options);
     // Neither a user who signals twice nor a service manager waits for a reader that does not read.

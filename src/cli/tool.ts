@@ -18,6 +18,8 @@ import { loadEmbedded } from './options.ts';
 export const TOOL_INSTANCE = new RegExp(`^ktc-(?:${TOOL_NAMES.join('|')}|top)-\\d+(?:-\\d+)?$`);
 /** KiB per CPU: room for a burst of some 10,000 records, and little memory on a machine of many CPUs. */
 const BUFFER_KB = 1024;
+/** A person waits for what a tool shows. */
+const LINGER_MS = 30;
 
 /** The configuration of a tool, which shows the same on every host: the host's configuration does not count. */
 export function toolConfig(
@@ -33,6 +35,7 @@ export function toolConfig(
       buffer_kb: BUFFER_KB,
       probes,
     },
+    batch: { linger_ms: LINGER_MS },
     // A configuration must have a sink; a tool delivers nothing.
     sink: { stdout: { enabled: true } },
   });

@@ -46,8 +46,6 @@ export interface SourceOptions {
   readonly recording?: RecordingWriter;
   /** This process gives root up when the source is open. */
   readonly losesRoot?: boolean;
-  /** In the place of `batch.linger_ms`. */
-  readonly lingerMs?: number;
   /** As for `openKernelSource`. */
   readonly isPrivate?: boolean;
 }
@@ -56,7 +54,7 @@ export interface SourceOptions {
 export async function openSource(
   config: AgentConfig,
   news: SourceNews,
-  { recording, losesRoot = false, lingerMs = config.batch.linger_ms, isPrivate = false }: SourceOptions = {},
+  { recording, losesRoot = false, isPrivate = false }: SourceOptions = {},
 ): Promise<Opened<Source>> {
   const { source, host } = config;
   if (source.kind === 'replay') return openReplay(source.recording, news.damaged);
@@ -70,7 +68,7 @@ export async function openSource(
     catalog,
     instance: source.instance,
     bufferKb: source.buffer_kb,
-    lingerMs,
+    lingerMs: config.batch.linger_ms,
     probes: source.probes,
     tracksProcesses: source.process_tracking,
     hostName: host.name,
