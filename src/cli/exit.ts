@@ -6,27 +6,30 @@ import type { FailureReason, SessionEnd } from '../agent/session-end.ts';
  * number.
  */
 export const EXIT = {
-  /** Done. */
   ok: 0,
-  /** The answer is no: a check failed, the agent is not ready, events are left in the spool. */
   failed: 1,
-  /** Wrong options or arguments. */
   usage: 64,
-  /** An input is damaged, such as a recording. */
   data: 65,
-  /** Something necessary is missing: no agent answers, no kernel events, no such topic. */
   unavailable: 69,
-  /** A bug in the agent; the message asks to report it. */
   bug: 70,
-  /** Reading or writing failed. */
   io: 74,
-  /** Not permitted: not root, or a file of another owner. */
   noPermission: 77,
-  /** The configuration is wrong; every mistake was printed. */
   configuration: 78,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
+  0: 'Done.',
+  1: 'The answer is no: a check failed, the agent is not ready, events are left in the spool.',
+  64: 'Wrong options or arguments.',
+  65: 'An input is damaged, such as a recording.',
+  69: 'Something necessary is missing: no agent answers, no kernel events, no such topic.',
+  70: 'A bug; the message asks to report it.',
+  74: 'Reading or writing failed.',
+  77: 'Not permitted: not root, or a file of another owner.',
+  78: 'The configuration is wrong; every mistake was printed.',
+};
 
 const FAILURES: Readonly<Record<FailureReason, Exclude<ExitCode, 0>>> = {
   unavailable: EXIT.unavailable,

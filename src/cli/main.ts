@@ -7,7 +7,7 @@ import { configCommand } from './config.ts';
 import { demoCommand, demoTrafficCommand } from './demo.ts';
 import { EXIT, fail, print } from './exit.ts';
 import { moduleCommand } from './module.ts';
-import { overviewText } from './overview.ts';
+import { type CommandName, overviewText } from './overview.ts';
 import { recordCommand } from './record.ts';
 import { replayCommand } from './replay.ts';
 import { reportCommand } from './report.ts';
@@ -18,7 +18,7 @@ import { toolCommands } from './tool.ts';
 import { topCommand } from './top.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = {
+const OWN_COMMANDS: Readonly<Record<CommandName, Command>> = {
   run: runCommand,
   demo: demoCommand,
   check: checkCommand,
@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   record: recordCommand,
   replay: replayCommand,
   report: reportCommand,
+};
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  ...OWN_COMMANDS,
   ...toolCommands,
   top: topCommand,
   'demo-traffic': demoTrafficCommand,

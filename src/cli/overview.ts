@@ -1,42 +1,35 @@
 /** What `ktc --help` and the man page ktc(8) say: every command in one line. */
-import { bold, entry, roff } from '../tool/man.ts';
+import { bold, entry, manTitle, roff } from '../tool/man.ts';
 import { TOOL_NAMES, TOOLS } from '../tool/tool.ts';
+import { TOP_PAGE } from '../tool/top-page.ts';
+import { EXIT_MEANINGS } from './exit.ts';
+import { REPORT_HELP } from './report-help.ts';
 
 const PURPOSE = 'kernel TCP events as a loss-accounted stream of JSON';
 
-interface CommandLine {
-  readonly name: string;
-  readonly purpose: string;
-}
+/** Of every command but the tools. */
+const PURPOSES = {
+  run: 'read events and deliver them (--local: see them here)',
+  demo: 'two network namespaces with a lossy link: real retransmits in seconds',
+  check: 'can this host run the agent? what is missing?',
+  status: 'what the running agent reads, delivers and loses',
+  config: 'show, check or describe the configuration',
+  spool: 'look into the events on disk, check them, deliver them without the agent',
+  module: 'build, load, unload or look at the kernel module tcp_trace.ko',
+  record: 'keep what the kernel says in a file',
+  replay: 'give a recording again, without root',
+  report: REPORT_HELP.purpose,
+} as const;
 
-const COMMANDS: readonly CommandLine[] = [
-  { name: 'run', purpose: 'read events and deliver them (--local: see them here)' },
-  { name: 'demo', purpose: 'two network namespaces with a lossy link: real retransmits in seconds' },
-  { name: 'check', purpose: 'can this host run the agent? what is missing?' },
-  { name: 'status', purpose: 'what the running agent reads, delivers and loses' },
-  { name: 'config', purpose: 'show, check or describe the configuration' },
-  { name: 'spool', purpose: 'look into the events on disk, check them, deliver them without the agent' },
-  { name: 'module', purpose: 'build, load, unload or look at the kernel module tcp_trace.ko' },
-  { name: 'record', purpose: 'keep what the kernel says in a file' },
-  { name: 'replay', purpose: 'give a recording again, without root' },
-  { name: 'report', purpose: 'one page of events: who causes the retransmits, where, since when' },
-];
+export type CommandName = keyof typeof PURPOSES;
+
+type CommandLine = readonly [name: string, purpose: string];
+
+const COMMANDS: readonly CommandLine[] = Object.entries(PURPOSES);
 
 const TOOL_LINES: readonly CommandLine[] = [
-  ...TOOL_NAMES.map((name) => ({ name, purpose: TOOLS[name].purpose })),
-  { name: 'top', purpose: 'the peers with the most retransmits, drawn again and again' },
-];
-
-const EXIT_STATUS: readonly (readonly [code: string, meaning: string])[] = [
-  ['0', 'Done.'],
-  ['1', 'The answer is no: a check failed, the agent is not ready, events are left in the spool.'],
-  ['64', 'Wrong options or arguments.'],
-  ['65', 'An input is damaged, such as a recording.'],
-  ['69', 'Something necessary is missing: no agent answers, no kernel events, no such topic.'],
-  ['70', 'A bug; the message asks to report it.'],
-  ['74', 'Reading or writing failed.'],
-  ['77', 'Not permitted: not root, or a file of another owner.'],
-  ['78', 'The configuration is wrong; every mistake was printed.'],
+  ...TOOL_NAMES.map((name) => [name, TOOLS[name].purpose] as const),
+  ['top', TOP_PAGE.purpose],
 ];
 
 const FILES: readonly (readonly [path: string, meaning: string])[] = [
@@ -53,7 +46,7 @@ const FILES: readonly (readonly [path: string, meaning: string])[] = [
 ];
 
 const lines = (commands: readonly CommandLine[], width: number): string =>
-  commands.map(({ name, purpose }) => `  ${name.padEnd(width)}  ${purpose}\n`).join('');
+  commands.map(([name, purpose]) => `  ${name.padEnd(width)}  ${purpose}\n`).join('');
 
 export function overviewText(version: string): string {
   return `Usage: ktc COMMAND [options]
@@ -73,11 +66,9 @@ export function overviewManPage(): string {
   const entries = (rows: readonly (readonly [string, string])[]) =>
     rows.flatMap(([term, text]) => entry(bold(term), text));
   const purposes = (commands: readonly CommandLine[]) =>
-    entries(commands.map(({ name, purpose }) => [`ktc ${name}`, purpose]));
+    entries(commands.map(([name, purpose]) => [`ktc ${name}`, purpose]));
   return `${[
-    '.TH KTC 8 "" "ktc" "System Administration"',
-    '.SH NAME',
-    `ktc \\- ${roff(PURPOSE)}`,
+    ...manTitle('ktc', PURPOSE),
     '.SH SYNOPSIS',
     `${bold('ktc')} ${roff('COMMAND [options]')}`,
     '.SH DESCRIPTION',
@@ -93,8 +84,8 @@ export function overviewManPage(): string {
     '.SH FILES',
     ...entries(FILES),
     '.SH EXIT STATUS',
-    ...entries(EXIT_STATUS),
+    ...entries(Object.entries(EXIT_MEANINGS)),
     '.SH SEE ALSO',
-    [...TOOL_LINES, { name: 'report' }].map(({ name }) => `${bold(`ktc-${name}`)}(8)`).join(', '),
+    [...TOOL_LINES.map(([name]) => name), 'report'].map((name) => `${bold(`ktc-${name}`)}(8)`).join(', '),
   ].join('\n')}\n`;
 }

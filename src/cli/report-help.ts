@@ -1,5 +1,6 @@
 /** What --help and the man page of `ktc report` say. */
-import { bold, entry, roff } from '../tool/man.ts';
+import { wrap } from '../tool/help.ts';
+import { bold, entry, manTitle, roff } from '../tool/man.ts';
 import { configOptionsHelp } from './options.ts';
 
 interface Entry {
@@ -67,16 +68,7 @@ export const REPORT_HELP = {
 
 const WIDTH = 112;
 
-/** Text in lines of a terminal. */
-function wrapped(text: string): string {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line.length + word.length >= WIDTH) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.join('\n');
-}
+const wrapped = (text: string): string => wrap(text, WIDTH).join('\n');
 
 export function reportHelpText(): string {
   const { usage, description, options, exitCodes, examples } = REPORT_HELP;
@@ -98,9 +90,7 @@ export function reportManPage(): string {
   const { purpose, usage, description, options, exitCodes, examples } = REPORT_HELP;
   const configuration = 'of the agent, where the brokers and the login are: ktc run --help';
   return `${[
-    '.TH KTC\\-REPORT 8 "" "ktc" "System Administration"',
-    '.SH NAME',
-    `ktc\\-report \\- ${roff(purpose)}`,
+    ...manTitle('ktc-report', purpose),
     '.SH SYNOPSIS',
     ...usage.flatMap((line) => [bold(line), '.br']),
     '.SH DESCRIPTION',

@@ -20,12 +20,19 @@ export const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
 /** A paragraph with a hanging term, which is roff already. */
 export const entry = (term: string, text: string): string[] => ['.TP', term, roff(text)];
 
+/** How every page begins. */
+export function manTitle(name: string, purpose: string): string[] {
+  return [
+    `.TH ${roff(name.toUpperCase())} 8 "" "ktc" "System Administration"`,
+    '.SH NAME',
+    `${roff(name)} \\- ${roff(purpose)}`,
+  ];
+}
+
 export function manPageOf(page: Page): string {
   const { name, synopsis, purpose, description, options, fields, unknown, examples, overhead } = page;
   return `${[
-    `.TH KTC\\-${name.toUpperCase()} 8 "" "ktc" "System Administration"`,
-    '.SH NAME',
-    `ktc\\-${name} \\- ${roff(purpose)}`,
+    ...manTitle(`ktc-${name}`, purpose),
     '.SH SYNOPSIS',
     `${bold(`ktc ${name}`)} ${roff(synopsis)}`,
     '.SH DESCRIPTION',
