@@ -1,4 +1,5 @@
 /** Options that commands share: which configuration to use, and how long to run. */
+import { serviceVariables } from '../config/layer.ts';
 import { type ConfigResult, type ConfigSources, loadConfig, refuseConfig } from '../config/load.ts';
 import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
 import { escapeControls } from '../shared/text.ts';
@@ -40,7 +41,7 @@ export function readConfig({ config, set = [] }: ConfigOptionValues, embedded?: 
     flags: Object.fromEntries(flags),
     embedded,
   });
-  if (result.ok) tellIgnored(result.value.ignored);
+  if (result.ok) tellIgnored(serviceVariables(process.env));
   const [first, ...others] = result.ok ? malformed : [...result.problems, ...malformed];
   return first === undefined ? result : refuseConfig([first, ...others]);
 }

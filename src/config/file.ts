@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileProblem } from '../setting/problem.ts';
 import { hasErrorCode } from '../shared/errors.ts';
+import { decodeUtf8 } from '../shared/text.ts';
 import { parseJson } from './json.ts';
 import { joinLayers, type Layer, readDocument, unreadable } from './layer.ts';
 
@@ -53,13 +54,15 @@ interface Reading {
 }
 
 function readFile(path: string, { mayBeAbsent, removes }: Reading): Layer {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    bytes = readFileSync(path);
   } catch (error) {
     if (mayBeAbsent && hasErrorCode(error, 'ENOENT')) return joinLayers([]);
-    return unreadable(path, error instanceof TypeError ? 'is not UTF-8 text' : fileProblem(error));
+    return unreadable(path, fileProblem(error));
   }
+  const text = decodeUtf8(bytes);
+  if (text === null) return unreadable(path, 'is not UTF-8 text');
   const json = parseJson(text);
   if (json.ok) return readDocument(json.value, path, removes);
   return unreadable(path, `line ${json.line}, column ${json.column}: ${json.problem}`);

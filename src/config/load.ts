@@ -4,14 +4,7 @@ import { type ConfigProblem, formatProblem } from '../setting/problem.ts';
 import { type Result, success } from '../shared/result.ts';
 import { SINK_NAMES, type SinkSecrets } from '../sink/registry.ts';
 import { type FileSources, readFiles } from './file.ts';
-import {
-  EVERYTHING,
-  joinLayers,
-  readDocument,
-  readEnvironment,
-  readFlags,
-  serviceVariables,
-} from './layer.ts';
+import { EVERYTHING, joinLayers, readDocument, readEnvironment, readFlags } from './layer.ts';
 import { rules } from './rule.ts';
 import { type AgentConfig, type ConfigPath, isConfigPath, keys, schema } from './schema.ts';
 import { sinks } from './sinks.ts';
@@ -30,8 +23,6 @@ export interface LoadedConfig {
   readonly secrets: SinkSecrets;
   /** By dotted path: `default`, `embedded`, a file, an environment variable or `--set`. Each label has its own. */
   readonly origins: ReadonlyMap<string, string>;
-  /** Variables of the environment that are not ours, although they are called as ours. */
-  readonly ignored: readonly string[];
 }
 
 /** A refusal has every mistake of every layer in `problems`, and the first of them as its `problem`. */
@@ -89,8 +80,7 @@ export function loadConfig(sources: ConfigSources): ConfigResult {
   });
   const [first, ...others] = problems;
   if (first !== undefined) return refuseConfig([first, ...others]);
-  const ignored = serviceVariables(sources.environment);
-  return success({ config, origins, ignored, secrets: Object.fromEntries(secrets) });
+  return success({ config, origins, secrets: Object.fromEntries(secrets) });
 }
 
 /** Makes a key what it is by default, with all its names; or takes one name out of a key that merges. */

@@ -2,6 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { type Result, refusal, success } from '../shared/result.ts';
+import { decodeUtf8 } from '../shared/text.ts';
 import { findAccount } from './account.ts';
 import { fileProblem } from './problem.ts';
 
@@ -24,17 +25,6 @@ export function isSecret(value: object): value is Secret {
 }
 
 const MAX_BYTES = 65_536;
-
-/** Skips a byte order mark, and throws for bytes that are not UTF-8: they would become another secret. */
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
-
-function decodeText(bytes: Buffer): string | null {
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    return null;
-  }
-}
 
 /**
  * Reads a secret without a byte order mark and without the line break at its end. Refuses a file that is empty, that is
@@ -62,7 +52,7 @@ export function readSecret(path: string, agentUser: string): Result<Secret> {
       const owner = agentUser === '' ? user : agentUser;
       return refusal(`belongs to user ${uid}: chown it to root or to user ${owner}`);
     }
-    const text = decodeText(readFileSync(file));
+    const text = decodeUtf8(readFileSync(file));
     if (text === null || text.includes('\0')) return refusal('must be text in UTF-8');
     const value = text.replace(/\r?\n$/, '');
     return value === '' ? refusal('is empty') : success(createSecret(value));

@@ -1,4 +1,4 @@
-/** Numbers and strings as people read them in a terminal. */
+/** Numbers and strings as people read them in a terminal, and bytes that have to be text. */
 
 /** An integer with a comma between its thousands: `1234567` → `1,234,567`. */
 export function grouped(integer: number): string {
@@ -47,4 +47,15 @@ function escapeShort(code: number): string {
 export function escapeAsJson(code: number): string {
   const units = String.fromCodePoint(code).split('');
   return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The text without a byte order mark at its begin; null for bytes that are not UTF-8, which would become another text. */
+export function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return null;
+  }
 }
