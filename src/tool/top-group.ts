@@ -54,7 +54,7 @@ export const TOP_GROUPS = {
     title: 'LPORT',
     width: 7,
     meaning: 'Port of this host (--by port).',
-    labelOf: ({ connection }) => String(connection.flow?.localPort || UNKNOWN),
+    labelOf: ({ connection }) => String(connection.flow?.localPort ?? UNKNOWN),
   },
   kind: {
     key: 'k',

@@ -27,8 +27,6 @@ export interface Connection {
   flow: Flow | null;
   /** A record that had both ports has been seen (or the socket listens, and has but one). */
   flowComplete: boolean;
-  /** The flow has the peer. */
-  peerKnown: boolean;
   /** The flow and the identifiers as JSON members, made once. */
   json: Uint8Array | null;
   /** For telling that a socket's memory has become another connection. */
@@ -65,7 +63,6 @@ export function createConnection(key: number, id: string, direction: Direction, 
     netns,
     flow: null,
     flowComplete: false,
-    peerKnown: false,
     json: null,
     localPort: 0,
     remotePort: 0,
@@ -97,8 +94,8 @@ function tailOf(record: TcpRecord): number {
 
 /** Whether a record can be of this connection: the kernel uses the memory of closed sockets again. */
 export function isSameFlow(connection: Connection, record: TcpRecord): boolean {
-  const { flowComplete, localPort, remotePort } = connection;
-  if (!flowComplete && !connection.peerKnown) {
+  const { flow, flowComplete, localPort, remotePort } = connection;
+  if (!flowComplete && (flow === null || flow.remoteAddress === null)) {
     // As long as the flow is not complete, only a peer that is known already can tell; a listening socket has none.
     return connection.state !== STATE.LISTEN || record.remotePort === 0;
   }
@@ -143,7 +140,6 @@ export function setFlow(connection: Connection, record: TcpRecord, tellsLocalPor
   connection.localPort = localPort;
   connection.remotePort = remotePort;
   connection.remoteTail = tailOf(record);
-  connection.peerKnown = peerKnown;
   connection.json = null;
   connection.flow = {
     version: addressLength === 4 ? 4 : tellsLocalAddress ? 6 : null,
