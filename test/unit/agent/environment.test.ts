@@ -1,24 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, assert, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { launcher } from '../../../scripts/bundle.ts';
 import { CLEARED_NAMES, CLEARED_VARIABLES, environmentNotes } from '../../../src/agent/environment.ts';
-import { loadConfig } from '../../../src/config/load.ts';
+import { configOf, makeDirectory } from './files.ts';
 
-const configOf = (flags: Record<string, string>) => {
-  const loaded = loadConfig({
-    file: null,
-    environment: {},
-    flags: { 'sink.stdout.enabled': 'true', ...flags },
-  });
-  assert(loaded.ok);
-  return loaded.value.config;
-};
-const LOCAL = configOf({});
-const OTLP = configOf({ 'sink.otlp.enabled': 'true' });
-const KAFKA = configOf({ 'sink.kafka.enabled': 'true', 'sink.kafka.brokers': 'kafka-1:9092' });
+const LOCAL = configOf({ 'sink.stdout.enabled': 'true' }).config;
+const OTLP = configOf({ 'sink.otlp.enabled': 'true' }).config;
+const KAFKA = configOf({ 'sink.kafka.enabled': 'true', 'sink.kafka.brokers': 'kafka-1:9092' }).config;
 
 describe('what the agent says of its environment', () => {
   it('is nothing where nothing is set that could steer it', () => {
@@ -54,14 +44,11 @@ describe('what the agent says of its environment', () => {
 });
 
 describe('the launcher', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'ktc-launcher-'));
-  const script = join(directory, 'ktc');
-  afterAll(() => rmSync(directory, { recursive: true }));
-
   /** What Node.js would be started with. */
   const environmentWith = (environment: Record<string, string>): Record<string, string> => {
     // env prints it, and takes the options of Node.js after `--` for names of files.
     const print = `/bin/sh -c 'env -0' --`;
+    const script = join(makeDirectory(), 'ktc');
     writeFileSync(script, launcher('home=$here\n', print));
     chmodSync(script, 0o755);
     const printed = execFileSync(script, {

@@ -70,10 +70,11 @@ test('an interval of 0 emits none, not even on demand or at the stop', async () 
 });
 
 test('on demand it comes at once, and at most once a second, however many ask', async () => {
-  const { emitted, emitter } = setUp();
+  const { emitted, emitter, pipeline } = setUp();
   const first = emitter.request();
   await vi.advanceTimersByTimeAsync(0);
   expect(await first).toEqual({ ok: true, value: 'boot-cafe0123-0-0' });
+  expect(pipeline.handOvers).toBe(1);
   const others = [emitter.request(), emitter.request(), emitter.request()];
   await vi.advanceTimersByTimeAsync(999);
   expect(emitted).toHaveLength(1);
@@ -121,10 +122,11 @@ test('after the stop there is none', async () => {
 });
 
 test('a replay emits what its recording has, without the sinks, and nothing of its own', async () => {
-  const { emitted, emitter } = setUp('replay');
+  const { emitted, emitter, pipeline } = setUp('replay');
   emitter.start();
   await vi.advanceTimersByTimeAsync(120_000);
   emitter.replay(REPORT);
+  expect(pipeline.handOvers).toBe(0);
   emitter.finish();
   expect(emitted.map(({ report }) => report)).toEqual([REPORT]);
   expect(Object.keys(emitted[0]?.ledger ?? {}).filter((name) => name.startsWith('sink.'))).toEqual([]);
