@@ -108,8 +108,10 @@ export function createHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   function waitForRecords(): boolean {
+    const waitedSince = began;
     const isWaiting = wait(() => {
-      if (isStopped) return;
+      // A round that came meanwhile has its own successor.
+      if (isStopped || began !== waitedSince) return;
       cancelNext();
       roundAfter(lingerMs);
     });

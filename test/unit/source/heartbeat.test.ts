@@ -153,6 +153,33 @@ describe('a round', () => {
   });
 });
 
+describe('a wait that a round has overtaken', () => {
+  /** A round that finds nothing begins a wait, and another one comes 100 ms later. */
+  function overtake(found: Found) {
+    const opened = openHeartbeat((slice) => (slice === 2 ? found : slice === 1 ? NOTHING : some(1)));
+    opened.heartbeat.beat();
+    expect(opened.isWaiting()).toBe(true);
+    vi.advanceTimersByTime(100);
+    opened.heartbeat.beat();
+    return opened;
+  }
+
+  test('does not keep the round from going on', () => {
+    const { times, recordsArrive } = overtake(more(1));
+    recordsArrive();
+    vi.advanceTimersByTime(0);
+    expect(times).toEqual([0, 100, 100]);
+  });
+
+  test('does not put off the round that is due', () => {
+    const { times, recordsArrive } = overtake(some(1));
+    vi.advanceTimersByTime(150);
+    recordsArrive();
+    vi.advanceTimersByTime(150);
+    expect(times).toEqual([0, 100, 300]);
+  });
+});
+
 describe('many records', () => {
   /** A source that makes so many records per millisecond. */
   function openSource(rate: () => number, setting: Setting = {}) {
