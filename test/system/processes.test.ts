@@ -1,16 +1,18 @@
 /** Whose events they are: processes of short life, threads, exec, names that try to be more, and pid namespaces. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ConnectEvent, TcpEvent } from '../../src/event/tcp-event.ts';
+import { removeInstance } from '../../src/source/ftrace/instance.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { startHttpReceiver, TAKEN } from '../support/otlp-receiver.ts';
 import { type RunningTool, startTool, stopTools } from '../support/tool.ts';
+import { INSTANCES } from '../support/tracefs.ts';
 import { compile } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
@@ -216,6 +218,10 @@ describe.skipIf(missing)('the process of an event', () => {
   it('is right for an agent in a pid namespace of its own, and its own traffic makes no events', async () => {
     const receiver = await startHttpReceiver({ answer: () => TAKEN });
     const output = join(directory, 'namespace.ndjson');
+    // Where an earlier one asked the kernel for its number, and was killed.
+    const left = { path: `${INSTANCES}/ktc-pid`, takenOver: false };
+    mkdirSync(left.path);
+    onTestFinished(() => void removeInstance(left));
     const agent = await startAgent({
       prefix: ['unshare', '--pid', '--fork', '--mount-proc'],
       config: {
@@ -228,6 +234,7 @@ describe.skipIf(missing)('the process of an event', () => {
     });
     const inside = Number(readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'));
     try {
+      expect(readdirSync(INSTANCES).filter((name) => name.startsWith('ktc-pid'))).toEqual([]);
       const processes = await runShortLived('rename', 50);
       const remotePort = processes[0]?.remote_port ?? 0;
       const events = await seen(() => readFileSync(output, 'utf8'), remotePort, processes.length);

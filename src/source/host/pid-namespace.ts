@@ -3,14 +3,17 @@
  * /proc: there, the number of a record would name the wrong process.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
-import { type Result, refusal, success } from '../../shared/result.ts';
+import { type Opened, refusal, success } from '../../shared/result.ts';
+import { openPrivateInstance, removeInstance, removeStaleInstances } from '../ftrace/instance.ts';
 
 /** PROC_PID_INIT_INO (include/linux/proc_ns.h), the same since Linux 3.8. */
 const INITIAL_NAMESPACE = 0xeffffffc;
 /** A line of `trace` begins with the name in 16 columns and a dash (kernel/trace/trace_output.c, `trace_print_context`). */
 const NUMBER_COLUMN = 17;
+const INSTANCE = 'ktc-pid';
+const OF_KILLED = /^ktc-pid(?:-\d+)?$/;
 
 /** Whether the numbers of /proc are those of records. */
 export function isInitialPidNamespace(path = '/proc/self/ns/pid'): boolean {
@@ -24,7 +27,7 @@ export function isInitialPidNamespace(path = '/proc/self/ns/pid'): boolean {
 }
 
 /** The number that records have for this process. */
-export function findOwnPid(tracefs: string): Result<number> {
+export function findOwnPid(tracefs: string): Opened<number> {
   if (isInitialPidNamespace()) return success(process.pid);
   try {
     return askKernel(tracefs);
@@ -35,18 +38,22 @@ export function findOwnPid(tracefs: string): Result<number> {
 }
 
 /** Makes a record with a text of our own, and looks which number the kernel gave it. */
-function askKernel(tracefs: string): Result<number> {
-  const text = randomBytes(16).toString('hex');
-  const instance = `${tracefs}/instances/ktc-pid-${text}`;
-  mkdirSync(instance);
+function askKernel(tracefs: string): Opened<number> {
+  removeStaleInstances(tracefs, OF_KILLED);
+  const opened = openPrivateInstance(tracefs, INSTANCE);
+  if (!opened.ok) return opened;
+  const instance = opened.value;
   try {
-    writeFileSync(`${instance}/trace_marker`, text);
-    const lines = readFileSync(`${instance}/trace`, 'latin1').split('\n');
+    const text = randomBytes(16).toString('hex');
+    writeFileSync(`${instance.path}/trace_marker`, text);
+    const lines = readFileSync(`${instance.path}/trace`, 'latin1').split('\n');
     const line = lines.find((each) => each.includes(`: ${text}`)) ?? '';
     const pid = Number.parseInt(line.slice(NUMBER_COLUMN), 10);
     return pid > 0 ? success(pid) : cannotTell('its own record is not in the trace');
   } finally {
-    rmdirSync(instance);
+    // If it cannot be removed now, the next start removes it.
+    removeInstance(instance);
+    instance.release();
   }
 }
 
