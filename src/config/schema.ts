@@ -84,7 +84,7 @@ export const schema = {
     }),
     process_tracking: key(boolean, {
       default: true,
-      doc: 'Also record which processes begin and change their names (`task:task_newtask`, `task:task_rename`), so that every event has the right process, also one that has ended since. Without it, the agent asks `/proc` in every round of reading, and a process that has ended is unknown.',
+      doc: 'Also record which processes begin and change their names (`task:task_newtask`, `task:task_rename`), so that every event has the right process, also one that has ended since. Without it, the agent asks `/proc` each time it reads, and a process that has ended is unknown.',
     }),
     probes: mapProbes((name) => probe(PROBE_TABLE[name].traces)),
   },

@@ -143,7 +143,7 @@ export function createStreams(options: StreamsOptions): Streams {
     },
     queued: (cpu) => streams[cpu]?.pages.length ?? 0,
     give(watermark, handler) {
-      // Where no records tell of tasks, what is known of them holds no longer than one round.
+      // Where no records tell of tasks, what is known of them holds no longer than one slice.
       if (taskReaders.size === 0) tasks.lost();
       // No page comes meanwhile, and a kernel may be prepared for far more CPUs than have records.
       const open = streams.filter(

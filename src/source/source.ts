@@ -48,7 +48,7 @@ export interface CpuStatus {
   readonly unread_bytes: number | null;
 }
 
-/** Whether records of tasks tell who each thread is. Otherwise /proc is asked, again in every round of reading. */
+/** Whether records of tasks tell who each thread is. Otherwise /proc is asked, again in every slice. */
 export interface ProcessTracking {
   readonly enabled: boolean;
   /** Why it is not enabled although it was asked for, in one line. */
