@@ -94,7 +94,7 @@ function listNumbers(directory: string): number[] {
   }
 }
 
-/** Reads every thread of the host, but no more than `limit`: some 8 µs each. */
+/** Reads every thread of the host, but no more than `limit`: some 20 µs each. */
 export function readAllThreads(limit: number): Map<number, ProcThread> {
   const threads = new Map<number, ProcThread>();
   for (const pid of listNumbers('/proc')) {
