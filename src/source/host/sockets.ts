@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { NO_PLACE, readPlace } from './control-group.ts';
 import { isInitialPidNamespace } from './pid-namespace.ts';
-import { readThread } from './proc-thread.ts';
+import { readThreadOf } from './proc-thread.ts';
 import type { Task } from './tasks.ts';
 
 export interface ExistingConnection {
@@ -116,9 +116,10 @@ export async function readExistingConnections(): Promise<ExistingConnection[]> {
     try {
       const netns = statSync(`/proc/${pid}/ns/net`).ino;
       if (!namespaces.has(netns)) namespaces.set(netns, readSockets(pid));
-      const inodes = openSockets(pid);
+      // In another pid namespace, /proc has other numbers than records.
+      const inodes = isInitial ? openSockets(pid) : [];
       if (inodes.length === 0) continue;
-      const who = isInitial ? readThread(Number(pid))?.who : undefined;
+      const who = readThreadOf(Number(pid), Number(pid))?.who;
       if (who === undefined) continue;
       const task = { ...who, ...(readPlace(who.pid) ?? NO_PLACE) };
       // If processes share a socket, its owner is the first one found, which is the oldest.
