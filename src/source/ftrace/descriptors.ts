@@ -1,7 +1,8 @@
 /** Finds out before anything is made whether this process may open as many files as it will need. */
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { hasErrorCode } from '../../shared/errors.ts';
 import { DONE, type Result, refusal } from '../../shared/result.ts';
+import { bufferCpus } from './instance.ts';
 
 /** The buffer of a CPU is opened to read and to wait, and its counters. */
 const PER_CPU = 3;
@@ -13,7 +14,7 @@ const OTHERS = 96;
  * an instance behind that records.
  */
 export function checkDescriptors(tracefs: string): Result {
-  const needed = PER_CPU * readdirSync(`${tracefs}/per_cpu`).length + OTHERS;
+  const needed = PER_CPU * bufferCpus({ path: tracefs }) + OTHERS;
   const files: number[] = [];
   try {
     while (files.length < needed) files.push(openSync('/', constants.O_RDONLY | constants.O_DIRECTORY));

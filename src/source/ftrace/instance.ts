@@ -187,9 +187,12 @@ export function instanceIdentity(instance: Instance, bootId: string): Buffer {
   return identity;
 }
 
-/** The number of CPUs that have a buffer, including offline CPUs. They are numbered from 0. */
-export function bufferCpus(instance: Instance): number {
-  return readdirSync(`${instance.path}/per_cpu`).length;
+/**
+ * The number of CPUs that have a buffer, including offline CPUs. They are numbered from 0. `path` is that of an instance or
+ * of tracefs itself, which have the same.
+ */
+export function bufferCpus({ path }: Pick<Instance, 'path'>): number {
+  return readdirSync(`${path}/per_cpu`).length;
 }
 
 /** The CPUs that are online now, from /sys/devices/system/cpu/online: `0-3,8`. Throws the error of the system. */

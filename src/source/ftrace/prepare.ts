@@ -1,7 +1,7 @@
 /** The settings that decide what an instance records, beside its events, and how an instance gets them. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type Opened, success } from '../../shared/result.ts';
-import { type Instance, readSetting, writeSetting } from './instance.ts';
+import { bufferCpus, type Instance, readSetting, writeSetting } from './instance.ts';
 import { emptyPidLists, PID_LISTS, type Setting } from './settings.ts';
 
 /** The value in use of a file that lists all values: `[local] global mono` → `local`. */
@@ -10,9 +10,8 @@ function selectedValue(setting: string | null): string | null {
 }
 
 /** All CPUs as a mask of the kernel: hexadecimal, a comma between groups of 32 bits (Documentation/core-api/bitmaps). */
-function allCpus({ path }: Instance): string {
-  const cpus = readdirSync(`${path}/per_cpu`).length;
-  const digits = ((1n << BigInt(cpus)) - 1n).toString(16);
+function allCpus(instance: Instance): string {
+  const digits = ((1n << BigInt(bufferCpus(instance))) - 1n).toString(16);
   return digits.replace(/\B(?=(?:.{8})+$)/g, ',');
 }
 
