@@ -140,6 +140,7 @@ function startTrace(tracefs: string, instance: Instance, options: KernelSourceOp
   const clockName = prepared.value;
   const possible = bufferCpus(instance);
   const stats = openStats(instance, possible);
+  // Of a new instance too: a CPU may have recorded since the events were enabled, and be offline by now.
   const cpus = createBufferCpus(possible, (cpu) => hasCounted(stats.read(cpu)));
   const [cpu = 0] = cpus.present();
   const readClock = () => stats.read(cpu)?.now ?? null;

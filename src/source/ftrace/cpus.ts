@@ -24,7 +24,7 @@ function readOnline(): readonly number[] | null {
   }
 }
 
-/** `hasCounted` is asked once for each CPU: in a taken-over instance a CPU that is offline now may have left records. */
+/** `hasCounted` is asked once for each CPU: one that is offline now may have left records. */
 export function createBufferCpus(
   possible: number,
   hasCounted: (cpu: number) => boolean,
