@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { lockDirectory } from '../../shared/directory-lock.ts';
+import { type LockFault, lockDirectory } from '../../shared/directory-lock.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 import { escapeControls } from '../../shared/text.ts';
@@ -76,6 +76,14 @@ function makeInstance(path: string): Opened<boolean> {
   }
 }
 
+/** Locks an instance. One that was made just now is removed again where nobody can tell whose it is. */
+function lockInstance(path: string, takenOver: boolean): Result<OwnInstance, { fault: LockFault }> {
+  const locked = lockDirectory(path);
+  if (locked.ok) return success({ path, takenOver, release: locked.value.release });
+  if (locked.fault === 'unknown' && !takenOver) removeInstance({ path, takenOver });
+  return { ...refusal(`cannot lock the ftrace instance ${path}: ${locked.problem}`), fault: locked.fault };
+}
+
 /** Makes the instance, or takes over one that no process owns. Refuses one that another process owns or reads. */
 export function openInstance(tracefs: string, name: string): Opened<OwnInstance> {
   const path = `${tracefs}/instances/${name}`;
@@ -84,20 +92,17 @@ export function openInstance(tracefs: string, name: string): Opened<OwnInstance>
   for (;;) {
     const made = makeInstance(path);
     if (!made.ok) return made;
-    const takenOver = !made.value;
-    const locked = lockDirectory(path);
+    const locked = lockInstance(path, !made.value);
     if (locked.ok) {
-      const { release } = locked.value;
       // An agent of a version that locked nothing, or a person who reads `trace_pipe`.
-      const reader = takenOver ? findOwner(path) : null;
-      if (reader === null) return success({ path, takenOver, release });
-      release();
+      const reader = locked.value.takenOver ? findOwner(path) : null;
+      if (reader === null) return locked;
+      locked.value.release();
       return inUse(reader);
     }
     if (locked.fault === 'held') return inUse(describeOwner(path));
-    if (locked.fault === 'gone') continue;
-    if (!takenOver) removeInstance({ path, takenOver });
-    return refusal(`cannot lock the ftrace instance ${path}: ${locked.problem}`);
+    // Otherwise its owner has removed it meanwhile.
+    if (locked.fault === 'unknown') return refusal(locked.problem);
   }
 }
 
@@ -114,12 +119,10 @@ export function openPrivateInstance(tracefs: string, name: string): Opened<OwnIn
     const made = makeInstance(path);
     if (!made.ok) return made;
     if (!made.value) continue;
-    const locked = lockDirectory(path);
-    if (locked.ok) return success({ path, takenOver: false, release: locked.value.release });
+    const locked = lockInstance(path, false);
+    if (locked.ok) return locked;
     // Otherwise another process took it for one that was left behind (`removeStaleInstances`), and removes it.
-    if (locked.fault !== 'unknown') continue;
-    removeInstance({ path, takenOver: false });
-    return refusal(`cannot lock the ftrace instance ${path}: ${locked.problem}`);
+    if (locked.fault === 'unknown') return refusal(locked.problem);
   }
   return refusal(`cannot make the ftrace instance ${name}: there are ${MAX_PRIVATE} of this name already`);
 }
