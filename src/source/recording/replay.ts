@@ -2,10 +2,10 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { DONE, type Result, refusal, success } from '../../shared/result.ts';
 import type { TraceClock } from '../clock.ts';
-import { parseEventFormat, parsePageFormat } from '../decode/format.ts';
-import { compileReader, type RecordReader } from '../decode/reader.ts';
-import { compileTaskEvent, type TaskEventReader } from '../decode/task-events.ts';
-import { compileFilter, type RecordFilter } from '../filter/evaluate.ts';
+import { type EventFormat, parseEventFormat, parsePageFormat } from '../decode/format.ts';
+import { compileReader } from '../decode/reader.ts';
+import { compileTaskEvent } from '../decode/task-events.ts';
+import { compileFilter } from '../filter/evaluate.ts';
 import { createStreams, type Streams, type StreamsOptions } from '../merge.ts';
 import type { RecordHandler, Source } from '../source.ts';
 import { type Frame, type FrameResult, readFrames } from './frame-reader.ts';
@@ -35,8 +35,6 @@ export async function openReplay(
   const header = read.value;
   const events = compileEvents(header);
   if (!events.ok) return events;
-  const taskReaders = compileTaskEvents(header);
-  if (!taskReaders.ok) return taskReaders;
   const pageFormat = parsePageFormat(header.pageFormat);
   if (pageFormat === null) return refusal(`${path} has no page format`);
 
@@ -44,7 +42,6 @@ export async function openReplay(
   const tasks = header.taskEvents === undefined ? createFoundTasks() : createReplayedTasks();
   const streams = createStreams({
     ...{ cpus, epoch, pageFormat, ...events.value, tasks },
-    taskReaders: taskReaders.value,
     release: () => {},
   });
   const clock = createReplayClock(header);
@@ -111,7 +108,7 @@ export async function openReplay(
         filteredBy,
         problem: null,
       })),
-      processTracking: { enabled: taskReaders.value.size > 0, problem: null },
+      processTracking: { enabled: events.value.taskReaders.size > 0, problem: null },
       module: null,
       paused,
       disturbances: [],
@@ -129,35 +126,37 @@ async function readHeader(
   return frame.value.kind === 'header' ? success(frame.value.header) : refusal('it has no header');
 }
 
-type CompiledEvents = Pick<StreamsOptions, 'readers' | 'filters'>;
+type CompiledEvents = Pick<StreamsOptions, 'readers' | 'filters' | 'taskReaders'>;
 
-function compileEvents(header: RecordingHeader): Result<CompiledEvents> {
-  const readers = new Map<number, RecordReader>();
-  const filters = new Map<number, RecordFilter>();
-  for (const { probe, filter, filteredBy, format: text } of header.events) {
-    const format = parseEventFormat(text);
-    if (format === null) return refusal(`the recording's format of ${probe} cannot be understood`);
-    const compiled = compileReader(probe, format);
-    if (!compiled.ok) return compiled;
-    readers.set(format.id, compiled.value);
-    if (filteredBy !== 'source' || filter === '') continue;
+function compileEvents({ events, taskEvents = [] }: RecordingHeader): Result<CompiledEvents> {
+  const probes = events.map((event) => ({ ...event, name: event.probe }));
+  const readers = compileEach(probes, ({ probe }, format) => compileReader(probe, format));
+  if (!readers.ok) return readers;
+  const filtered = probes.filter(({ filteredBy, filter }) => filteredBy === 'source' && filter !== '');
+  const filters = compileEach(filtered, ({ probe, filter }, format) => {
     const decided = compileFilter(filter, format);
-    if (!decided.ok) return refusal(`the recording's filter of ${probe}: ${decided.problem}`);
-    filters.set(format.id, decided.value);
-  }
-  return success({ readers, filters });
+    return decided.ok ? decided : refusal(`the recording's filter of ${probe}: ${decided.problem}`);
+  });
+  if (!filters.ok) return filters;
+  const taskReaders = compileEach(taskEvents, ({ name }, format) => compileTaskEvent(name, format));
+  if (!taskReaders.ok) return taskReaders;
+  return success({ readers: readers.value, filters: filters.value, taskReaders: taskReaders.value });
 }
 
-function compileTaskEvents({ taskEvents = [] }: RecordingHeader): Result<Map<number, TaskEventReader>> {
-  const readers = new Map<number, TaskEventReader>();
-  for (const { name, format: text } of taskEvents) {
-    const format = parseEventFormat(text);
-    if (format === null) return refusal(`the recording's format of ${name} cannot be understood`);
-    const compiled = compileTaskEvent(name, format);
+/** What is made of these events, by the `common_type` of their records. */
+function compileEach<Event extends { readonly name: string; readonly format: string }, Compiled>(
+  events: readonly Event[],
+  compile: (event: Event, format: EventFormat) => Result<Compiled>,
+): Result<Map<number, Compiled>> {
+  const byType = new Map<number, Compiled>();
+  for (const event of events) {
+    const format = parseEventFormat(event.format);
+    if (format === null) return refusal(`the recording's format of ${event.name} cannot be understood`);
+    const compiled = compile(event, format);
     if (!compiled.ok) return compiled;
-    readers.set(format.id, compiled.value);
+    byType.set(format.id, compiled.value);
   }
-  return success(readers);
+  return success(byType);
 }
 
 interface ReplayClock extends TraceClock {
