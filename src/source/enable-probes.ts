@@ -1,10 +1,10 @@
 /** Enables the chosen probes in an ftrace instance, and says which of them this kernel lacks. */
 import { DONE, type Result, refusal, success } from '../shared/result.ts';
-import { parseEventFormat } from './decode/format.ts';
 import { compileReader, type RecordReader } from './decode/reader.ts';
 import { compileFilter, type RecordFilter } from './filter/evaluate.ts';
 import { parseFilter } from './filter/parse.ts';
-import { type Instance, readSetting, writeSetting } from './ftrace/instance.ts';
+import { describeEvent, disableEvent, enableEvent } from './ftrace/events.ts';
+import type { Instance } from './ftrace/instance.ts';
 import { checkEvent, readModule } from './module/status.ts';
 import {
   type Catalog,
@@ -68,11 +68,6 @@ export function disableOtherCatalog(instance: Instance, catalog: Catalog): void 
   for (const event of Object.values(other.events)) if (event !== null) disableEvent(instance, event);
 }
 
-/** An event that this kernel lacks is disabled already. */
-function disableEvent(instance: Instance, event: string): void {
-  writeSetting(instance, `events/${event}/enable`, '0');
-}
-
 function enableProbe(
   instance: Instance,
   { catalog, probes, sharesFilters }: EnableOptions,
@@ -91,11 +86,9 @@ function enableProbe(
   }
   const available = catalog.kind === 'module' ? checkModuleEvent(name) : DONE;
   if (!available.ok) return stayDisabled(available.problem);
-  const text = readSetting(instance, `events/${event}/format`);
-  const format = text === null ? null : parseEventFormat(text);
-  if (text === null || format === null) {
-    return stayDisabled(`this kernel has no event ${event.replace('/', ':')}`);
-  }
+  const described = describeEvent(instance, event);
+  if (!described.ok) return stayDisabled(described.problem);
+  const { text, format } = described.value;
   const compiled = compileReader(name, format);
   if (!compiled.ok) return stayDisabled(compiled.problem);
 
@@ -128,14 +121,6 @@ function checkModuleEvent(name: ProbeName): Result {
 function joinFilters(filters: readonly string[]): string {
   const parts = filters.filter((part) => part !== '');
   return parts.map((part) => (parts.length > 1 ? `(${part})` : part)).join(' && ');
-}
-
-/** `filter` is null to leave the filter as it is. */
-function enableEvent(instance: Instance, event: string, filter: string | null): Result {
-  // Writing 0 removes a filter.
-  const written =
-    filter === null ? DONE : writeSetting(instance, `events/${event}/filter`, filter === '' ? '0' : filter);
-  return written.ok ? writeSetting(instance, `events/${event}/enable`, '1') : written;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Enables the kernel's records of new and renamed tasks in an ftrace instance. */
-import { DONE, type Result, refusal, success } from '../shared/result.ts';
-import { parseEventFormat } from './decode/format.ts';
+import { type Result, success } from '../shared/result.ts';
 import { compileTaskEvent, TASK_EVENTS, type TaskEventReader } from './decode/task-events.ts';
-import { type Instance, readSetting, writeSetting } from './ftrace/instance.ts';
+import { describeEvent, disableEvent, enableEvent } from './ftrace/events.ts';
+import type { Instance } from './ftrace/instance.ts';
 
 export interface LiveTaskEvent {
   readonly name: (typeof TASK_EVENTS)[number];
@@ -33,7 +33,7 @@ export function enableTaskEvents(
   const enabled = wanted ? enableAll(instance, sharesFilters) : success([]);
   if (enabled.ok && enabled.value.length > 0) return { events: enabled.value, problem: null };
   // A taken-over instance may have enabled them.
-  for (const name of TASK_EVENTS) writeSetting(instance, `events/task/${name}/enable`, '0');
+  for (const name of TASK_EVENTS) disableEvent(instance, `task/${name}`);
   return { events: [], problem: enabled.ok ? null : enabled.problem };
 }
 
@@ -41,15 +41,14 @@ function enableAll(instance: Instance, sharesFilters: boolean): Result<LiveTaskE
   const events: LiveTaskEvent[] = [];
   for (const name of TASK_EVENTS) {
     const event = `task/${name}`;
-    const format = readSetting(instance, `events/${event}/format`) ?? '';
-    const parsed = parseEventFormat(format);
-    if (parsed === null) return refusal(`this kernel has no event task:${name}`);
-    const compiled = compileTaskEvent(name, parsed);
+    const described = describeEvent(instance, event);
+    if (!described.ok) return described;
+    const { text, format } = described.value;
+    const compiled = compileTaskEvent(name, format);
     if (!compiled.ok) return compiled;
-    const unfiltered = sharesFilters ? DONE : writeSetting(instance, `events/${event}/filter`, '0');
-    const enabled = unfiltered.ok ? writeSetting(instance, `events/${event}/enable`, '1') : unfiltered;
+    const enabled = enableEvent(instance, event, sharesFilters ? null : '');
     if (!enabled.ok) return enabled;
-    events.push({ name, event, type: parsed.id, read: compiled.value, format });
+    events.push({ name, event, type: format.id, read: compiled.value, format: text });
   }
   return success(events);
 }
