@@ -1,5 +1,5 @@
 /** The user of a process. */
-import { readProcFile } from '../source/host/proc-file.ts';
+import { tryReadFile } from '../shared/try-read.ts';
 import { parseStatusNumber } from '../source/host/proc-thread.ts';
 import type { Task } from '../source/host/tasks.ts';
 
@@ -7,7 +7,7 @@ import type { Task } from '../source/host/tasks.ts';
 const FRESH_MS = 5_000;
 
 function readUid({ pid }: Task): number | null {
-  const status = readProcFile(`/proc/${pid}/status`);
+  const status = tryReadFile(`/proc/${pid}/status`);
   return status === null ? null : parseStatusNumber(status, 'Uid');
 }
 

@@ -1,16 +1,7 @@
 /** What else on this host concerns the functions that tcp_trace.ko hooks, and how its buffers are read. */
-import { readFileSync } from 'node:fs';
+import { tryReadText } from '../../shared/try-read.ts';
 import type { ModuleStatus } from '../../source/module/status.ts';
 import { type Finding, warning } from './finding.ts';
-
-/** Null for a file that this kernel lacks, or that this process may not read. */
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return null;
-  }
-}
 
 /**
  * Parts and copies of these functions that the compiler has made, such as `tcp_reset.part.3`, from /proc/kallsyms. A call
@@ -53,7 +44,7 @@ export function findHazards(tracefs: string, module: ModuleStatus | null): Findi
   const hooks = module?.hooks.filter(({ state }) => state !== 'absent') ?? [];
   const functions = hooks.map((hook) => hook.function);
   const ours = hooks.filter(({ state }) => state === 'on').map((hook) => hook.function);
-  const read = (path: string) => (functions.length === 0 ? '' : (readText(path) ?? ''));
+  const read = (path: string) => (functions.length === 0 ? '' : (tryReadText(path) ?? ''));
   const split = splitFunctions(read('/proc/kallsyms'), functions);
   const kprobes = read('/sys/kernel/debug/kprobes/list');
   const probed = probedFunctions(kprobes, functions, ours);
@@ -71,7 +62,7 @@ export function findHazards(tracefs: string, module: ModuleStatus | null): Findi
     ...findings.flatMap(([names, what]) =>
       names.length === 0 ? [] : [warning('functions', `${names.join(', ')} ${what}`)],
     ),
-    ...(/^block$/m.test(readText(`${tracefs}/trace_options`) ?? '')
+    ...(/^block$/m.test(tryReadText(`${tracefs}/trace_options`) ?? '')
       ? [
           warning(
             'tracing',

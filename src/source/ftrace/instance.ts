@@ -12,6 +12,8 @@ import { type LockFault, lockDirectory } from '../../shared/directory-lock.ts';
 import { isSystemError } from '../../shared/errors.ts';
 import { DONE, type Opened, type Result, refusal, success } from '../../shared/result.ts';
 import { escapeControls } from '../../shared/text.ts';
+import { tryReadText } from '../../shared/try-read.ts';
+import { readComm } from '../host/proc-thread.ts';
 
 export interface Instance {
   /** Its directory below `instances/` of tracefs. */
@@ -37,8 +39,8 @@ function findOwner(path: string): string | null {
       const open = readdirSync(`/proc/${pid}/fd`).some((fd) =>
         readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${path}/`),
       );
-      if (open)
-        return `${escapeControls(readFileSync(`/proc/${pid}/comm`, 'utf8').slice(0, -1))} (pid ${pid})`;
+      const comm = open ? readComm(Number(pid)) : null;
+      if (comm !== null) return `${escapeControls(comm)} (pid ${pid})`;
     } catch {
       // The process ended, or closed one of its descriptors, in the meantime.
     }
@@ -140,11 +142,7 @@ export function writeSetting(instance: Instance, file: string, value: string): R
 
 /** The text of one of the instance's files, trimmed; null if the kernel does not give it. */
 export function readSetting(instance: Instance, file: string): string | null {
-  try {
-    return readFileSync(`${instance.path}/${file}`, 'utf8').trim();
-  } catch {
-    return null;
-  }
+  return tryReadText(`${instance.path}/${file}`)?.trim() ?? null;
 }
 
 /**

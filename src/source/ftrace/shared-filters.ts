@@ -6,8 +6,8 @@
  * through which it was written is removed.
  */
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { DONE, type Result, success } from '../../shared/result.ts';
+import { tryReadText } from '../../shared/try-read.ts';
 import { type Instance, readSetting, writeSetting } from './instance.ts';
 
 /** Every kernel has this event, and hardly anybody filters it. */
@@ -21,11 +21,7 @@ const OUR_FILTER = `common_type != 0 || common_pid == ${randomInt(2 ** 31)}`;
 export const NO_FILTER = 'none';
 
 function readHostFilter(tracefs: string): string | null {
-  try {
-    return readFileSync(`${tracefs}/${WITNESS}`, 'utf8').trim();
-  } catch {
-    return null;
-  }
+  return tryReadText(`${tracefs}/${WITNESS}`)?.trim() ?? null;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Finds the directory of the kernel's tracing files. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Opened, refusal, success } from '../../shared/result.ts';
+import { tryReadText } from '../../shared/try-read.ts';
 
 /** Newer kernels mount tracefs on its own directory; EL7 has the files inside debugfs. */
 const CANDIDATES = [
@@ -24,18 +25,9 @@ function tracingFault(path: string): string | null {
   }
 }
 
-/** Null for a file that is not there, or that this process may not read. */
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
 /** Root of a user namespace is an ordinary user of the host: only the first namespace maps all ids to themselves. */
 function isRootElsewhere(): boolean {
-  const map = readText('/proc/self/uid_map');
+  const map = tryReadText('/proc/self/uid_map');
   return map !== null && map.trim().replace(/ +/g, ' ') !== '0 0 4294967295';
 }
 
@@ -48,7 +40,7 @@ export function openTracefs(): Opened<string> {
   const faults = CANDIDATES.map(({ path }) => ({ path, fault: tracingFault(path) }));
   const usable = faults.find(({ fault }) => fault === null);
   if (usable !== undefined) {
-    if (readText(LOCKDOWN)?.includes('[confidentiality]') !== true) return success(usable.path);
+    if (tryReadText(LOCKDOWN)?.includes('[confidentiality]') !== true) return success(usable.path);
     return refusal(
       `the kernel is locked down (${LOCKDOWN} is confidentiality): it lets nobody read its events`,
     );
@@ -75,7 +67,7 @@ export function openTracefs(): Opened<string> {
 
 /** Mounts what this kernel has. */
 function mountTracefs(): Opened<string> {
-  const filesystems = readText('/proc/filesystems');
+  const filesystems = tryReadText('/proc/filesystems');
   if (filesystems === null) {
     return refusal(
       '/proc/filesystems cannot be read: the agent needs the whole /proc (mount -t proc proc /proc)',

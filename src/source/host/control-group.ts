@@ -2,7 +2,7 @@
  * Where a process belongs: its systemd unit and its container, by the control group that it is in. Whoever makes a control
  * group chooses its name, so it is taken apart at its slashes and compared whole; what is no such name is nothing.
  */
-import { readProcFile } from './proc-file.ts';
+import { tryReadFile } from '../../shared/try-read.ts';
 
 export interface Place {
   /** `nginx.service`, as journald has it; null where systemd has not made the control group. */
@@ -87,6 +87,6 @@ export function parseControlGroup(text: string): Place {
 
 /** Reads the place of a process; null if it has ended. */
 export function readPlace(pid: number): Place | null {
-  const text = readProcFile(`/proc/${pid}/cgroup`);
+  const text = tryReadFile(`/proc/${pid}/cgroup`);
   return text === null ? null : parseControlGroup(text.toString('latin1'));
 }

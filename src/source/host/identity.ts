@@ -1,8 +1,7 @@
 /** Identifies the host and the boot that the records come from. */
-import { readFileSync } from 'node:fs';
 import { hostname, release } from 'node:os';
-import { isSystemError } from '../../shared/errors.ts';
 import { DONE, type Result, refusal } from '../../shared/result.ts';
+import { tryReadText } from '../../shared/try-read.ts';
 
 const MACHINE_ID = '/etc/machine-id';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
@@ -15,16 +14,6 @@ export interface KernelIdentity {
   readonly bootId: string;
   /** `uname -r`. */
   readonly release: string;
-}
-
-/** The text of a file; null if it cannot be read. */
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return null;
-  }
 }
 
 const ID_DIGITS = 32;
@@ -43,8 +32,8 @@ export function parseMachineId(text: string): string | null {
 export function readIdentity(hostName: string): KernelIdentity {
   return {
     hostName: hostName === '' ? hostname() : hostName,
-    hostId: parseMachineId(readText(MACHINE_ID) ?? ''),
-    bootId: (readText(BOOT_ID) ?? '').trim(),
+    hostId: parseMachineId(tryReadText(MACHINE_ID) ?? ''),
+    bootId: (tryReadText(BOOT_ID) ?? '').trim(),
     release: release(),
   };
 }
@@ -68,6 +57,6 @@ export function doubtsOf({ hostName, hostId }: KernelIdentity): string[] {
 
 /** Refuses a /proc that shows processes only (mount option subset=pid), or none at all. */
 export function checkProc(): Result {
-  if (readText(BOOT_ID) !== null) return DONE;
+  if (tryReadText(BOOT_ID) !== null) return DONE;
   return refusal(`${BOOT_ID} cannot be read: the agent needs the whole /proc (mount -t proc proc /proc)`);
 }

@@ -4,8 +4,7 @@ import type { TraceClock } from '../clock.ts';
 import type { RecordingWriter } from '../recording/recording.ts';
 import { type Place, readPlace } from './control-group.ts';
 import { isInitialPidNamespace } from './pid-namespace.ts';
-import { readProcFile } from './proc-file.ts';
-import { type ProcThread, readThread, readThreadOf, TICKS_PER_SECOND } from './proc-thread.ts';
+import { type ProcThread, readComm, readThread, readThreadOf, TICKS_PER_SECOND } from './proc-thread.ts';
 import { createTaskTracker, type TaskTracker, type ThreadFacts } from './task-tracker.ts';
 
 const NS_PER_SECOND = 1e9;
@@ -79,9 +78,10 @@ function createOwnAnswers(ownPid: number): Answers {
   return {
     thread(thread) {
       if (thread !== ownPid) return null;
-      // The line feed is not part of the name.
-      const comm = readProcFile('/proc/self/comm')?.toString('utf8').slice(0, -1) ?? null;
-      return { who: { pid: ownPid, comm, isKernel: false }, since: Number.NEGATIVE_INFINITY };
+      return {
+        who: { pid: ownPid, comm: readComm('self'), isKernel: false },
+        since: Number.NEGATIVE_INFINITY,
+      };
     },
     place: (pid) => (pid === ownPid ? readPlace(process.pid) : null),
   };

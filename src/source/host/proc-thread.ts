@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
-import { readProcFile } from './proc-file.ts';
+import { tryReadFile, tryReadText } from '../../shared/try-read.ts';
 import type { Identity } from './tasks.ts';
 
 export interface ProcThread {
@@ -71,15 +71,21 @@ export function parseStatusNumber(status: Buffer, name: 'Tgid' | 'Uid'): number 
 /** Reads a thread of a process; null if it has ended. */
 export function readThreadOf(pid: number, thread: number): ProcThread | null {
   // The file of the thread, because that of the process adds up the times of all its threads.
-  const stat = readProcFile(`/proc/${pid}/task/${thread}/stat`);
+  const stat = tryReadFile(`/proc/${pid}/task/${thread}/stat`);
   return stat === null ? null : parseStat(stat, pid);
 }
 
 /** Reads a thread of which only the number is known; null if it has ended. */
 export function readThread(thread: number): ProcThread | null {
-  const status = readProcFile(`/proc/${thread}/status`);
+  const status = tryReadFile(`/proc/${thread}/status`);
   const pid = status === null ? null : parseStatusNumber(status, 'Tgid');
   return pid === null ? null : readThreadOf(pid, thread);
+}
+
+/** The name of a process; null if it has ended. */
+export function readComm(pid: number | 'self'): string | null {
+  // The line feed is not part of the name.
+  return tryReadText(`/proc/${pid}/comm`)?.slice(0, -1) ?? null;
 }
 
 function listNumbers(directory: string): number[] {

@@ -1,6 +1,7 @@
 /** The state of tcp_trace.ko in the running kernel: its events, and the state of each of its hooks. */
 import { existsSync, readFileSync } from 'node:fs';
 import { DONE, type Result, refusal } from '../../shared/result.ts';
+import { tryReadText } from '../../shared/try-read.ts';
 import { type KeptFile, keepFile } from '../kept-open-file.ts';
 
 export const MODULE_NAME = 'tcp_trace';
@@ -85,14 +86,6 @@ export function parseHooks(probes: string, kprobes: string | null): Hook[] {
   return probes.split('\n').flatMap((line) => parseHook(line, ways));
 }
 
-function readKprobes(): string | null {
-  try {
-    return readFileSync(KPROBES, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
 export function isModuleLoaded(): boolean {
   return existsSync(`${DIRECTORY}/parameters/api`);
 }
@@ -109,7 +102,7 @@ export function readModule(kprobes: KeptFile | null = null): ModuleStatus | null
       version: readFileSync(`${DIRECTORY}/version`, 'utf8').trim(),
       api: Number(parameter('api')),
       events: parameter('events').split(','),
-      hooks: parseHooks(parameter('probes'), kprobes?.read()?.toString('latin1') ?? readKprobes()),
+      hooks: parseHooks(parameter('probes'), kprobes?.read()?.toString('latin1') ?? tryReadText(KPROBES)),
     };
   } catch {
     // It is not loaded, or was unloaded in the meantime.
