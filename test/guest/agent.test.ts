@@ -1,15 +1,13 @@
 /** The agent itself on another kernel, with what this machine does not have: a CPU that is not there. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import type { ClockStep } from '../support/guest/clock-steps.ts';
-import { bootGuest, type GuestResult, guestUnavailable } from '../support/guest.ts';
+import { bootGuest, type GuestResult, guestAgentUnavailable } from '../support/guest.ts';
 
-const unavailable =
-  guestUnavailable('6.1') ??
-  (existsSync(join(import.meta.dirname, '../../bin/ktc.cjs')) ? undefined : 'run make build');
+const unavailable = guestAgentUnavailable('6.1');
 if (unavailable !== undefined) console.warn(`skipped, the agent in a guest: ${unavailable}`);
 
 const support = join(import.meta.dirname, '../support/guest');

@@ -1,10 +1,9 @@
 /** tcp_trace.ko at the edges: whom accept(2) gives a connection to, and ftrace that dies under it and under the agent. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { buildGuestModule, buildKillFtrace } from '../support/guest/module.ts';
-import { bootGuest, type GuestResult, guestUnavailable, MODULE_KERNELS } from '../support/guest.ts';
+import { bootGuest, type GuestResult, guestAgentUnavailable, MODULE_KERNELS } from '../support/guest.ts';
 import { shared } from '../support/shared.ts';
 import { compile, type SteadyResult } from '../support/traffic/traffic.ts';
 
@@ -12,10 +11,9 @@ import { compile, type SteadyResult } from '../support/traffic/traffic.ts';
 const ACCEPTORS = 1100;
 const KRETPROBE_INSTANCES = 1024;
 const support = join(import.meta.dirname, '../support/guest');
-const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
 
 describe.each(MODULE_KERNELS)('tcp_trace.ko at the edges on Linux %s', (kernel) => {
-  const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
+  const unavailable = guestAgentUnavailable(kernel);
   if (unavailable !== undefined) console.warn(`skipped: edges of tcp_trace.ko on ${kernel}: ${unavailable}`);
 
   describe.skipIf(unavailable !== undefined)('in one boot', () => {

@@ -1,14 +1,11 @@
 /** `ktc module provide`, what ktc-module.service runs at each boot: the module of this kernel, or the reason why not. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ModuleStatus } from '../../src/source/module/status.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, guestUnavailable } from '../support/guest.ts';
+import { bootGuest, guestAgentUnavailable } from '../support/guest.ts';
 
 const KERNEL = '6.1';
-const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
-const unavailable = guestUnavailable(KERNEL) ?? (hasAgent ? undefined : 'run make build');
+const unavailable = guestAgentUnavailable(KERNEL);
 if (unavailable !== undefined) console.warn(`skipped: ktc module provide: ${unavailable}`);
 
 const SCRIPT = `

@@ -1,5 +1,4 @@
 /** tcp_trace.ko on real kernels: each event against what the kernel's counters, ss and the programs themselves say. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { LifeEvent, RetransmitEvent, StateEvent, TcpEvent } from '../../src/event/tcp-event.ts';
@@ -7,7 +6,7 @@ import { imbalances, type Ledger } from '../../src/ledger/ledger.ts';
 import type { ModuleStatus } from '../../src/source/module/status.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, type GuestResult, guestUnavailable, MODULE_KERNELS } from '../support/guest.ts';
+import { bootGuest, type GuestResult, guestAgentUnavailable, MODULE_KERNELS } from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { createEventValidator } from '../support/schema.ts';
 import { shared } from '../support/shared.ts';
@@ -17,7 +16,6 @@ import { type ConnectionRecord, compile, parseRecords } from '../support/traffic
 const CONNECTIONS = 150;
 const FAMILIES = 3;
 const support = join(import.meta.dirname, '../support/guest');
-const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
 
 const isOf =
   <Kind extends TcpEvent['event']>(kind: Kind) =>
@@ -32,7 +30,7 @@ const loggedEnds = (record: ConnectionRecord) =>
   `${plain(record.local_address)} ${record.local_port} ${plain(record.remote_address)} ${record.remote_port}`;
 
 describe.each(MODULE_KERNELS)('tcp_trace.ko on Linux %s', (kernel) => {
-  const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
+  const unavailable = guestAgentUnavailable(kernel);
   if (unavailable !== undefined) console.warn(`skipped: tcp_trace.ko on ${kernel}: ${unavailable}`);
 
   describe.skipIf(unavailable !== undefined)('with the agent', () => {

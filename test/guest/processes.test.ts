@@ -1,13 +1,9 @@
 /** Whose events they are, with tcp_trace.ko: processes and threads of short life, all of them, on every kernel. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildGuestModule } from '../support/guest/module.ts';
-import { bootGuest, guestUnavailable, MODULE_KERNELS } from '../support/guest.ts';
+import { bootGuest, guestAgentUnavailable, MODULE_KERNELS } from '../support/guest.ts';
 import { parseCsv } from '../support/tool.ts';
 import { compile } from '../support/traffic/traffic.ts';
-
-const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
 
 /** KIND PROCESSES BUSY, as short-lived.c takes them. */
 const RUNS = ['rename 1000 0', 'rename 1000 2', 'exec 50 0', 'thread 50 0'] as const;
@@ -21,7 +17,7 @@ interface ShortLived {
 }
 
 describe.each(MODULE_KERNELS)('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
-  const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
+  const unavailable = guestAgentUnavailable(kernel);
   if (unavailable !== undefined) console.warn(`skipped, whose events they are on ${kernel}: ${unavailable}`);
 
   test.skipIf(unavailable !== undefined)('is right for all that end at once', async () => {

@@ -1,5 +1,4 @@
 /** The six tools with tcp_trace.ko on a real kernel: every column, against what the programs and the kernel counted. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TCP_STATES } from '../../src/event/kinds.ts';
@@ -11,7 +10,7 @@ import {
   EL7_KERNELS,
   type GuestKernel,
   type GuestResult,
-  guestUnavailable,
+  guestAgentUnavailable,
 } from '../support/guest.ts';
 import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { shared } from '../support/shared.ts';
@@ -28,7 +27,6 @@ const [CLIENT, SERVER, HELD_PORT] = ['192.0.2.1', '192.0.2.2', 5023];
 /** The tools' instances take their own times of a record, between which an emulated CPU may stand still. */
 const STANDSTILL_MS = 25;
 const support = join(import.meta.dirname, '../support/guest');
-const hasAgent = existsSync(join(import.meta.dirname, '../../bin/ktc.cjs'));
 const KERNELS: readonly GuestKernel[] = ['6.1', ...EL7_KERNELS];
 
 /** What the programs print of an address, without the form of a mapped one. */
@@ -56,7 +54,7 @@ function median(values: readonly number[]): number {
 }
 
 describe.each(KERNELS)('the tools with tcp_trace.ko on Linux %s', (kernel) => {
-  const unavailable = guestUnavailable(kernel) ?? (hasAgent ? undefined : 'run make build');
+  const unavailable = guestAgentUnavailable(kernel);
   if (unavailable !== undefined)
     console.warn(`skipped: the tools with tcp_trace.ko on ${kernel}: ${unavailable}`);
 

