@@ -3,23 +3,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { TaskEvent } from '../../../src/source/decode/task-events.ts';
 import { enableTaskEvents } from '../../../src/source/enable-task-events.ts';
+import { taskFormat } from '../../support/task-formats.ts';
 
 let path: string;
 const file = (name: string) => `${path}/events/task/${name}`;
 
-/** A kernel's event, or one that lacks the number of the thread. */
-function addEvent(name: string, id: number, fields: string): void {
+/** A kernel's event, or one that lacks a field. */
+function addEvent(name: TaskEvent, id: number, without?: string): void {
   mkdirSync(file(name), { recursive: true });
-  const common =
-    '\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;';
-  writeFileSync(file(`${name}/format`), `name: ${name}\nID: ${id}\nformat:\n${common}\n${fields}`);
+  writeFileSync(file(`${name}/format`), taskFormat(name, id, without));
   for (const setting of ['enable', 'filter']) writeFileSync(file(`${name}/${setting}`), '');
 }
-const PID = '\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n';
-const NEW =
-  '\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;\n\tfield:u64 clone_flags;\toffset:32;\tsize:8;\tsigned:0;\n';
-const RENAMED = '\tfield:char newcomm[16];\toffset:28;\tsize:16;\tsigned:0;\n';
 
 const enable = (wanted: boolean, sharesFilters = false) =>
   enableTaskEvents({ path, takenOver: false }, { wanted, sharesFilters });
@@ -28,12 +24,12 @@ const settings = () =>
 
 beforeEach(() => {
   path = mkdtempSync(join(tmpdir(), 'ktc-tasks-'));
-  addEvent('task_newtask', 300, PID + NEW);
+  addEvent('task_newtask', 300);
 });
 afterEach(() => rmSync(path, { recursive: true }));
 
 test('both are enabled, without a filter', () => {
-  addEvent('task_rename', 301, PID + RENAMED);
+  addEvent('task_rename', 301);
   const { events, problem } = enable(true);
   expect(events.map(({ name, type }) => [name, type])).toEqual([
     ['task_newtask', 300],
@@ -44,13 +40,13 @@ test('both are enabled, without a filter', () => {
 });
 
 test('a filter that would be that of the whole host is left alone', () => {
-  addEvent('task_rename', 301, PID + RENAMED);
+  addEvent('task_rename', 301);
   enable(true, true);
   expect([readFileSync(file('task_rename/filter'), 'utf8'), settings()]).toEqual(['', ['1', '1']]);
 });
 
 test('what an earlier agent has enabled is disabled where it is not wanted', () => {
-  addEvent('task_rename', 301, PID + RENAMED);
+  addEvent('task_rename', 301);
   enable(true);
   expect(enable(false)).toEqual({ events: [], problem: null });
   expect(settings()).toEqual(['0', '0']);
@@ -59,7 +55,7 @@ test('what an earlier agent has enabled is disabled where it is not wanted', () 
 test('one alone would tell half the story: neither is enabled, and it is said why', () => {
   expect(enable(true)).toEqual({ events: [], problem: 'this kernel has no event task:task_rename' });
   expect(readFileSync(file('task_newtask/enable'), 'utf8')).toBe('0');
-  addEvent('task_rename', 301, RENAMED);
+  addEvent('task_rename', 301, 'pid');
   expect(enable(true).problem).toBe('event task:task_rename of this kernel lacks fields');
   expect(settings()).toEqual(['0', '0']);
 });

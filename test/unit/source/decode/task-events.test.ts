@@ -1,41 +1,17 @@
-/** Records of tasks by hand, in the formats of an old and a new kernel. */
+/** Records of tasks by hand. */
 import { describe, expect, test } from 'vitest';
 import { parseEventFormat } from '../../../../src/source/decode/format.ts';
 import { compileTaskEvent, type TaskEvent } from '../../../../src/source/decode/task-events.ts';
+import { taskFormat } from '../../../support/task-formats.ts';
 
-const COMMON = [
-  'unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;',
-  'unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;',
-  'unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;',
-  'int common_pid;\toffset:4;\tsize:4;\tsigned:1;',
-];
-const field = (declaration: string, offset: number, size: number) =>
-  `${declaration};\toffset:${offset};\tsize:${size};\tsigned:0;`;
-
-const FIELDS: Readonly<Record<TaskEvent, readonly string[]>> = {
-  task_newtask: [
-    field('pid_t pid', 8, 4),
-    field('char comm[16]', 12, 16),
-    field('unsigned long clone_flags', 32, 8),
-    field('short oom_score_adj', 40, 2),
-  ],
-  task_rename: [
-    field('pid_t pid', 8, 4),
-    field('char oldcomm[16]', 12, 16),
-    field('char newcomm[16]', 28, 16),
-    field('short oom_score_adj', 44, 2),
-  ],
-};
-
-function formatOf(event: TaskEvent, fields: readonly string[]) {
-  const lines = [...COMMON, ...fields].map((each) => `\tfield:${each}`);
-  const format = parseEventFormat(`name: ${event}\nID: 204\nformat:\n${lines.join('\n')}\n`);
+function formatOf(event: TaskEvent, without?: string) {
+  const format = parseEventFormat(taskFormat(event, 204, without));
   if (format === null) throw new Error('the format of this test is none');
   return format;
 }
 
 function read(event: TaskEvent, record: Buffer, length = record.length) {
-  const compiled = compileTaskEvent(event, formatOf(event, FIELDS[event]));
+  const compiled = compileTaskEvent(event, formatOf(event));
   if (!compiled.ok) throw new Error(compiled.problem);
   const heard: unknown[] = [];
   // Somewhere in a page, never at its start.
@@ -106,8 +82,7 @@ test.each([
   ['task_rename', 'pid'],
   ['task_rename', 'newcomm'],
 ] as const)('the event %s without the field %s is refused', (event, name) => {
-  const fields = FIELDS[event].filter((line) => !new RegExp(`\\b${name}\\b`).test(line));
-  expect(compileTaskEvent(event, formatOf(event, fields))).toEqual({
+  expect(compileTaskEvent(event, formatOf(event, name))).toEqual({
     ok: false,
     problem: `event task:${event} of this kernel lacks fields`,
   });

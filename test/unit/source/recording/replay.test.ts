@@ -8,6 +8,7 @@ import { PROBES, type ProbeName } from '../../../../src/source/probes.ts';
 import { createRecording, type RecordedEvent } from '../../../../src/source/recording/recording.ts';
 import { openReplay } from '../../../../src/source/recording/replay.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
+import { taskFormat } from '../../../support/task-formats.ts';
 import { putTogether, RECORDINGS, type Recorded, readRecordings, takeApart } from '../recorded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-replay-'));
@@ -167,29 +168,9 @@ function makeRecording(name: string, filtered: Partial<RecordedEvent> = {}): str
   return path;
 }
 
-/** A task event in the form of every kernel from 3.10 on, and a record of it. */
-const taskFormat = (name: string, id: number, fields: readonly string[]) =>
-  [
-    `name: ${name}`,
-    `ID: ${id}`,
-    'format:',
-    '\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;',
-    '\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;',
-    '\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;',
-    ...fields,
-  ].join('\n');
 const TASK_EVENTS = [
-  {
-    name: 'task_newtask' as const,
-    format: taskFormat('task_newtask', 60_001, [
-      '\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;',
-      '\tfield:unsigned long clone_flags;\toffset:32;\tsize:8;\tsigned:0;',
-    ]),
-  },
-  {
-    name: 'task_rename' as const,
-    format: taskFormat('task_rename', 60_002, ['\tfield:char newcomm[16];\toffset:28;\tsize:16;\tsigned:0;']),
-  },
+  { name: 'task_newtask' as const, format: taskFormat('task_newtask', 60_001) },
+  { name: 'task_rename' as const, format: taskFormat('task_rename', 60_002) },
 ];
 
 function taskRecord(type: number, thread: number, by: number, name: string, delta: number): RecordSpec {
