@@ -3,18 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { buildGuestModule } from '../support/guest/module.ts';
 import { bootGuest, guestAgentUnavailable, MODULE_KERNELS } from '../support/guest.ts';
 import { parseCsv } from '../support/tool.ts';
-import { compile } from '../support/traffic/traffic.ts';
+import { compile, parseShortLived } from '../support/traffic/traffic.ts';
 
 /** KIND PROCESSES BUSY, as short-lived.c takes them. */
 const RUNS = ['rename 1000 0', 'rename 1000 2', 'exec 50 0', 'thread 50 0'] as const;
 const CONNECTIONS = 2_100;
-
-/** What the program says of one of its processes. */
-interface ShortLived {
-  readonly pid: number;
-  readonly comm: string;
-  readonly remote_port: number;
-}
 
 describe.each(MODULE_KERNELS)('the process of an event of tcp_trace.ko on Linux %s', (kernel) => {
   const unavailable = guestAgentUnavailable(kernel);
@@ -39,10 +32,7 @@ describe.each(MODULE_KERNELS)('the process of an event of tcp_trace.ko on Linux 
       `,
     });
     expect(guest.exitCode, guest.console).toBe(0);
-    const processes = String(guest.outputs.get('processes'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as ShortLived);
+    const processes = parseShortLived(String(guest.outputs.get('processes')));
     const seen = parseCsv(String(guest.outputs.get('events'))).map(
       ({ PID, COMM, DPORT }) => `${PID} ${COMM} ${DPORT}`,
     );

@@ -13,18 +13,11 @@ import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent
 import { startHttpReceiver, TAKEN } from '../support/otlp-receiver.ts';
 import { type RunningTool, startTool, stopTools } from '../support/tool.ts';
 import { INSTANCES } from '../support/tracefs.ts';
-import { compile } from '../support/traffic/traffic.ts';
+import { compile, parseShortLived, type ShortLived } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: whose events they are: ${missing}`);
-
-/** What the program says of one of its processes. */
-interface ShortLived {
-  readonly pid: number;
-  readonly comm: string;
-  readonly remote_port: number;
-}
 
 const linesOf = <Line>(output: string): Line[] =>
   output
@@ -54,7 +47,7 @@ describe.skipIf(missing)('the process of an event', () => {
     const child = spawn(program, [kind, `${processes}`, `${busy}`], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
     expect(code).toBe(0);
-    return linesOf<ShortLived>(output);
+    return parseShortLived(output);
   }
 
   /** What was seen of the connections to a port, as soon as there are so many. */
@@ -88,8 +81,11 @@ describe.skipIf(missing)('the process of an event', () => {
 
   it('is right in a recording too', async () => {
     const file = join(directory, 'short.ktcrec');
-    const recorder = spawn(KTC, ['record', '--output', file], { stdio: 'ignore' });
-    const enabled = '/sys/kernel/tracing/instances/ktc-record/events/sock/inet_sock_set_state/enable';
+    const instance = `ktc-test-record-${process.pid}`;
+    const words = ['record', '--output', file, '--set', `source.instance=${instance}`];
+    const recorder = spawn(KTC, words, { stdio: 'ignore' });
+    onTestFinished(() => void recorder.kill());
+    const enabled = `${INSTANCES}/${instance}/events/sock/inet_sock_set_state/enable`;
     await until(() => {
       try {
         return readFileSync(enabled, 'utf8').startsWith('1');
@@ -178,8 +174,8 @@ describe.skipIf(missing)('the process of an event', () => {
       });
       const ended = once(child, 'close');
       try {
-        await until(() => linesOf(output).length === 50, 'the processes to end');
-        return await watch(linesOf<ShortLived>(output));
+        await until(() => parseShortLived(output).length === 50, 'the processes to end');
+        return await watch(parseShortLived(output));
       } finally {
         child.stdin.end();
         await ended;

@@ -50,6 +50,13 @@ export interface SteadyResult {
   readonly cpu_seconds: number;
 }
 
+/** What short-lived.c prints of one of its processes. */
+export interface ShortLived {
+  readonly pid: number;
+  readonly comm: string;
+  readonly remote_port: number;
+}
+
 /** Compiles a program unless it is there and newer than its source. Returns its path. */
 export function compile(name: 'acceptors' | 'connections' | 'short-lived' | 'steady'): Promise<string> {
   return compileProgram(join(import.meta.dirname, `${name}.c`));
@@ -68,6 +75,14 @@ export function parseRecords(lines: string): ConnectionRecord[] {
     .split('\n')
     .filter((line) => line.includes('"side"'))
     .map((line) => JSON.parse(line) as ConnectionRecord);
+}
+
+/** What short-lived.c printed so far, whole lines only. */
+export function parseShortLived(lines: string): ShortLived[] {
+  return lines
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => JSON.parse(line) as ShortLived);
 }
 
 /**
