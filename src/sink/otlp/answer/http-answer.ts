@@ -61,13 +61,27 @@ function redirection(answer: HttpAnswer): string {
  */
 function judgeSuccess(answer: HttpAnswer, where: string): Verdict {
   const { body } = answer;
-  const start = Buffer.from(body.subarray(0, 64)).toString('latin1').trimStart();
-  if (/html/.test(contentType(answer)) || start.startsWith('<')) return judgeResponse(null, 'json', where);
-  const encoding = isJson(answer) || start.startsWith('{') ? 'json' : 'protobuf';
+  const start = isPartialSuccess(body) ? '' : textStart(body);
+  if (/html/.test(contentType(answer)) || start === '<') return judgeResponse(null, 'json', where);
+  const encoding = isJson(answer) || start === '{' ? 'json' : 'protobuf';
   const decoded = judgeResponse(body, encoding, where);
   return decoded.kind === 'accepted' || isOtlp(answer)
     ? decoded
     : { kind: 'accepted', refused: 0, message: '' };
+}
+
+/**
+ * Whether a body begins with the field `partial_success` of an ExportLogsServiceResponse (logs_service.proto). Its tag is
+ * a line feed and its length may be a `<` or `{`, but what follows is the tag of `rejected_log_records` or of
+ * `error_message`: control characters that are in no text.
+ */
+function isPartialSuccess(body: Uint8Array): boolean {
+  return body[0] === 0x0a && (body[2] === 0x08 || body[2] === 0x12);
+}
+
+/** The first character of a text after the white space that JSON and HTML allow. */
+function textStart(body: Uint8Array): string | undefined {
+  return /[^ \t\r\n\f]/.exec(Buffer.from(body.subarray(0, 64)).toString('latin1'))?.[0];
 }
 
 /** Seconds or an HTTP date, RFC 9110 section 10.2.3. */

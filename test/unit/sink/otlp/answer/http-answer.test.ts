@@ -46,6 +46,32 @@ describe('a success is an acknowledgement, as it is to the exporters of OpenTele
     expect(answer(status, partialSuccess(3, 'too old'))).toEqual(refused);
   });
 
+  it.each(['application/x-protobuf', ''])('a message of any length is one, declared as "%s"', (declared) => {
+    const headers = type(declared);
+    for (let length = 0; length <= 300; length++) {
+      const words = 'x'.repeat(length);
+      expect(answer(200, partialSuccess(3, words), headers), `${length}`).toEqual(accepted(3, words));
+      if (length < 2 || length > 127) continue;
+      const text = 'x'.repeat(length - 2);
+      const warning = Buffer.concat([Buffer.from([0x0a, length, 0x12, length - 2]), Buffer.from(text)]);
+      expect(answer(200, warning, headers), `${length}`).toEqual(accepted(0, text));
+    }
+    // The two bytes of this length are a no-break space and a `<`.
+    const long = (0x3c << 7) + 0x20 - 5;
+    expect(answer(200, partialSuccess(3, 'x'.repeat(long)), headers)).toMatchObject(
+      accepted(3, expect.stringMatching(/^x/)),
+    );
+  });
+
+  it('a text of any length after a line feed is not a message', () => {
+    for (let length = 0; length <= 300; length++) {
+      const rest = 'x'.repeat(length);
+      expect(answer(200, `\n<p>${rest}`)).toMatchObject({ kind: 'retry', mayPass: false });
+      const json = JSON.stringify({ partialSuccess: { rejectedLogRecords: '3', errorMessage: rest } });
+      expect(answer(200, `\n${json}`)).toEqual(accepted(3, rest));
+    }
+  });
+
   it.each([
     ['a page', '<html>Please log in</html>', 'text/html'],
     ['a page without a type', '\n<!DOCTYPE html><title>Login</title>', ''],
