@@ -19,8 +19,7 @@
  * replicas in sync with a controller that works, stop one node and ask for three by `configure`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { librariesOf } from './kafka/java.ts';
+import { whyNoJars } from './java.ts';
 
 export { type Broker, type BrokerOptions, startBroker } from './kafka/broker.ts';
 export {
@@ -31,7 +30,7 @@ export {
   startCluster,
   startRemoteCluster,
 } from './kafka/cluster.ts';
-export { type OldBrokers, RELEASES, startOldBrokers } from './kafka/releases.ts';
+export { type OldBrokers, RELEASES, type Release, startOldBrokers } from './kafka/releases.ts';
 export type { ConsumedRecord } from './kafka/topics.ts';
 
 /** Why no broker can be run here, in one line; null when one can. */
@@ -47,9 +46,4 @@ export function whyNoKafka(): string | null {
 /** The same for the brokers of older releases. */
 export function whyNoOldKafka(): string | null {
   return whyNoKafka() ?? whyNoJars('kafka-2.8') ?? whyNoJars('kafka-1.1');
-}
-
-function whyNoJars(name: Parameters<typeof librariesOf>[0]): string | null {
-  const libraries = librariesOf(name);
-  return existsSync(libraries) ? null : `no jars in ${libraries}: run scripts/install-test-dependencies.sh`;
 }

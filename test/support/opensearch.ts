@@ -1,12 +1,12 @@
 /** A real OpenSearch node for tests, with its own data and port. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts, until } from './wait.ts';
+import { endJava, javaOptions, librariesOf, startJava, whyNoJars } from './java.ts';
+import { freePorts } from './wait.ts';
 
-const LIBRARIES = join(import.meta.dirname, '../../.cache/opensearch/libs');
+const HEAP_MIB = 768;
 const PROGRAM = join(import.meta.dirname, 'opensearch/Node.java');
 
 /** Why no OpenSearch can be run here, in one line; null when one can. */
@@ -16,7 +16,7 @@ export function whyNoOpenSearch(): string | null {
       return `${command} is not installed: run scripts/install-test-dependencies.sh`;
     }
   }
-  return existsSync(LIBRARIES) ? null : `no jars in ${LIBRARIES}: run scripts/install-test-dependencies.sh`;
+  return whyNoJars('opensearch');
 }
 
 export interface Answer {
@@ -57,14 +57,17 @@ const BULK_DOCUMENTS = 2000;
 export async function startOpenSearch(): Promise<OpenSearch> {
   const [port = 0] = await freePorts(1);
   const directory = mkdtempSync(join(tmpdir(), 'ktc-opensearch-'));
-  const logFile = join(directory, 'node.log');
-  const log = openSync(logFile, 'w');
-  const java = ['java', '-Xmx768m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${LIBRARIES}/*`];
-  // setpriv: a test that crashes takes its node with it.
-  const words = ['--pdeathsig', 'KILL', ...java, PROGRAM, directory, String(port)];
-  const child: ChildProcess = spawn('setpriv', words, { stdio: ['ignore', log, log] });
-  closeSync(log);
   const url = `http://127.0.0.1:${port}`;
+  const { child, up } = startJava({
+    name: 'OpenSearch',
+    args: [...javaOptions(librariesOf('opensearch'), HEAP_MIB), PROGRAM, directory, String(port)],
+    logFile: join(directory, 'node.log'),
+    isUp: () =>
+      fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+  });
 
   const send = async (method: string, path: string, body?: string): Promise<Answer> => {
     const answer = await fetch(`${url}/${path}`, {
@@ -82,22 +85,12 @@ export async function startOpenSearch(): Promise<OpenSearch> {
   };
 
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    }
+    await endJava(child, 'SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   };
 
   try {
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`OpenSearch ended:\n${readFileSync(logFile, 'utf8')}`);
-      return await fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    }, 'OpenSearch to answer');
+    await up;
   } catch (error) {
     await stop();
     throw error;

@@ -4,7 +4,7 @@ import { DONE } from '../../src/shared/result.ts';
 import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
-import { type OldBrokers, RELEASES, startOldBrokers, whyNoOldKafka } from '../support/kafka.ts';
+import { type OldBrokers, RELEASES, type Release, startOldBrokers, whyNoOldKafka } from '../support/kafka.ts';
 import { sinkOptions } from '../support/kafka-sink.ts';
 
 const missing = whyNoOldKafka();
@@ -19,7 +19,7 @@ describe.skipIf(missing)('the Kafka sink and a broker of an older release', () =
   afterEach(() => Promise.all(sinks.splice(0).map((sink) => sink.close())));
   afterAll(() => brokers?.stop());
 
-  const create = (release: (typeof RELEASES)[number], topic: string, options: Partial<KafkaSinkOptions>) => {
+  const create = (release: Release, topic: string, options: Partial<KafkaSinkOptions>) => {
     const { address } = brokers.of[release];
     const sink = createKafkaSink(sinkOptions({ brokers: [address], topic, ...options }));
     sinks.push(sink);

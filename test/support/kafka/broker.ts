@@ -105,6 +105,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 
   const { stop } = node;
   const topics = createTopics(() => [address]);
+  const alter = (type: 'clients' | 'users', name: string, ...change: readonly string[]) => {
+    const entity = ['--bootstrap-server', address, '--entity-type', type, '--entity-name', name];
+    return runTool('kafka.admin.ConfigCommand', '--alter', ...entity, ...change);
+  };
   return {
     ...node,
     ...topics,
@@ -119,19 +123,12 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     },
     createTopic: (name, partitions, config = {}) => topics.create(name, partitions, { config }),
     deleteTopic: topics.delete,
-    async limit(clientId, bytesPerSecond) {
-      const about = ['--bootstrap-server', address, '--entity-type', 'clients', '--entity-name', clientId];
-      const change = ['--add-config', `producer_byte_rate=${bytesPerSecond}`];
-      await runTool('kafka.admin.ConfigCommand', '--alter', ...about, ...change);
-    },
-    async setPassword(user, password) {
-      const about = ['--bootstrap-server', address, '--entity-type', 'users', '--entity-name', user];
-      const change =
-        password === null
-          ? ['--delete-config', SHA_512]
-          : ['--add-config', `${SHA_512}=[password=${password}]`];
-      await runTool('kafka.admin.ConfigCommand', '--alter', ...about, ...change);
-    },
+    limit: (clientId, bytesPerSecond) =>
+      alter('clients', clientId, '--add-config', `producer_byte_rate=${bytesPerSecond}`),
+    setPassword: (user, password) =>
+      password === null
+        ? alter('users', user, '--delete-config', SHA_512)
+        : alter('users', user, '--add-config', `${SHA_512}=[password=${password}]`),
   };
 }
 

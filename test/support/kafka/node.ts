@@ -1,11 +1,11 @@
 /** One Kafka process: its files, its start, and the ways it can fail. */
 import { type ChildProcess, execFile } from 'node:child_process';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { endJava, hasEnded, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
 import { enter } from '../namespace.ts';
 import { suspend } from '../suspend.ts';
-import { endJava, javaOptions, librariesOf, startJava } from './java.ts';
 
 const run = promisify(execFile);
 
@@ -20,7 +20,7 @@ export interface KafkaNode {
   start(): Promise<void>;
   /** SIGTERM, and SIGKILL if that is not enough; resolves when the process is gone. */
   stop(): Promise<void>;
-  /** SIGKILL: what a crash leaves behind. */
+  /** SIGKILL: what a crash leaves behind. Also while it starts. */
   kill(): Promise<void>;
   /** SIGSTOP: connections stay open and nothing answers. Resolves when every thread has stopped. */
   pause(): Promise<void>;
@@ -58,12 +58,7 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
   const propertiesFile = join(directory, 'server.properties');
   const logFile = join(directory, 'broker.log');
   const data = join(directory, 'data');
-  writeFileSync(
-    propertiesFile,
-    Object.entries({ ...properties, 'log.dirs': data })
-      .map(([key, value]) => `${key}=${value}\n`)
-      .join(''),
-  );
+  writeProperties(propertiesFile, { ...properties, 'log.dirs': data });
   await run('java', [
     QUIET,
     ...java,
@@ -88,13 +83,15 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
 
   const node: KafkaNode = {
     async start() {
-      child = await startJava({
+      const started = startJava({
         name: `Kafka on ${properties['listeners']}`,
         prefix: options.namespace === undefined ? [] : enter(options.namespace),
         args: [...java, 'kafka.Kafka', propertiesFile],
         logFile,
-        up: 'Kafka Server started',
+        isUp: (printed) => printed.includes('Kafka Server started'),
       });
+      child = started.child;
+      await started.up;
     },
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -114,7 +111,7 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
     },
     async restore() {
       node.resume();
-      if (child === null || child.exitCode !== null || child.signalCode !== null) await node.start();
+      if (child === null || hasEnded(child)) await node.start();
     },
   };
   return node;

@@ -1,10 +1,10 @@
 /** Brokers of older releases, which fleets of EL7 still have, with the ZooKeeper that they need. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endJava, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
 import { freePorts } from '../wait.ts';
-import { endJava, javaOptions, librariesOf, startJava } from './java.ts';
 import { createTopics, type Topics } from './topics.ts';
 
 export const RELEASES = ['1.1', '2.8'] as const;
@@ -41,26 +41,22 @@ export async function startOldBrokers(): Promise<OldBrokers> {
   const start = async (name: 'kafka-2.8' | 'kafka-1.1', up: string, ...words: string[]) => {
     const logFile = join(directory, `${words[0]}-${name}.log`);
     const args = [...OLD_JAVA, ...javaOptions(librariesOf(name), HEAP_MIB), ...words];
-    programs.push(await startJava({ name, args, logFile, up }));
+    const started = startJava({ name, args, logFile, isUp: (printed) => printed.includes(up) });
+    programs.push(started.child);
+    await started.up;
   };
 
   const startBroker = async (release: Release, port: number): Promise<OldBroker> => {
     const address = `127.0.0.1:${port}`;
-    const properties = {
+    const file = join(directory, `${release}.properties`);
+    writeProperties(file, {
       'broker.id': '0',
       listeners: `PLAINTEXT://${address}`,
       'zookeeper.connect': `127.0.0.1:${zooKeeperPort}/${release}`,
       'log.dirs': join(directory, release),
       'offsets.topic.replication.factor': '1',
       'auto.create.topics.enable': 'false',
-    };
-    const file = join(directory, `${release}.properties`);
-    writeFileSync(
-      file,
-      Object.entries(properties)
-        .map((pair) => `${pair.join('=')}\n`)
-        .join(''),
-    );
+    });
     await start(`kafka-${release}`, '[KafkaServer id=0] started', 'kafka.Kafka', file);
     return { address, ...createTopics(() => [address]) };
   };

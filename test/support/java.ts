@@ -1,0 +1,93 @@
+/** The Java programs of the tests: where their jars are, how they start and end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DEADLINE_MS } from './wait.ts';
+
+/** Each is a folder of test/support with a pom.xml. */
+export type LibraryName = 'kafka' | 'kafka-2.8' | 'kafka-1.1' | 'opensearch';
+
+/** The jars that scripts/install-test-dependencies.sh has copied for test/support/NAME/pom.xml. */
+export function librariesOf(name: LibraryName): string {
+  return join(import.meta.dirname, '../../.cache', name, 'libs');
+}
+
+/** Why there are no jars of that name here, in one line; null when there are. */
+export function whyNoJars(name: LibraryName): string | null {
+  const libraries = librariesOf(name);
+  return existsSync(libraries) ? null : `no jars in ${libraries}: run scripts/install-test-dependencies.sh`;
+}
+
+/** A test's program lives for seconds: the quick compiler and the small collector start it in half the time. */
+export function javaOptions(libraries: string, heapMiB: number): string[] {
+  return [`-Xmx${heapMiB}m`, '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${libraries}/*`];
+}
+
+/** A file of settings as java.util.Properties reads it, for values without special characters. */
+export function writeProperties(file: string, properties: Readonly<Record<string, string>>): void {
+  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
+  writeFileSync(file, lines.join(''));
+}
+
+export interface JavaProgram {
+  /** For errors. */
+  readonly name: string;
+  /** What comes before `java`, such as entering a namespace. */
+  readonly prefix?: readonly string[];
+  readonly args: readonly string[];
+  /** What it prints goes there. */
+  readonly logFile: string;
+  /** Whether it serves, which what it has printed so far may tell. */
+  isUp(printed: string): boolean | Promise<boolean>;
+}
+
+export interface RunningJava {
+  readonly child: ChildProcess;
+  /** Resolves when it serves; rejects with its last lines when it does not come to that, and is gone then. */
+  readonly up: Promise<void>;
+}
+
+/** Starts it: whoever does not await `up` to the end has to end the child too. */
+export function startJava({ name, prefix = [], args, logFile, isUp }: JavaProgram): RunningJava {
+  const log = openSync(logFile, 'w');
+  // setpriv: a test that crashes takes its programs with it.
+  const [command = '', ...rest] = [...prefix, 'setpriv', '--pdeathsig', 'KILL', 'java', ...args];
+  const child = spawn(command, rest, { stdio: ['ignore', log, log] });
+  closeSync(log);
+  const printed = () => readFileSync(logFile, 'utf8');
+
+  const waitUntilUp = async () => {
+    const failed = async (what: string) => {
+      await endJava(child, 'SIGKILL');
+      return new Error(`${name}: ${what}\n${printed().split('\n').slice(-15).join('\n')}`);
+    };
+    const deadline = performance.now() + DEADLINE_MS;
+    while (!(await isUp(printed()))) {
+      if (hasEnded(child)) throw await failed('ended while starting');
+      if (performance.now() > deadline) throw await failed(`not up within ${DEADLINE_MS} ms`);
+      await delay(50);
+    }
+  };
+  return { child, up: waitUntilUp() };
+}
+
+/** After SIGTERM; what hangs is killed. */
+const STOP_DEADLINE_MS = 60_000;
+
+/** Ends it, and resolves when it is gone. */
+export async function endJava(running: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
+  if (running === null || hasEnded(running)) return;
+  const gone = once(running, 'exit');
+  running.kill(signal);
+  // SIGTERM waits for SIGCONT in a process that is stopped.
+  if (signal !== 'SIGKILL') running.kill('SIGCONT');
+  const lastResort = setTimeout(() => running.kill('SIGKILL'), STOP_DEADLINE_MS);
+  await gone;
+  clearTimeout(lastResort);
+}
+
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
