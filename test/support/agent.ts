@@ -130,11 +130,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       return child.exitCode;
     },
   };
-  if (options.awaitReady !== false) {
+  if (options.awaitReady === false) return agent;
+  try {
     await until(async () => {
       if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
       return (await get('/readyz').catch(() => null))?.status === 200;
     }, 'the agent to be ready');
+  } catch (error) {
+    await agent.stop('SIGKILL');
+    throw error;
   }
   return agent;
 }

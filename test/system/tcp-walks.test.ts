@@ -161,15 +161,20 @@ describe.skipIf(missing)('a walk of TCP', () => {
       startAgent({ config }),
       ...TOOL_NAMES.map((name) => startTool(name, '--csv', '--source', 'tracepoints')),
     ]);
-    const facts = await runWalks();
-    expect(await agent.stop()).toBe(0);
-    const rows = new Map<ToolName, readonly Row[]>();
-    for (const [index, tool] of tools.entries()) {
-      expect(await tool.stop()).toBe(0);
-      rows.set(TOOL_NAMES[index] as ToolName, parseCsv(tool.stdout()));
+    try {
+      const facts = await runWalks();
+      expect(await agent.stop()).toBe(0);
+      const rows = new Map<ToolName, readonly Row[]>();
+      for (const [index, tool] of tools.entries()) {
+        expect(await tool.stop()).toBe(0);
+        rows.set(TOOL_NAMES[index] as ToolName, parseCsv(tool.stdout()));
+      }
+      const events = await readEvents(path);
+      return { rows, facts, events, ledger: agent.finalLedger() };
+    } finally {
+      await agent.stop('SIGKILL');
+      await stopTools();
     }
-    const events = await readEvents(path);
-    return { rows, facts, events, ledger: agent.finalLedger() };
   });
   beforeEach(async (context) => {
     traced = await trace(context);

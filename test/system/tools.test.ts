@@ -73,39 +73,44 @@ describe.skipIf(missing).each(KERNELS)(
           ),
         ]),
       );
-      await until(() => agent.log().includes('reading kernel events'), 'the agent to trace');
-      const records = await runHeld(link, PORT, CONNECTIONS);
-      await waitUntilQuiet(link);
-      const counted = (await readLinkCounters(link)).TcpRetransSegs;
-      const codes = await Promise.all(tools.map(([, tool]) => tool.stop()));
-      expect(codes).toEqual(NAMES.map(() => 0));
-      const agentCode = await agent.stop();
-      const addresses = [link.a.ipv4, link.b.ipv4];
-      const agentStates = readFileSync(output, 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as TcpEvent)
-        .filter(
-          ({ event, local_address }) => event === 'tcp_state' && addresses.includes(local_address ?? ''),
+      try {
+        await until(() => agent.log().includes('reading kernel events'), 'the agent to trace');
+        const records = await runHeld(link, PORT, CONNECTIONS);
+        await waitUntilQuiet(link);
+        const counted = (await readLinkCounters(link)).TcpRetransSegs;
+        const codes = await Promise.all(tools.map(([, tool]) => tool.stop()));
+        expect(codes).toEqual(NAMES.map(() => 0));
+        const agentCode = await agent.stop();
+        const addresses = [link.a.ipv4, link.b.ipv4];
+        const agentStates = readFileSync(output, 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as TcpEvent)
+          .filter(
+            ({ event, local_address }) => event === 'tcp_state' && addresses.includes(local_address ?? ''),
+          );
+        const rows = new Map(
+          tools.map(([name, tool]) => [
+            name,
+            parseCsv(tool.stdout()).filter((row) =>
+              Object.values(row).some((cell) => addresses.includes(cell)),
+            ),
+          ]),
         );
-      const rows = new Map(
-        tools.map(([name, tool]) => [
-          name,
-          parseCsv(tool.stdout()).filter((row) =>
-            Object.values(row).some((cell) => addresses.includes(cell)),
-          ),
-        ]),
-      );
-      const notes = new Map(tools.map(([name, tool]) => [name, tool.stderr()]));
-      return {
-        records,
-        notes,
-        rows,
-        agentCode,
-        agentStates: agentStates.length,
-        counted,
-        pids: tools.map(([, tool]) => tool.pid),
-      };
+        const notes = new Map(tools.map(([name, tool]) => [name, tool.stderr()]));
+        return {
+          records,
+          notes,
+          rows,
+          agentCode,
+          agentStates: agentStates.length,
+          counted,
+          pids: tools.map(([, tool]) => tool.pid),
+        };
+      } finally {
+        await agent.stop('SIGKILL');
+        await stopTools();
+      }
     });
     beforeEach(async (context) => {
       traced = await trace(context);
