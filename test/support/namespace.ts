@@ -5,8 +5,13 @@ import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
 
 const run = promisify(execFile);
 
-export interface Place {
+export interface Namespace {
   readonly namespace: string;
+  /** Kills what runs in it and removes it; happens by itself when this process ends. */
+  close(): Promise<void>;
+}
+
+export interface Place extends Namespace {
   /** Its own, which the host can reach. */
   readonly address: string;
   /** Drops every packet of the link, both ways, without a word to either side. */
@@ -17,8 +22,6 @@ export interface Place {
   lose(percent: number): Promise<void>;
   /** Drops nothing any more. */
   heal(): Promise<void>;
-  /** Kills what runs in it and removes it; happens by itself when this process ends. */
-  close(): Promise<void>;
 }
 
 /** The beginning of a command line that runs the rest of it there, as the same process. */
@@ -27,12 +30,33 @@ export function enter(namespace: string): [string, ...string[]] {
   return ['nsenter', `--net=/run/netns/${namespace}`];
 }
 
+/** A network namespace with nothing in it but its loopback; `purpose`, lower-case letters, is in its name. */
+export async function openNamespace(purpose: string): Promise<Namespace> {
+  const namespace = `${await ownedName(purpose)}-a`;
+  const close = guardNamespaces([namespace]);
+  try {
+    await run('ip', ['netns', 'add', namespace]);
+    await run('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { namespace, close };
+}
+
+/** Loads rules of nftables there, in the language of nft(8). */
+export async function loadRules(namespace: string, ruleset: string): Promise<void> {
+  const [command, ...args] = enter(namespace);
+  const loading = run(command, [...args, 'nft', '-f', '-']);
+  loading.child.stdin?.end(ruleset);
+  await loading;
+}
+
 const DEVICE = 'ktc0';
 let placesMade = 0;
 
 export async function openPlace(): Promise<Place> {
-  const namespace = `${await ownedName('place')}-a`;
-  const close = guardNamespaces([namespace]);
+  const { namespace, close } = await openNamespace('place');
   const ordinal = placesMade++;
   const subnet = (process.pid * 8 + (ordinal % 8)) % 16_384;
   const addressOf = (host: number) => `10.214.${subnet >> 6}.${((subnet & 63) << 2) + host}`;
@@ -42,8 +66,10 @@ export async function openPlace(): Promise<Place> {
   const ip = (...words: string[]) => run('ip', words);
   const inside = (...words: string[]) => ip('-n', namespace, ...words);
   /** What happens to TCP that comes in, and to TCP that goes out. */
-  const filter = async (incoming: string, outgoing: string) => {
-    const ruleset = `table inet ktc
+  const filter = (incoming: string, outgoing: string) =>
+    loadRules(
+      namespace,
+      `table inet ktc
 delete table inet ktc
 table inet ktc {
   chain incoming {
@@ -54,17 +80,11 @@ table inet ktc {
     type filter hook output priority 0;
     oifname "${DEVICE}" meta l4proto tcp ${outgoing}
   }
-}\n`;
-    const [command, ...args] = enter(namespace);
-    const loading = run(command, [...args, 'nft', '-f', '-']);
-    loading.child.stdin?.end(ruleset);
-    await loading;
-  };
+}\n`,
+    );
 
   try {
-    await ip('netns', 'add', namespace);
     await ip('link', 'add', hostDevice, 'type', 'veth', 'peer', 'name', DEVICE, 'netns', namespace);
-    await inside('link', 'set', 'lo', 'up');
     await inside('address', 'add', `${address}/30`, 'dev', DEVICE);
     await inside('link', 'set', DEVICE, 'up');
     await ip('address', 'add', `${hostAddress}/30`, 'dev', hostDevice);

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
 import type { Dialler, Order, Try } from '../support/dial-there.ts';
-import { enter } from '../support/namespace.ts';
+import { enter, loadRules, openNamespace } from '../support/namespace.ts';
 import { noNetworkReason } from '../support/network.ts';
 import { DEADLINE_MS } from '../support/wait.ts';
 
@@ -67,14 +66,11 @@ const NAMES: Readonly<Record<string, readonly [addresses: readonly string[], rea
 describe.skipIf(noNetworkReason)('a name with several addresses', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-addresses-'));
   let namespace = '';
-  let remove = async () => {};
+  let close = async () => {};
 
   beforeAll(async () => {
-    namespace = `${await ownedName('addresses')}-a`;
-    remove = guardNamespaces([namespace]);
-    await run('ip', ['netns', 'add', namespace]);
+    ({ namespace, close } = await openNamespace('addresses'));
     const inside = (...words: string[]) => run('ip', ['-n', namespace, ...words]);
-    await inside('link', 'set', 'lo', 'up');
     // Neither family is looked up where it has no address but loopback ones.
     await inside('link', 'add', 'outside', 'type', 'veth', 'peer', 'name', 'other');
     for (const device of ['outside', 'other']) await inside('link', 'set', device, 'up');
@@ -82,13 +78,10 @@ describe.skipIf(noNetworkReason)('a name with several addresses', () => {
     await inside('address', 'add', 'fd98::1/64', 'dev', 'outside', 'nodad');
     for (const address of [LIVE6, DEAD6])
       await inside('address', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
-    const [command, ...args] = enter(namespace);
-    const loading = run(command, [...args, 'nft', '-f', '-']);
-    loading.child.stdin?.end(RULES);
-    await loading;
+    await loadRules(namespace, RULES);
   });
   afterAll(async () => {
-    await remove();
+    await close();
     rmSync(directory, { recursive: true });
   });
 

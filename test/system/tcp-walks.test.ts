@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { guardNamespaces, ownedName } from '../../src/demo/namespaces.ts';
 import { STATE } from '../../src/event/kinds.ts';
 import type { LifeEvent, SingleEvent, StateEvent } from '../../src/event/tcp-event.ts';
 import { imbalances, type Ledger } from '../../src/ledger/ledger.ts';
 import { startAgent, whyNoAgent } from '../support/agent.ts';
-import { enter } from '../support/namespace.ts';
+import { enter, openNamespace } from '../support/namespace.ts';
 import { noNetworkReason } from '../support/network.ts';
 import { createEventValidator } from '../support/schema.ts';
 import { shared } from '../support/shared.ts';
@@ -47,14 +46,16 @@ interface Traced {
 
 /** Runs all walks in a namespace of their own. */
 async function runWalks(): Promise<Map<string, Facts>> {
-  const namespace = `${await ownedName('walks')}-a`;
-  const close = guardNamespaces([namespace]);
+  const { namespace, close } = await openNamespace('walks');
   try {
-    const run = promisify(execFile);
-    await run('ip', ['netns', 'add', namespace]);
-    await run('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
     const [command, ...args] = enter(namespace);
-    const { stdout } = await run(command, [...args, 'python3', WALKS, ADDRESS, `${FIRST_PORT}`]);
+    const { stdout } = await promisify(execFile)(command, [
+      ...args,
+      'python3',
+      WALKS,
+      ADDRESS,
+      `${FIRST_PORT}`,
+    ]);
     const lines = stdout.trimEnd().split('\n');
     return new Map(lines.map((line) => JSON.parse(line) as Facts).map((facts) => [facts.name, facts]));
   } finally {
