@@ -48,10 +48,8 @@ export function createHttpTransport(options: HttpOptions): Transport {
         agent,
         headers: { ...headers, 'content-length': body.length },
       });
-      const deadline = setTimeout(() => {
-        const missing = request.socket === null ? 'connection' : 'answer';
-        fail(`no ${missing} within ${timeoutMs} ms`);
-      }, timeoutMs);
+      // The dialer, whose time began before, has told of a connection that does not come.
+      const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
 
       function fail(problem: string, isStale = false): void {
         clearTimeout(deadline);
@@ -72,7 +70,8 @@ export function createHttpTransport(options: HttpOptions): Transport {
           clearTimeout(deadline);
           const { statusCode: status = 0, headers: received } = response;
           const isCompressed = /^(x-)?gzip$/i.test(received['content-encoding'] ?? '');
-          const body = isCompressed ? (decompress(answer()) ?? answer()) : answer();
+          const raw = answer();
+          const body = isCompressed ? (decompress(raw) ?? raw) : raw;
           resolve(success({ status, headers: received, body }));
         });
       });
