@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ACCOUNT, withAccount } from '../test/support/accounts.ts';
 import { startAgent } from '../test/support/agent.ts';
+import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { probesOf } from './probes.ts';
@@ -89,10 +90,7 @@ async function measureKeeper(): Promise<number> {
     },
   });
   try {
-    const children = readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8').trim().split(' ');
-    const keeper = children.find((child) =>
-      readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('ktc-instance-keeper'),
-    );
+    const [keeper] = keepersOf(agent.pid);
     return Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${keeper}/smaps_rollup`, 'utf8'))?.[1]);
   } finally {
     await agent.stop();

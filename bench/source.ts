@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type KernelSourceOptions, openKernelSource } from '../src/source/kernel.ts';
 import { PROBES, TRACEPOINTS } from '../src/source/probes.ts';
+import { handlerOf } from '../test/support/record-handler.ts';
 import type { OwnerOptions, OwnerUsage } from '../test/support/source-owner.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { type Bench, figure, median } from './report.ts';
@@ -42,17 +43,9 @@ function listen(filter: string): Listener {
   if (!result.ok) throw new Error(result.problem);
   const source = result.value;
   const latencies: number[] = [];
-  const done = source.run({
-    ready: () => true,
-    existing() {},
-    record: ({ time }) => void latencies.push((source.clock.now() - time) / 1e6),
-    filteredRecord() {},
-    host() {},
-    malformedRecord() {},
-    malformedPage() {},
-    lost() {},
-    advance() {},
-  });
+  const done = source.run(
+    handlerOf({ record: ({ time }) => void latencies.push((source.clock.now() - time) / 1e6) }),
+  );
   return {
     latencies,
     async stop() {

@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { type KernelSourceOptions, openKernelSource } from '../../src/source/kernel.ts';
+import { handlerOf } from './record-handler.ts';
 
 export interface OwnerOptions {
   readonly source: KernelSourceOptions;
@@ -22,19 +23,15 @@ const opened = openKernelSource(options);
 if (!opened.ok) throw new Error(opened.problem);
 let records = 0;
 let lost = 0;
-const done = opened.value.run({
-  ready: () => ready,
-  existing() {},
-  record: () => records++,
-  filteredRecord() {},
-  host() {},
-  malformedRecord() {},
-  malformedPage() {},
-  lost(_, count) {
-    lost += count;
-  },
-  advance() {},
-});
+const done = opened.value.run(
+  handlerOf({
+    ready: () => ready,
+    record: () => records++,
+    lost(_, count) {
+      lost += count;
+    },
+  }),
+);
 
 function tell(): void {
   const { user, system } = process.cpuUsage();

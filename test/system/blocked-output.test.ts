@@ -8,18 +8,18 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hasErrorCode } from '../../src/shared/errors.ts';
 import { KTC, whyNoAgent } from '../support/agent.ts';
-import { INSTANCES } from '../support/tracefs.ts';
+import { childrenOf } from '../support/children.ts';
+import { INSTANCES, isEnabled } from '../support/tracefs.ts';
+import { knock } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
@@ -38,11 +38,6 @@ const INSTANCE = `ktc-blocked-${process.pid}`;
 const PORT = 39_078;
 /** Each makes some events of some 700 bytes, or lines of some 100: more than a terminal takes. */
 const KNOCKS = 100;
-
-async function knock(): Promise<void> {
-  const socket = connect(PORT, '127.0.0.1').on('error', () => {});
-  await new Promise((resolve) => socket.on('close', resolve));
-}
 
 interface Blocked {
   /** Of ktc itself. */
@@ -82,8 +77,7 @@ function intoTerminal(command: readonly string[]): Blocked {
   const child = spawn('script', words, { stdio: ['pipe', 'ignore', 'inherit'] });
   child.stdin.write(CTRL_S);
   children.push(child);
-  const list = `/proc/${child.pid}/task/${child.pid}/children`;
-  return { pid: () => Number(readFileSync(list, 'utf8').trim()), process: child };
+  return { pid: () => childrenOf(child.pid ?? 0)[0] ?? 0, process: child };
 }
 
 /** Not of one that has ended and waits for its parent. */
@@ -126,14 +120,11 @@ describe.skipIf(missing)('SIGTERM ends, without a SIGKILL,', () => {
       readdirSync(INSTANCES).filter(
         (name) => command.at(-1)?.endsWith(`=${name}`) || name.endsWith(`-${pid()}`),
       );
-    const isOn = (name: string) => {
-      const file = `${INSTANCES}/${name}/events/enable`;
-      return existsSync(file) && readFileSync(file, 'utf8') !== '0\n';
-    };
     if (knocks > 0) {
-      await until(() => instances().some(isOn), 'it to trace');
+      const isTracing = (name: string) => isEnabled(name, 'sock/inet_sock_set_state');
+      await until(() => instances().some(isTracing), 'it to trace');
     } else await until(() => isAlive(pid()), 'it to run');
-    for (let count = 0; count < knocks; count++) await knock();
+    for (let count = 0; count < knocks; count++) await knock(PORT);
     const number = pid();
     process.kill(number, 'SIGTERM');
     await until(() => !isAlive(number), 'it to end');

@@ -24,6 +24,7 @@ import { unicastAddresses } from '../../src/source/host/addresses.ts';
 import { ACCOUNT, withAccount } from '../support/accounts.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
 import { makeCertificates } from '../support/certificates.ts';
+import { keepersOf } from '../support/children.ts';
 import { INSTANCES } from '../support/tracefs.ts';
 import { DEADLINE_MS, until } from '../support/wait.ts';
 
@@ -127,10 +128,7 @@ describe.skipIf(missing)('an agent with process.user', () => {
   }
 
   function keeperOf(pid: number): number {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
-    const keepers = children.filter((child) =>
-      readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('ktc-instance-keeper'),
-    );
+    const keepers = keepersOf(pid);
     expect(keepers).toHaveLength(1);
     return keepers[0] ?? 0;
   }

@@ -12,6 +12,7 @@ import { type KernelSourceOptions, openKernelSource } from '../../src/source/ker
 import { mapProbes, PROBE_OFF, TRACEPOINTS } from '../../src/source/probes.ts';
 import type { RecordingWriter } from '../../src/source/recording/recording.ts';
 import type { Source } from '../../src/source/source.ts';
+import { handlerOf } from '../support/record-handler.ts';
 import type { OwnerOptions, OwnerUsage } from '../support/source-owner.ts';
 import { runSteady } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
@@ -74,21 +75,19 @@ function listen(options: KernelSourceOptions, ready = true): Listener {
       await done;
     },
   };
-  const done = source.run({
-    ready: () => listener.ready,
-    existing() {},
-    record({ time }) {
-      listener.records++;
-      listener.ascending &&= time >= listener.last;
-      listener.last = time;
-    },
-    filteredRecord() {},
-    host() {},
-    malformedRecord: () => listener.malformed++,
-    malformedPage: () => listener.malformed++,
-    lost: (reason, records) => listener.lost.set(reason, (listener.lost.get(reason) ?? 0) + records),
-    advance() {},
-  });
+  const done = source.run(
+    handlerOf({
+      ready: () => listener.ready,
+      record({ time }) {
+        listener.records++;
+        listener.ascending &&= time >= listener.last;
+        listener.last = time;
+      },
+      malformedRecord: () => listener.malformed++,
+      malformedPage: () => listener.malformed++,
+      lost: (reason, records) => listener.lost.set(reason, (listener.lost.get(reason) ?? 0) + records),
+    }),
+  );
   running.add(listener);
   return listener;
 }

@@ -13,7 +13,6 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -22,8 +21,11 @@ import { hasErrorCode } from '../../src/shared/errors.ts';
 import { openKernelSource } from '../../src/source/kernel.ts';
 import { mapProbes, PROBE_OFF, TRACEPOINTS } from '../../src/source/probes.ts';
 import { asNobody, KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
+import { childrenOf } from '../support/children.ts';
+import { handlerOf } from '../support/record-handler.ts';
 import { startTool, stopTools } from '../support/tool.ts';
-import { INSTANCES } from '../support/tracefs.ts';
+import { INSTANCES, isEnabled } from '../support/tracefs.ts';
+import { knock } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
@@ -35,11 +37,6 @@ const directory = mkdtempSync(join(tmpdir(), 'ktc-where-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const INSTANCE = `ktc-where-${process.pid}`;
 const PATH = join(directory, 'events.ndjson');
-
-async function knock(): Promise<void> {
-  const socket = connect(PORT, '127.0.0.1').on('error', () => {});
-  await new Promise((resolve) => socket.on('close', resolve));
-}
 
 const config = {
   source: {
@@ -222,10 +219,8 @@ describe.skipIf(missing)('where the agent can run', () => {
   let agent: RunningAgent | null = null;
   afterEach(async () => {
     // unshare(1) that forks ignores SIGTERM, and ends with its child.
-    const children = `/proc/${agent?.pid}/task/${agent?.pid}/children`;
-    for (const child of existsSync(children) ? readFileSync(children, 'utf8').split(' ') : [])
-      if (child !== '' && agent?.process.spawnargs.includes('--fork') === true)
-        process.kill(Number(child), 'SIGTERM');
+    if (agent?.process.spawnargs.includes('--fork') === true)
+      for (const child of childrenOf(agent.pid)) process.kill(child, 'SIGTERM');
     await agent?.stop();
     agent = null;
     rmSync(PATH, { force: true });
@@ -242,7 +237,7 @@ describe.skipIf(missing)('where the agent can run', () => {
     await until(isTracing, 'the agent to trace');
     const before = Date.now();
     await until(async () => {
-      await knock();
+      await knock(PORT);
       return readEvents().length > 0;
     }, 'an event');
     const after = Date.now();
@@ -261,7 +256,7 @@ describe.skipIf(missing)('where the agent can run', () => {
       const prefix = ['unshare', '-m', 'sh', '-c', `mount --bind ${id} /etc/machine-id; exec "$@"`, 'sh'];
       agent = await startAgent({ config, prefix, instance: INSTANCE });
       await until(async () => {
-        await knock();
+        await knock(PORT);
         return readEvents().length > 0;
       }, 'an event');
       expect(new Set(readEvents().map(({ host_id }) => host_id))).toEqual(new Set([null]));
@@ -275,7 +270,7 @@ describe.skipIf(missing)('where the agent can run', () => {
     spawnSync('nsenter', [`--uts=/proc/${agent.pid}/ns/uts`, 'hostname', 'web2']);
     await until(() => agent?.log().includes('this host is called \\"web2\\" now') === true, 'the new name');
     await until(async () => {
-      await knock();
+      await knock(PORT);
       return readEvents().length > 0;
     }, 'an event');
     expect(new Set(readEvents().map(({ host }) => host))).toEqual(new Set(['web1']));
@@ -310,7 +305,7 @@ describe.skipIf(missing)('an instance', () => {
       expect(second.stderr).toMatch(line);
       expect(second.status).toBe(69);
       const before = (await owner.status()).ledger.read;
-      await knock();
+      await knock(PORT);
       await until(async () => (await owner.status()).ledger.read > before, 'the owner to read on');
     } finally {
       await owner.stop();
@@ -328,12 +323,11 @@ describe.skipIf(missing)('an instance', () => {
       tools.push(spawn('unshare', words, { stdio: 'ignore' }));
       await until(() => mine().length === count, `${count} instances`);
     }
-    const on = (name: string) =>
-      readFileSync(`${INSTANCES}/${name}/events/sock/inet_sock_set_state/enable`, 'utf8');
-    await until(() => mine().every((name) => on(name) === '1\n'), 'all of them to trace');
+    const isTracing = (name: string) => isEnabled(name, 'sock/inet_sock_set_state');
+    await until(() => mine().every(isTracing), 'all of them to trace');
     // The next start of any tool leaves them alone, and so does its end.
     const next = await startTool('tcplife', '--source', 'tracepoints');
-    expect(mine().map(on)).toEqual(['1\n', '1\n', '1\n']);
+    expect(mine().map(isTracing)).toEqual([true, true, true]);
     expect(await next.stop()).toBe(0);
     expect(mine()).toHaveLength(3);
     for (const tool of tools) tool.kill('SIGKILL');
@@ -356,21 +350,15 @@ describe.skipIf(missing)('an instance', () => {
     });
     if (!opened.ok) throw new Error(opened.problem);
     const details: string[] = [];
-    const ended = opened.value.run({
-      ready: () => true,
-      existing() {},
-      record() {},
-      filteredRecord() {},
-      malformedRecord() {},
-      malformedPage() {},
-      lost: (reason, records, detail) => details.push(`${reason} ${records} ${detail}`),
-      host() {},
-      advance() {},
-    });
+    const ended = opened.value.run(
+      handlerOf({
+        lost: (reason, records, detail) => details.push(`${reason} ${records} ${detail}`),
+      }),
+    );
     const pipe = openSync(`${INSTANCES}/${INSTANCE}/trace_pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
     let taken = '';
     await until(async () => {
-      for (let count = 0; count < 20; count++) await knock();
+      for (let count = 0; count < 20; count++) await knock(PORT);
       taken += readAvailable(pipe);
       return details.length > 0;
     }, 'it to be told');

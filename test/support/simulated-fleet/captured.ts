@@ -1,8 +1,8 @@
 /** The records of a recording, kept so that many simulated hosts can give them again and again. */
-
 import type { TcpRecord } from '../../../src/source/decode/record.ts';
-import { idleTask, type Task } from '../../../src/source/host/tasks.ts';
+import type { Task } from '../../../src/source/host/tasks.ts';
 import { openReplay } from '../../../src/source/recording/replay.ts';
+import { handlerOf } from '../record-handler.ts';
 
 /** A record with bytes of its own: the local address at 0, the remote one behind it. */
 export interface CapturedRecord {
@@ -29,23 +29,14 @@ export async function captureRecords(path: string): Promise<readonly CapturedRec
   if (!opened.ok) throw new Error(opened.problem);
   const source = opened.value;
   const captured: CapturedRecord[] = [];
-  await source.run({
-    ready: () => true,
-    existing() {},
-    record(record) {
-      if (record.addressLength !== 4) return;
-      const { thread, cpu, time } = record;
-      captured.push({
-        record: copyOf(record),
-        task: thread === 0 ? idleTask(cpu) : source.tasks(thread, cpu, time),
-      });
-    },
-    filteredRecord() {},
-    malformedRecord() {},
-    malformedPage() {},
-    lost() {},
-    host() {},
-    advance() {},
-  });
+  await source.run(
+    handlerOf({
+      record(record) {
+        if (record.addressLength !== 4) return;
+        const { thread, cpu, time } = record;
+        captured.push({ record: copyOf(record), task: source.tasks(thread, cpu, time) });
+      },
+    }),
+  );
   return captured;
 }

@@ -1,6 +1,7 @@
-/** Compiles and runs the traffic programs beside this file. */
+/** Makes traffic: runs the programs beside this file, which it compiles, or connects by itself. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
@@ -150,4 +151,11 @@ export async function startSteady(options: SteadyOptions): Promise<SteadyTraffic
 /** The same to its end. */
 export async function runSteady(options: SteadyOptions): Promise<SteadyResult> {
   return (await startSteady(options)).ended;
+}
+
+/** Connects once to a port of the loopback, and resolves when the connection has ended, refused or not. */
+export async function knock(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1').on('error', () => {});
+  // Not by once(), which rejects where the connection is refused.
+  await new Promise((resolve) => socket.on('close', resolve));
 }

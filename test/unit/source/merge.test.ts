@@ -8,6 +8,7 @@ import type { RecordFilter } from '../../../src/source/filter/evaluate.ts';
 import { createStreams, type Streams } from '../../../src/source/merge.ts';
 import type { RecordHandler } from '../../../src/source/source.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../support/page-builder.ts';
+import { handlerOf } from '../../support/record-handler.ts';
 
 const TYPE = 77;
 const OTHER_TYPE = 78;
@@ -66,10 +67,7 @@ function createFixture(
     taskRecords: 0,
     malformedRecords: 0,
     malformedPages: 0,
-    handler: {
-      ready: () => true,
-      existing() {},
-      host() {},
+    handler: handlerOf({
       record({ cpu, time, thread }) {
         seen.push({ cpu, time, number: thread });
         told.push(`${thread}`);
@@ -77,9 +75,7 @@ function createFixture(
       filteredRecord: (reason) => (reason === 'task' ? fixture.taskRecords++ : fixture.filteredRecords++),
       malformedRecord: () => fixture.malformedRecords++,
       malformedPage: () => fixture.malformedPages++,
-      lost() {},
-      advance() {},
-    },
+    }),
     streams: createStreams({
       cpus,
       epoch: epochAt(0n),

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClearingDetector } from '../../../src/source/ftrace/clearing.ts';
 import { createReading, type LiveParts } from '../../../src/source/reading.ts';
-import type { RecordHandler } from '../../../src/source/source.ts';
+import { handlerOf } from '../../support/record-handler.ts';
 
 interface Kernel {
   /** Records that were read, and those that were not. */
@@ -28,17 +28,11 @@ function openReading(isReady: () => boolean = () => true) {
   const streams = { given: 0, isEmpty: true };
   const heard: string[] = [];
   const gone: string[] = [];
-  const handler: RecordHandler = {
+  const handler = handlerOf({
     ready: isReady,
-    existing() {},
-    record() {},
-    filteredRecord() {},
-    host() {},
-    malformedRecord() {},
-    malformedPage() {},
     lost: (reason, records, detail) => heard.push([reason, records, detail ?? ''].join(' ').trim()),
     advance: (time) => heard.push(`advance ${time}`),
-  };
+  });
   const parts: LiveParts = {
     bufferKb: 4096,
     lingerMs: 200,

@@ -9,8 +9,8 @@ import { createCursor, missedBefore, nextRecord, openPage } from '../../../../sr
 import { compileReader, type RecordReader } from '../../../../src/source/decode/reader.ts';
 import type { TcpRecord } from '../../../../src/source/decode/record.ts';
 import { createStreams } from '../../../../src/source/merge.ts';
-import type { RecordHandler } from '../../../../src/source/source.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
+import { handlerOf } from '../../../support/record-handler.ts';
 import { readRecordings } from '../recorded.ts';
 
 const SEED = Number(process.env['KTC_FUZZ_SEED'] ?? 20_261_124);
@@ -193,9 +193,7 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
   let malformedRecords = 0;
   let malformedPages = 0;
   let released = 0;
-  const handler: RecordHandler = {
-    ready: () => true,
-    existing() {},
+  const handler = handlerOf({
     record({
       bytes,
       localAddress,
@@ -211,13 +209,9 @@ it(`takes ${PAGES_THROUGH_STREAMS.toLocaleString('en')} of them to the handler`,
       const ports = localPort >= 0 && localPort <= 0xffff && remotePort >= 0 && remotePort <= 0xffff;
       if (!inside || !ports || oldState > 12) throw new Error(`a record outside its page, up to ${end}`);
     },
-    filteredRecord() {},
-    host() {},
     malformedRecord: () => malformedRecords++,
     malformedPage: () => malformedPages++,
-    lost() {},
-    advance() {},
-  };
+  });
   const streams = createStreams({
     cpus: CPUS,
     epoch: epochAt(0n),

@@ -9,6 +9,7 @@ import type { TcpRecord } from '../../../../src/source/decode/record.ts';
 import { createAddressHider } from '../../../../src/source/recording/kernel-addresses.ts';
 import { openReplay } from '../../../../src/source/recording/replay.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
+import { handlerOf } from '../../../support/record-handler.ts';
 import { putTogether, type Recorded, readRecordings } from '../recorded.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'ktc-addresses-'));
@@ -27,21 +28,17 @@ async function replay(path: string): Promise<Seen> {
   const opened = await openReplay(path, (problem) => expect.unreachable(problem));
   if (!opened.ok) throw new Error(opened.problem);
   const seen: Seen = { addresses: [], rest: [] };
-  await opened.value.run({
-    ready: () => true,
-    existing() {},
-    record(record: TcpRecord) {
-      const { socket, request, bytes, localAddress, remoteAddress, ...others } = record;
-      seen.addresses.push(socket, request);
-      seen.rest.push(JSON.stringify(others));
-    },
-    filteredRecord() {},
-    host() {},
-    malformedRecord: () => expect.unreachable(),
-    malformedPage: () => expect.unreachable(),
-    lost() {},
-    advance() {},
-  });
+  await opened.value.run(
+    handlerOf({
+      record(record: TcpRecord) {
+        const { socket, request, bytes, localAddress, remoteAddress, ...others } = record;
+        seen.addresses.push(socket, request);
+        seen.rest.push(JSON.stringify(others));
+      },
+      malformedRecord: () => expect.unreachable(),
+      malformedPage: () => expect.unreachable(),
+    }),
+  );
   return seen;
 }
 

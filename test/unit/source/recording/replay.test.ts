@@ -8,6 +8,7 @@ import { PROBES, type ProbeName } from '../../../../src/source/probes.ts';
 import { createRecording, type RecordedEvent } from '../../../../src/source/recording/recording.ts';
 import { openReplay } from '../../../../src/source/recording/replay.ts';
 import { buildPage, pageHeaderText, type RecordSpec } from '../../../support/page-builder.ts';
+import { handlerOf } from '../../../support/record-handler.ts';
 import { taskFormat } from '../../../support/task-formats.ts';
 import { putTogether, RECORDINGS, type Recorded, readRecordings, takeApart } from '../recorded.ts';
 
@@ -46,27 +47,28 @@ async function replay(path: string, ready: () => boolean = () => true): Promise<
     wallTo: 0,
   };
   let last = Number.NEGATIVE_INFINITY;
-  await source.run({
-    ready,
-    existing() {},
-    record({ probe, time, cpu, thread, bytes, localAddress, addressLength, localPort, remotePort }) {
-      heard.counts[probe] = (heard.counts[probe] ?? 0) + 1;
-      heard.ascending &&= time >= last;
-      last = time;
-      const wall = toWallMilliseconds(source.clock, time);
-      heard.wallFrom = Math.min(heard.wallFrom, wall);
-      heard.wallTo = Math.max(heard.wallTo, wall);
-      const local = bytes.toString('hex', localAddress, localAddress + addressLength);
-      const { pid, comm } = source.tasks(thread, cpu, time);
-      heard.records.push([probe, time, wall, cpu, thread, pid, comm, local, localPort, remotePort].join(' '));
-    },
-    filteredRecord: () => heard.filtered++,
-    host() {},
-    malformedRecord: () => heard.malformed++,
-    malformedPage: () => heard.malformed++,
-    lost: (reason, count) => heard.lost.push(`${reason} ${count}`),
-    advance() {},
-  });
+  await source.run(
+    handlerOf({
+      ready,
+      record({ probe, time, cpu, thread, bytes, localAddress, addressLength, localPort, remotePort }) {
+        heard.counts[probe] = (heard.counts[probe] ?? 0) + 1;
+        heard.ascending &&= time >= last;
+        last = time;
+        const wall = toWallMilliseconds(source.clock, time);
+        heard.wallFrom = Math.min(heard.wallFrom, wall);
+        heard.wallTo = Math.max(heard.wallTo, wall);
+        const local = bytes.toString('hex', localAddress, localAddress + addressLength);
+        const { pid, comm } = source.tasks(thread, cpu, time);
+        heard.records.push(
+          [probe, time, wall, cpu, thread, pid, comm, local, localPort, remotePort].join(' '),
+        );
+      },
+      filteredRecord: () => heard.filtered++,
+      malformedRecord: () => heard.malformed++,
+      malformedPage: () => heard.malformed++,
+      lost: (reason, count) => heard.lost.push(`${reason} ${count}`),
+    }),
+  );
   return heard;
 }
 
@@ -260,20 +262,14 @@ describe('a recording that was just written', () => {
     const opened = await openReplay(recordings[0]?.path ?? '', () => {});
     if (!opened.ok) throw new Error(opened.problem);
     let records = 0;
-    await opened.value.run({
-      ready: () => true,
-      existing() {},
-      record() {
-        records++;
-        void opened.value.stop();
-      },
-      filteredRecord() {},
-      host() {},
-      malformedRecord() {},
-      malformedPage() {},
-      lost() {},
-      advance() {},
-    });
+    await opened.value.run(
+      handlerOf({
+        record() {
+          records++;
+          void opened.value.stop();
+        },
+      }),
+    );
     expect(records).toBeGreaterThan(0);
     expect(records).toBeLessThan(
       Object.values(countsInReadme(recordings[0]?.name ?? '')).reduce((a, b) => a + b),
