@@ -14,6 +14,7 @@ import { createOtlpSink } from '../../src/sink/otlp/otlp.ts';
 import type { Sink } from '../../src/sink/sink.ts';
 import { KTC } from './agent.ts';
 import { sinkOptions } from './kafka-sink.ts';
+import { acceptCall } from './otlp-receiver.ts';
 import { silentLog } from './silent-log.ts';
 
 /** Two protocols of OTLP, Kafka, and `ktc status`, which asks an agent. */
@@ -56,10 +57,7 @@ async function serve(address: string): Promise<void> {
   const grpc = createHttp2Server();
   grpc.on('stream', (stream: ServerHttp2Stream) => {
     reached.set('grpc', address);
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    // A message without fields.
-    stream.end(Buffer.alloc(5));
+    acceptCall(stream);
   });
   // The connection is what counts: that it ends without an answer is told as another problem.
   const kafka = createServer((socket) => {

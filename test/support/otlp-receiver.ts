@@ -1,6 +1,7 @@
 /** Receivers of OTLP that answer as they are told, for what a real collector cannot be made to do. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -140,6 +141,13 @@ export async function startGrpcReceiver(
       server.forceShutdown();
     },
   };
+}
+
+/** Answers a call of gRPC by hand, on a server of HTTP/2: OK, with a message without fields. */
+export function acceptCall(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(Buffer.alloc(5));
 }
 
 const UID = 'log.record.uid';

@@ -1,5 +1,4 @@
 /** The environment of the agent steers none of its connections: who is trusted, who sees them, where they go. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -7,16 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Finding } from '../../src/agent/check/finding.ts';
-import { KTC, whyNoAgent } from '../support/agent.ts';
+import { whyNoAgent } from '../support/agent.ts';
 import { makeCertificates, type TestCertificates } from '../support/certificates.ts';
+import { checkSettings } from '../support/check.ts';
 import { type Receiver, startHttpReceiver, TAKEN } from '../support/otlp-receiver.ts';
 
 const missing = whyNoAgent();
 if (missing) console.warn(`skipped: the environment of the agent: ${missing}`);
 
 const SECRET = 'Bearer 3xampl3';
-const RECORDING = join(import.meta.dirname, '../recordings/linux-6.18.ktcrec');
 
 describe.skipIf(missing)('an environment that sets', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-environment-'));
@@ -62,23 +60,9 @@ describe.skipIf(missing)('an environment that sets', () => {
     rmSync(directory, { recursive: true });
   });
 
-  async function check(settings: Record<string, string>, environment: Record<string, string>) {
-    const args = Object.entries({
-      'source.kind': 'replay',
-      'source.recording': RECORDING,
-      'spool.enabled': 'false',
-      'telemetry.http.enabled': 'false',
-      ...settings,
-    }).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-    const env = { PATH: process.env['PATH'], ...environment };
-    return new Promise<{ findings: Finding[]; stdout: string; stderr: string }>((resolve, reject) => {
-      execFile(KTC, ['check', '--json', ...args], { env }, (error, stdout, stderr) =>
-        stdout === ''
-          ? reject(error ?? new Error(stderr))
-          : resolve({ findings: JSON.parse(stdout), stdout, stderr }),
-      );
-    });
-  }
+  /** Nothing of the environment of the tests is in that of the agent, but where programs are. */
+  const check = (settings: Record<string, string>, environment: Record<string, string>) =>
+    checkSettings(settings, { PATH: process.env['PATH'], ...environment });
 
   const otlpAt = (endpoint: string, protocol = 'http/protobuf') => ({
     'sink.otlp.enabled': 'true',

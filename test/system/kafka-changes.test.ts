@@ -1,14 +1,12 @@
 /** What a cluster may do to a client at any time: other partitions, sessions that end, quotas, addresses that lead nowhere. */
-import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DONE } from '../../src/shared/result.ts';
 import { createKafkaSink, type KafkaSinkOptions } from '../../src/sink/kafka/kafka.ts';
 import { ACKNOWLEDGED, type Readiness, type Sink } from '../../src/sink/sink.ts';
-import { KTC } from '../support/agent.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
+import { checkSettings } from '../support/check.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { sinkOptions } from '../support/kafka-sink.ts';
 import { problemOf } from '../support/problem-of.ts';
@@ -197,22 +195,14 @@ describe.skipIf(missing)('the Kafka sink and a cluster', () => {
 
     it('is found by ktc check', async () => {
       await broker.createTopic('misled', 3);
-      const set = Object.entries({
-        'source.kind': 'replay',
-        'source.recording': 'test/recordings/linux-6.18.ktcrec',
-        'spool.enabled': 'false',
-        'telemetry.http.enabled': 'false',
+      const { code, findings } = await checkSettings({
         'sink.kafka.enabled': 'true',
         'sink.kafka.idempotent': 'false',
         'sink.kafka.topic': 'misled',
         'sink.kafka.brokers': JSON.stringify(broker.misleadingAddresses.slice(0, 1)),
-      }).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
-      const { code, stdout } = await promisify(execFile)(KTC, ['check', '--json', ...set]).then(
-        (result) => ({ code: 0, ...result }),
-        (error: { code: number; stdout: string }) => error,
-      );
+      });
       expect(code).toBe(1);
-      expect(JSON.parse(stdout)).toContainEqual({
+      expect(findings).toContainEqual({
         name: 'sink kafka',
         verdict: 'failed',
         detail: expect.stringContaining('advertised.listeners'),

@@ -20,6 +20,7 @@ import { ACKNOWLEDGED, type Sink } from '../../src/sink/sink.ts';
 import { batchOf, sampleEvents } from '../support/batch.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import {
+  acceptCall,
   type GrpcScript,
   type HttpScript,
   type Receiver,
@@ -413,9 +414,7 @@ describe('a gRPC answer', () => {
     server.on('stream', async (stream: ServerHttp2Stream) => {
       const request = Buffer.concat(await stream.toArray());
       taken.push(createHash('sha256').update(request).digest('hex'));
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.alloc(5));
+      acceptCall(stream);
       // GOAWAY: calls that it has not seen yet are refused, the others are finished.
       if (taken.length % 17 === 0) stream.session?.close();
     });
