@@ -13,6 +13,14 @@ export function hasErrorCode(error: unknown, ...codes: readonly string[]): boole
   return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
 }
 
+/** For `catch`: makes null of an error that has one of these codes of errno(3), and throws every other. */
+export function orNull(...codes: readonly string[]): (error: unknown) => null {
+  return (error) => {
+    if (hasErrorCode(error, ...codes)) return null;
+    throw error;
+  };
+}
+
 const PROGRAMMER_ERRORS = [TypeError, ReferenceError, RangeError, SyntaxError];
 
 /** Whether an error is of a class that JavaScript throws for a mistake in a program. */

@@ -2,7 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { isatty } from 'node:tty';
-import { hasErrorCode, isSystemError } from '../../shared/errors.ts';
+import { hasErrorCode, isSystemError, orNull } from '../../shared/errors.ts';
 import { DONE } from '../../shared/result.ts';
 import { createTurns } from '../../shared/turns.ts';
 import { type Batch, rangeOf } from '../batch.ts';
@@ -55,7 +55,7 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
   /** Gives the file that is under `path` now, and its size. */
   async function openCurrent(): Promise<OpenFile & { size: number }> {
     if (file) {
-      const found = await stat(path).catch(ignoreMissing);
+      const found = await stat(path).catch(orNull('ENOENT'));
       if (found && found.ino === file.inode && found.dev === file.device)
         return { ...file, size: found.size };
       log.info({ path }, 'the event file was moved away, starting a new one');
@@ -80,7 +80,7 @@ export function createFileSink({ path, maxBytes, maxFiles, log }: FileSinkOption
     await closeFile();
     if (maxFiles === 1) return rm(target, { force: true });
     for (let age = maxFiles - 1; age > 0; age--) {
-      await rename(age === 1 ? target : `${target}.${age - 1}`, `${target}.${age}`).catch(ignoreMissing);
+      await rename(age === 1 ? target : `${target}.${age - 1}`, `${target}.${age}`).catch(orNull('ENOENT'));
     }
   }
 
@@ -172,9 +172,4 @@ async function endLine(handle: FileHandle, size: number): Promise<number> {
   if (buffer[0] === NEWLINE) return 0;
   await handle.write('\n');
   return 1;
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (hasErrorCode(error, 'ENOENT')) return undefined;
-  throw error;
 }

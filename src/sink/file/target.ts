@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { hasErrorCode } from '../../shared/errors.ts';
+import { orNull } from '../../shared/errors.ts';
 import { notPlain } from './fault.ts';
 
 /** The kernel follows no more (include/linux/namei.h, MAXSYMLINKS). */
@@ -40,11 +40,4 @@ function checkKind(found: Stats): void {
   if (found.isFIFO()) throw notPlain('a pipe');
   if (found.isSocket()) throw notPlain('a socket');
   if (found.isBlockDevice()) throw notPlain('a block device');
-}
-
-function orNull(...codes: string[]) {
-  return (error: unknown): null => {
-    if (hasErrorCode(error, ...codes)) return null;
-    throw error;
-  };
 }
