@@ -38,12 +38,13 @@ export function createPartitionChoice(host: string): (cluster: Cluster, topic: s
 }
 
 export function hasPartition(cluster: Cluster, topic: string, partition: number): boolean {
-  return cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition);
+  return findPartition(cluster, topic, partition) !== undefined;
 }
 
 export function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
-  const found = cluster
-    .findTopicPartitionMetadata(topic)
-    .find(({ partitionId }) => partitionId === partition);
-  return cluster.findBroker({ nodeId: found?.leader ?? -1 });
+  return cluster.findBroker({ nodeId: findPartition(cluster, topic, partition)?.leader ?? -1 });
+}
+
+function findPartition(cluster: Cluster, topic: string, partition: number) {
+  return cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
 }
