@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { connect, secure } from '../shared/connect.ts';
 import type { SinkSocket } from './sink.ts';
-import { portsOf } from './sockets.ts';
 
 /** Where to connect to. */
 export interface Target {
@@ -24,7 +23,7 @@ export interface DialOptions {
 export interface Dialer {
   /** Resolves with a connection that is ready, TLS included. Rejects with one line, which has the system's `code`. */
   dial(target: Target, options: DialOptions): Promise<Socket>;
-  /** Those that are connected. */
+  /** Those that are connected, so that the agent can leave its own traffic out of the events. */
   sockets(): SinkSocket[];
   /** Ends the connections to one host and port, and those that are being made. */
   hangUp(host: string, port: number): void;
@@ -98,6 +97,13 @@ export function createDialer(): Dialer {
       hangUpWhere(() => true);
     },
   };
+}
+
+/** The ports of those sockets that are connected. */
+function portsOf(sockets: Iterable<Socket>): SinkSocket[] {
+  return [...sockets].flatMap(({ localPort, remotePort }) =>
+    localPort !== undefined && remotePort !== undefined ? [{ localPort, remotePort }] : [],
+  );
 }
 
 function timedOut(message: string): Error {

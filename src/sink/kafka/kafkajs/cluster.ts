@@ -58,7 +58,6 @@ export function createClusterLink(options: ClusterOptions, listener: ClusterList
   let isCut = false;
 
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    if (isCut) throw new Error('this client was given up');
     const target = { host: hostOf(host), port, tls: ssl ?? null };
     const connect = async (signal: AbortSignal) => {
       const socket = await dialer.dial(target, { timeoutMs, signal });
