@@ -1,13 +1,12 @@
 /**
- * A model of the sockets of one host: it walks the kernel's own diagram at random and gives the records that the kernel
- * would write, with what is true of them. An independent reading of who calls tcp_set_state() in Linux 6.1 to 6.18:
- * net/ipv4/tcp.c (`new_state`, tcp_close, tcp_shutdown, tcp_disconnect, tcp_done), tcp_input.c (tcp_rcv_state_process,
- * tcp_fin, tcp_reset), tcp_ipv4.c (tcp_v4_connect), inet_connection_sock.c (inet_csk_listen_start, inet_csk_clone_lock).
+ * A model of the sockets of one host: it walks the kernel's own diagram (tcp-walk.ts) at random and gives the records that
+ * the kernel would write, with what is true of them.
  */
 import type { TcpState } from '../../src/event/kinds.ts';
 import type { ProbeName } from '../../src/source/probes.ts';
 import type { Random } from './fleet-truth/random.ts';
 import { MILLISECOND, type RecordFields, SECOND } from './record-builder.ts';
+import { type Maker, NEXT } from './tcp-walk.ts';
 
 export interface ModelShape {
   readonly source: 'tracepoints' | 'module';
@@ -62,60 +61,6 @@ interface Request {
   /** Both ends, which only one connection has at a time. */
   readonly ends: string;
 }
-
-/** Who makes a change: the program's call, or whatever processes a packet or a timer. */
-type Maker = 'call' | 'kernel';
-
-/** From each state the next ones. LISTEN, SYN_RECV of a child and the states before a connection are made elsewhere. */
-const NEXT: Readonly<Partial<Record<TcpState, readonly (readonly [TcpState, Maker])[]>>> = {
-  LISTEN: [['CLOSE', 'call']],
-  SYN_SENT: [
-    ['ESTABLISHED', 'kernel'],
-    ['ESTABLISHED', 'kernel'],
-    ['SYN_RECV', 'kernel'],
-    ['CLOSE', 'kernel'],
-    ['CLOSE', 'call'],
-  ],
-  SYN_RECV: [
-    ['ESTABLISHED', 'kernel'],
-    ['ESTABLISHED', 'kernel'],
-    ['FIN_WAIT1', 'call'],
-    ['CLOSE_WAIT', 'kernel'],
-    ['CLOSE', 'kernel'],
-    ['CLOSE', 'call'],
-  ],
-  ESTABLISHED: [
-    ['FIN_WAIT1', 'call'],
-    ['FIN_WAIT1', 'kernel'],
-    ['CLOSE_WAIT', 'kernel'],
-    ['CLOSE', 'kernel'],
-    ['CLOSE', 'call'],
-  ],
-  FIN_WAIT1: [
-    ['FIN_WAIT1', 'call'],
-    ['FIN_WAIT2', 'kernel'],
-    ['CLOSING', 'kernel'],
-    ['CLOSE', 'kernel'],
-  ],
-  FIN_WAIT2: [
-    ['FIN_WAIT2', 'call'],
-    ['CLOSE', 'kernel'],
-  ],
-  CLOSING: [
-    ['CLOSING', 'call'],
-    ['CLOSE', 'kernel'],
-  ],
-  CLOSE_WAIT: [
-    ['LAST_ACK', 'call'],
-    ['LAST_ACK', 'call'],
-    ['CLOSE', 'kernel'],
-    ['CLOSE', 'call'],
-  ],
-  LAST_ACK: [
-    ['LAST_ACK', 'call'],
-    ['CLOSE', 'kernel'],
-  ],
-};
 
 const SOCKETS = 16;
 const ANY = '0.0.0.0';
