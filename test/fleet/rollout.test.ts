@@ -108,6 +108,15 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
   });
 
+  it('refuses to begin where a host could not go back, and changes none of the hosts of the wave', async () => {
+    const words = ['-e', 'ktc_agent_canary_group=web', '-e', '{"ktc_agent_way_back": false}'];
+    const refused = await site.play('rollout', ...TO_NEXT, ...words);
+    expect(refused.code, refused.output).toBe(2);
+    expect(refused.output).toContain('has not got the package that is installed on');
+    expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
+    expect(existsSync(`${site.state}/passed-${NEXT}.json`)).toBe(false);
+  });
+
   it('stops at canaries that fail, rolls them back, and remembers the version until a person releases it', async () => {
     // The new release cannot run on this host: its program is none, once it is unpacked.
     await site.hosts.run(
