@@ -33,19 +33,24 @@ describe.skipIf(missing)('the collection', () => {
     return JSON.parse(output);
   }
 
+  /** What a program of Ansible prints that finds the collection in `collections`. */
+  function runWith(collections: string, program: string, ...words: string[]): string {
+    return execFileSync(join(PROGRAMS, program), words, {
+      cwd: directory,
+      encoding: 'utf8',
+      stdio: 'pipe',
+      env: {
+        ...process.env,
+        PATH: `${PROGRAMS}:${process.env['PATH']}`,
+        ANSIBLE_HOME: join(directory, 'home'),
+        ANSIBLE_COLLECTIONS_PATH: collections,
+      },
+    });
+  }
+
   it('can be built, installed from the file, and asked for the documentation of all that it has', () => {
     const run = (program: string, ...words: string[]) =>
-      execFileSync(join(PROGRAMS, program), words, {
-        cwd: directory,
-        encoding: 'utf8',
-        stdio: 'pipe',
-        env: {
-          ...process.env,
-          PATH: `${PROGRAMS}:${process.env['PATH']}`,
-          ANSIBLE_HOME: join(directory, 'home'),
-          ANSIBLE_COLLECTIONS_PATH: join(directory, 'installed'),
-        },
-      });
+      runWith(join(directory, 'installed'), program, ...words);
     run('ansible-galaxy', 'collection', 'build', join(ROOT, 'ansible'), '--output-path', directory);
     const file = join(directory, 'ktc-agent-0.1.0.tar.gz');
     run('ansible-galaxy', 'collection', 'install', file, '--offline', '-p', join(directory, 'installed'));
@@ -145,6 +150,53 @@ def both(groups):
       '3.10.0-1160.el7.x86_64',
       '6.1.0-56-cloud-amd64',
     ]);
+  });
+
+  it('finds events in the topic beside what is none, in one reading or several, and judges each once', () => {
+    const event = (host: string, config_hash: string) => ({
+      event: 'host_status',
+      event_id: `${host}-0-1`,
+      agent_version: '1',
+      config_hash,
+    });
+    const line = (value: object) => `${JSON.stringify(value)}\n`;
+    const { agent_version, ...incomplete } = event('web3', 'ab');
+    const spoilt = [
+      '{"event":"host_status", "event_\n',
+      '["event":"host_status"]\n',
+      '{"event":"host_status"}\n',
+    ];
+    writeFileSync(
+      join(directory, 'topic-1'),
+      Buffer.concat([
+        Buffer.from(spoilt.join('')),
+        Buffer.from([0x22, 0xff, 0xfe, 0x0a]),
+        Buffer.from([event('web1', 'ab'), event('web2', 'cd'), incomplete].map(line).join('')),
+      ]),
+    );
+    writeFileSync(join(directory, 'topic-2'), line(event('web4', 'ab')));
+    // Each reading takes the next file; a third one would have none.
+    const reader = 'cat topic-1 && mv topic-2 topic-1 || exit 3';
+    const expected = Object.fromEntries(
+      ['web1', 'web2', 'web3', 'web4'].map((host) => [
+        host,
+        { event_id: `${host}-0-1`, since_ms: 0, version: agent_version, config_hash: 'ab' },
+      ]),
+    );
+    const output = runWith(
+      directory,
+      'ansible',
+      ...['localhost', '-m', 'ktc.agent.arrived', '-a'],
+      JSON.stringify({ command: ['sh', '-c', reader], expected, deadline_s: 60 }),
+    );
+    expect(JSON.parse(output.slice(output.indexOf('{')))).toEqual({
+      changed: false,
+      problem: null,
+      missing: {
+        web2: 'its host_status has arrived with config_hash cd, not ab',
+        web3: 'its host_status has arrived with agent_version None, not 1',
+      },
+    });
   });
 
   const answer = (verdict: string) => ({ gate: { verdict, reasons: verdict === 'well' ? [] : [verdict] } });

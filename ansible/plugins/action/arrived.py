@@ -26,11 +26,14 @@ def command_since(words, since_ms):
 
 
 def event_of(line, wanted):
-    """The host_status of this line if it is one of the wanted."""
+    """The host_status of this line if it is one of the wanted. Others may have written what is none into the topic."""
     if '"event":"host_status"' not in line:
         return None
-    event = json.loads(line)
-    return event if event["event_id"] in wanted else None
+    try:
+        event = json.loads(line)
+        return event if event["event_id"] in wanted else None
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def difference(expected, event):
@@ -38,32 +41,36 @@ def difference(expected, event):
     if event is None:
         return "its host_status %s was acknowledged, and has not arrived" % expected["event_id"]
     for field, name in (("agent_version", "version"), ("config_hash", "config_hash")):
-        if event[field] != expected[name]:
-            return "its host_status has arrived with %s %s, not %s" % (field, event[field], expected[name])
+        if event.get(field) != expected[name]:
+            return "its host_status has arrived with %s %s, not %s" % (field, event.get(field), expected[name])
     return None
 
 
 def read(words, wanted, deadline):
     """Runs the command until it ends, has printed all, or the time is over: (events by identifier, problem or None)."""
     found = {}
-    with tempfile.TemporaryFile("w+") as errors:
+    text = {"encoding": "utf-8", "errors": "replace"}
+    with tempfile.TemporaryFile("w+", **text) as errors:
         try:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, **text)
         except OSError as error:
             return found, "%s: %s" % (words[0], error.strerror)
         timer = threading.Timer(max(1, deadline - time.time()), process.kill)
         timer.start()
-        # Line by line, because what a fleet has sent in a minute is too much for the memory.
-        for line in process.stdout:
-            event = event_of(line, wanted)
-            if event is not None:
-                found[event["event_id"]] = event
-            if len(found) == len(wanted):
-                process.kill()
-                break
-        process.stdout.close()
-        code = process.wait()
-        timer.cancel()
+        try:
+            # Line by line, because what a fleet has sent in a minute is too much for the memory.
+            for line in process.stdout:
+                event = event_of(line, wanted)
+                if event is not None:
+                    found[event["event_id"]] = event
+                if len(found) == len(wanted):
+                    process.kill()
+                    break
+            process.stdout.close()
+            code = process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
         if code == 0 or len(found) == len(wanted):
             return found, None
         errors.seek(0)
@@ -89,14 +96,15 @@ class ActionModule(ActionBase):
         wanted = set(event["event_id"] for event in expected.values())
         since_ms = min([event["since_ms"] for event in expected.values()] + [int(time.time() * 1000)]) - MARGIN_MS
         words = command_since(arguments["command"], since_ms)
-        missing, problem = {}, None
-        words = command_since(arguments["command"], since_ms)
-        while expected:
-            events, problem = read(words, wanted, deadline)
-            reasons = dict((host, difference(event, events.get(event["event_id"]))) for host, event in expected.items())
-            missing = dict((host, reason) for host, reason in reasons.items() if reason is not None)
-            if (not missing and problem is None) or time.time() > deadline:
+        events, problem = {}, None
+        while len(events) < len(wanted):
+            more, problem = read(words, wanted.difference(events), deadline)
+            events.update(more)
+            if time.time() > deadline:
                 break
-            time.sleep(PAUSE_S)
+            if len(events) < len(wanted):
+                time.sleep(PAUSE_S)
+        reasons = dict((host, difference(event, events.get(event["event_id"]))) for host, event in expected.items())
+        missing = dict((host, reason) for host, reason in reasons.items() if reason is not None)
         result.update(changed=False, missing={} if problem else missing, problem=problem)
         return result
