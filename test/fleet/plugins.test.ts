@@ -250,7 +250,7 @@ def both(groups):
       kernel: '3.10.0',
       unit: { ActiveState: 'active', LoadState: 'loaded' },
       package: { version },
-      module: { loaded: true, path: '/x', missing_for: version === '2' ? ['3.10.1'] : [] },
+      module: { loaded: true, installed: true, missing_for: version === '2' ? ['3.10.1'] : [] },
       running: {
         version,
         uptime_s: 10,

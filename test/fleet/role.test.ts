@@ -254,9 +254,23 @@ describe.skipIf(missing)('the role', () => {
     delete variables['ktc_agent_kafka_password'];
   });
 
-  it('uninstalls without a trace', async () => {
+  it('uninstalls without a trace, also a compressed module, and what DKMS has for another kernel only', async () => {
+    const updates = '/lib/modules/$(uname -r)/updates';
+    await site.hosts.run('db1', `mkdir -p ${updates}; touch ${updates}/tcp_trace.ko.xz`);
+    // DKMS itself would need compilers on the host; of it stands here what it is asked, and its one line of status.
+    await site.hosts.run(
+      'db2',
+      `echo 'tcp_trace/1.0.0, 5.10.0-1-amd64, x86_64: installed' >/root/dkms-status
+       printf '%s\n' '#!/bin/sh' '[ "$1" != status ] || exec cat /root/dkms-status' \
+         'echo "$*" >>/root/dkms-said; rm /root/dkms-status' >/usr/local/bin/dkms
+       chmod +x /usr/local/bin/dkms`,
+    );
     const removed = await site.play('uninstall');
     expect(removed.code, removed.output).toBe(0);
+    expect(await site.hosts.run('db1', `ls ${updates}; rm -r /lib/modules`)).toBe('');
+    expect(await site.hosts.run('db2', 'cat /root/dkms-said; rm /root/dkms-said /usr/local/bin/dkms')).toBe(
+      'remove tcp_trace/1.0.0 --all\n',
+    );
     expect(await inventories()).toEqual(before);
     for (const name of NAMES)
       expect(existsSync(`/sys/kernel/tracing/instances/${site.hosts.instance(name)}`)).toBe(false);

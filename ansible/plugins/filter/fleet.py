@@ -36,7 +36,7 @@ def row_of(host, facts):
 
 def module_of(facts):
     """Where there is a module now, and a newer kernel without one, that is said too."""
-    state = "loaded" if facts["loaded"] else "installed" if facts["path"] else "none"
+    state = "loaded" if facts["loaded"] else "installed" if facts["installed"] else "none"
     missing = facts["missing_for"] if state != "none" else []
     return state + "".join(", none for %s" % kernel for kernel in missing)
 

@@ -99,24 +99,25 @@ def newer_kernels(kernel):
     return sorted((name for name in installed if sort_key(name) > sort_key(kernel)), key=sort_key)
 
 
-def module_path(kernel):
-    """The file that this kernel would load; None where there is none."""
-    for directory in ("extra", "updates", "updates/dkms"):
-        for ending in ("", ".xz"):
-            path = "/lib/modules/%s/%s/tcp_trace.ko%s" % (kernel, directory, ending)
-            if os.path.exists(path):
-                return path
-    return None
+def module_files(kernel, directories):
+    """The files of the module for a kernel, or for all with `*`; compressed where that kernel's modules are: .xz, .zst."""
+    found = [glob.glob("/lib/modules/%s/%s/tcp_trace.ko*" % (kernel, directory)) for directory in directories]
+    return sorted(path for paths in found for path in paths)
+
+
+def has_module(kernel):
+    return len(module_files(kernel, ["extra", "updates", "updates/dkms"])) > 0
 
 
 def module_state(kernel):
     newer = newer_kernels(kernel)
     return {
-        "path": module_path(kernel),
+        "installed": has_module(kernel),
         "loaded": os.path.isdir("/sys/module/tcp_trace"),
         "newer_kernels": newer,
-        "missing_for": [name for name in newer if module_path(name) is None],
-        "paths": sorted(glob.glob("/lib/modules/*/extra/tcp_trace.ko") + glob.glob("/lib/modules/*/updates/tcp_trace.ko")),
+        "missing_for": [name for name in newer if not has_module(name)],
+        # What DKMS has installed is taken away by DKMS.
+        "paths": module_files("*", ["extra", "updates"]),
         "headers": os.path.exists("/lib/modules/%s/build/Makefile" % kernel),
     }
 
