@@ -202,6 +202,26 @@ describe.skipIf(missing)('the role', () => {
     expect(await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*')).toBe(content);
   });
 
+  it('refuses DKMS with the kernel of an EL7 whose os-release is like fedora', async () => {
+    const facts = {
+      kernel: '3.10.0-1160.el7.x86_64',
+      // Oracle Linux 7.
+      distribution: { id: 'ol', version_id: '7.9', id_like: 'fedora' },
+      architecture: 'x86_64',
+      systemd: 219,
+      free_mb: 100_000,
+      clock_synchronized: true,
+      secure_boot: false,
+      tools: ['gcc', 'make', 'dkms'],
+      module: { headers: true },
+      package: { format: 'tarball', formats: ['rpm'] },
+    };
+    const variables = JSON.stringify({ ktc_agent_host: facts, ktc_agent_module: 'dkms' });
+    const refused = await site.play('install', '--check', '--limit', 'web1', '-e', variables);
+    expect(refused.code, refused.output).toBe(2);
+    expect(refused.output).toContain('(dkms#443)');
+  });
+
   it('leaves what the operator has stopped, disabled and masked so, also through an upgrade', async () => {
     await site.hosts.run('web1', 'systemctl stop ktc-agent');
     await site.hosts.run('web2', 'systemctl disable ktc-agent');

@@ -39,12 +39,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ktc.agent.plugins.module_utils import agent, packages, units
 
 
-def distribution():
-    lines = (agent.read_text("/etc/os-release") or "").splitlines()
-    values = dict(line.split("=", 1) for line in lines if "=" in line)
-    return {key.lower(): values.get(key, "").strip('"') for key in ("ID", "VERSION_ID", "ID_LIKE")}
-
-
 def is_clock_synchronized(module):
     """None where systemd does not say."""
     dummy, output, dummy2 = module.run_command(["timedatectl"])
@@ -134,7 +128,6 @@ def main():
         "kernel": kernel,
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "distribution": distribution(),
         "systemd": units.systemd_version(module),
         "free_mb": min(free_mb(agent.RELEASES), free_mb("/usr"), free_mb("/var/tmp")),
         "clock_synchronized": is_clock_synchronized(module),
