@@ -1,6 +1,15 @@
 /** What the collection computes on the controller: the order of layers, and the verdict over a wave. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -197,6 +206,25 @@ def both(groups):
         web3: 'its host_status has arrived with agent_version None, not 1',
       },
     });
+  });
+
+  it('notes once which accounts the installation makes, also where an earlier one was interrupted', () => {
+    const file = join(directory, 'made');
+    const imports = `from ${PLUGINS}.module_utils import footprint
+class Module:
+    def run_command(self, words):
+        return 0, 'LoadState=loaded', ''
+def note(path):
+    footprint.MADE = path
+    for user in ['nobody-here', 'nobody-here', 'nor-here']:
+        footprint.note_before_installation(Module(), user)`;
+    evaluate(imports, 'note(given)', file);
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toEqual([
+      'group nobody-here',
+      'user nobody-here',
+      'group nor-here',
+      'user nor-here',
+    ]);
   });
 
   const answer = (verdict: string) => ({ gate: { verdict, reasons: verdict === 'well' ? [] : [verdict] } });

@@ -52,9 +52,11 @@ def missing_accounts(user):
 
 def note_before_installation(module, user):
     """Remembers what an uninstallation has to know, and only the time before the installation can tell."""
-    made = missing_accounts(user)
+    noted = (agent.read_text(MADE) or "").splitlines()
+    # An interrupted installation may have noted what it has not made.
+    made = [line for line in missing_accounts(user) if line not in noted]
     if made:
-        write_file((agent.read_text(MADE) or "") + "".join(line + "\n" for line in made), MADE)
+        write_file("".join(line + "\n" for line in noted + made), MADE)
     if agent.unit_state(module, agent.UNIT)["LoadState"] == "not-found":
         write_file("The role ktc_agent enables and starts the service, and then removes this file.\n", FIRST_START)
 
