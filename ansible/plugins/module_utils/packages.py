@@ -47,9 +47,16 @@ def installed(module, package_format):
     return version.replace("~", "-")
 
 
+def file_name(package_format, version):
+    """As `make package` names it. In RPM and Debian packages, what stands behind a hyphen in a version comes behind a tilde."""
+    if package_format == "tarball":
+        return "ktc-agent-%s-linux-x64.tar.gz" % version
+    return NAMES[package_format] % version.replace("-", "~")
+
+
 def path_of(package_format, version):
     """Where the file of a version is kept on the host."""
-    return "%s/%s" % (DIRECTORY, NAMES[package_format] % version.replace("-", "~"))
+    return "%s/%s" % (DIRECTORY, file_name(package_format, version))
 
 
 def kept(package_format):
