@@ -5,7 +5,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from ansible_collections.ktc.agent.plugins.module_utils import packages
+from ansible_collections.ktc.agent.plugins.module_utils import agent, packages
 
 
 def package_file(version, package_format):
@@ -13,6 +13,11 @@ def package_file(version, package_format):
     return packages.file_name(package_format, version)
 
 
+def program(version, package_format):
+    """The agent's program on a host; tarballs have one for each version."""
+    return agent.release_program(version) if package_format == "tarball" else agent.PROGRAM
+
+
 class FilterModule(object):
     def filters(self):
-        return {"package_file": package_file}
+        return {"package_file": package_file, "program": program}
