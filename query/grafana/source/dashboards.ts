@@ -96,8 +96,8 @@ const PEER: Page = {
   variables: [datasourceVariable(CLICKHOUSE), peerVariable],
   panels: [
     rows('Whose address it is', '23-whose-address', { scope: 'peer', width: 'full', height: 5 }),
-    lines('Retransmits to it by kind', 'peer-retransmits', { scope: 'peer', isBars: true }),
-    lines('Connect latency', 'peer-latency', { scope: 'peer', unit: 'µs' }),
+    lines('Retransmits to it by kind', 'retransmits-by-kind', { scope: 'peer', isBars: true }),
+    lines('Connect latency', 'connect-latency', { scope: 'peer', unit: 'µs' }),
     rows('Hosts that talk to it', 'peer-hosts', { scope: 'peer' }),
     rows('Resets', 'peer-resets', { scope: 'peer' }),
     lines('Round-trip time', 'peer-round-trip', { scope: 'peer', width: 'full', unit: 'µs' }),

@@ -8,7 +8,7 @@
  *                       to read; with Grafana's $__timeFilter it reads the whole table
  *     @answer(07-NAME)  the whole answer to a question, as rows to select from
  *
- * A condition on the time also narrows to the labels that are chosen at the top of the dashboard.
+ * A condition on the time also narrows to what is chosen at the top of the dashboard: labels, a host, or a peer.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ const chosen = (label: string): string => `(\${${label}:singlequote})`;
 
 /** Of what a question is asked. */
 interface Scope {
-  /** A condition, or nothing. */
-  readonly labels: string | null;
+  /** What it is narrowed to; null for nothing. */
+  readonly condition: string | null;
   /** What stands in place of the parameters. */
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -39,16 +39,19 @@ const PARAMETERS = {
   silent_s: '300',
 } as const;
 
+const HOST = `\${host:singlequote}`;
+const PEER = `\${peer:singlequote}`;
+
 /** By what dashboards narrow: labels, or the one thing that they are about. */
 const SCOPES = {
   fleet: {
-    labels: LABELS.map((label) => `(${ALL} IN ${chosen(label)} OR ${label} IN ${chosen(label)})`).join(
+    condition: LABELS.map((label) => `(${ALL} IN ${chosen(label)} OR ${label} IN ${chosen(label)})`).join(
       ' AND ',
     ),
     parameters: PARAMETERS,
   },
-  host: { labels: null, parameters: { ...PARAMETERS, host: `\${host:singlequote}` } },
-  peer: { labels: null, parameters: { ...PARAMETERS, address: `\${peer:singlequote}` } },
+  host: { condition: `host = ${HOST}`, parameters: PARAMETERS },
+  peer: { condition: `remote_address = toIPv6(${PEER})`, parameters: { ...PARAMETERS, address: PEER } },
 } as const satisfies Readonly<Record<string, Scope>>;
 export type ScopeName = keyof typeof SCOPES;
 
@@ -56,7 +59,7 @@ export type ScopeName = keyof typeof SCOPES;
 export function lately(fromMinutes: number, toMinutes: number): Scope {
   const before = (minutes: number): string => `now64(9, 'UTC') - INTERVAL ${minutes} MINUTE`;
   return {
-    labels: null,
+    condition: null,
     parameters: { ...PARAMETERS, from: before(fromMinutes), to: before(toMinutes), silent_s: '0' },
   };
 }
@@ -86,7 +89,7 @@ function read(name: string): Question {
 
 /** The SQL with everything in its place. */
 function fill(sql: string, scope: Scope): string {
-  const { labels, parameters } = scope;
+  const { condition, parameters } = scope;
   return (
     sql
       .replaceAll(/@answer\(([\w-]+)\)/g, (_, name: string) => {
@@ -95,7 +98,7 @@ function fill(sql: string, scope: Scope): string {
         return `(\n${rows.replaceAll(/^/gm, '    ')})`;
       })
       .replaceAll('@time', TIME)
-      .replaceAll(TIME, () => (labels === null ? TIME : `${TIME} AND ${labels}`))
+      .replaceAll(TIME, () => (condition === null ? TIME : `${TIME} AND ${condition}`))
       // Not Grafana's own, which have a dollar sign.
       .replaceAll(/(?<!\$)\{(\w+):[^}]+\}/g, (whole, name: string) => {
         const value = parameters[name];

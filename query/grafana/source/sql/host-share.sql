@@ -6,7 +6,7 @@ FROM (
         retransmitted - lagInFrame(retransmitted, 1, retransmitted) OVER since_the_last AS again,
         segments - lagInFrame(segments, 1, segments) OVER since_the_last AS sent
     FROM host_status FINAL
-    WHERE @time AND host = {host:String}
+    WHERE @time
     WINDOW since_the_last AS (PARTITION BY boot_id ORDER BY timestamp ROWS BETWEEN 1 PRECEDING AND CURRENT ROW))
 GROUP BY time
 HAVING isFinite(share)
