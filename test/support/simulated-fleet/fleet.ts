@@ -12,7 +12,6 @@ import { createInterface } from 'node:readline';
 import type { WorkerOptions, WorkerReport } from './worker.ts';
 
 const WORKER = join(import.meta.dirname, 'worker.ts');
-const RECORDING = join(import.meta.dirname, '../../recordings/linux-6.18.ktcrec');
 
 export interface FleetOptions
   extends Pick<WorkerOptions, 'hosts' | 'brokers' | 'topic' | 'recordsPerSecond' | 'lingerMs'> {
@@ -55,7 +54,7 @@ export async function startSimulatedFleet({ processes, ...shared }: FleetOptions
   const firstOf = (index: number): number => Math.floor((hosts * index) / processes);
   const workers = Array.from({ length: processes }, (_, index) => {
     const first = firstOf(index);
-    return startWorker({ ...shared, recording: RECORDING, first, count: firstOf(index + 1) - first });
+    return startWorker({ ...shared, first, count: firstOf(index + 1) - first });
   });
   const reports = () => Promise.all(workers.map((worker) => worker.next()));
   const kill = () => {

@@ -7,6 +7,7 @@
  * Prints its report, a line of JSON, when every agent has delivered something, for each line of its input, and when all agents
  * have stopped, which they do at the end of the input.
  */
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
 import { type Agent, createAgent } from '../../../src/agent/agent.ts';
@@ -20,8 +21,9 @@ import { until } from '../wait.ts';
 import { type CapturedRecord, captureRecords } from './captured.ts';
 import { createSimulatedSource } from './source.ts';
 
+const RECORDING = join(import.meta.dirname, '../../recordings/linux-6.18.ktcrec');
+
 export interface WorkerOptions {
-  readonly recording: string;
   /** The numbers of its hosts. */
   readonly first: number;
   readonly count: number;
@@ -119,7 +121,7 @@ function reportOf(running: readonly Running[], bytesBefore: number): WorkerRepor
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as WorkerOptions;
-const captured = await captureRecords(options.recording);
+const captured = await captureRecords(RECORDING);
 const bytesBefore = process.memoryUsage.rss();
 const running = await Promise.all(
   Array.from({ length: options.count }, (_, index) => startAgent(options.first + index, options, captured)),
