@@ -4,7 +4,14 @@
  * through them, and every question are as on a cluster.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLUSTER, type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import {
+  AS_NUMBERS,
+  CLUSTER,
+  type Engine,
+  KEEP_ALL,
+  startEngine,
+  whyNoEngine,
+} from '../support/chdb/engine.ts';
 import {
   isOfFleet,
   type LoadedFleet,
@@ -29,7 +36,7 @@ describe.skipIf(missing)('a cluster of one shard', () => {
 
   beforeAll(async () => {
     engine = await startEngine('26.9');
-    const options = ['--cluster', CLUSTER, '--ttl-days', '3650', '--proof-days', '3650'];
+    const options = ['--cluster', CLUSTER, ...KEEP_ALL];
     const statements = await engine.apply(...options, '--print');
     for (const statement of statements.split(';\n\n').filter((part) => part.trim() !== '')) {
       const alone = statement
@@ -58,7 +65,7 @@ describe.skipIf(missing)('a cluster of one shard', () => {
 
   it.each(questions().filter(isOfFleet))('$name', async (question) => {
     const parameters = parametersOf(question, fleet);
-    const settings = { output_format_json_quote_64bit_integers: '0', distributed_product_mode: 'global' };
+    const settings = { ...AS_NUMBERS, distributed_product_mode: 'global' };
     expectSame(
       await engine.rows(question.sql, parameters, settings),
       truths[question.name]?.(parameters) ?? [],

@@ -1,8 +1,8 @@
 /** From a real topic to the tables by ClickHouse's Kafka engine: nothing lost, nothing doubled, whatever happens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { firstEvents } from '../support/chdb/questions.ts';
 import type { FleetEvent } from '../support/fleet-truth/event.ts';
-import { createFleet } from '../support/fleet-truth/fleet.ts';
 import { produceAll } from '../support/kafka/produce.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { until } from '../support/wait.ts';
@@ -13,15 +13,8 @@ const missing = whyNoEngine('25.8') ?? whyNoKafka();
 if (missing) console.warn(`skipped: from Kafka to ClickHouse: ${missing}`);
 
 /** The first events of a fleet that was watched an hour ago. */
-function someEvents(count: number): FleetEvent[] {
-  const startMs = Math.floor(Date.now() / 60_000) * 60_000 - 3 * 3_600_000;
-  const events: FleetEvent[] = [];
-  for (const { event, isRepeat } of createFleet({ events: 60_000, startMs }).deliveries()) {
-    if (!isRepeat) events.push(event);
-    if (events.length === count) break;
-  }
-  return events;
-}
+const someEvents = (count: number): FleetEvent[] =>
+  firstEvents(count, Math.floor(Date.now() / 60_000) * 60_000 - 3 * 3_600_000);
 
 const packed = (lines: readonly string[]): string[] =>
   Array.from({ length: Math.ceil(lines.length / PER_MESSAGE) }, (_, index) =>

@@ -1,6 +1,6 @@
 /** How much each question of query/clickhouse reads: a question about minutes does not read months. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { type Engine, KEEP_ALL, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
 import {
   clickhouseTime,
   type LoadedFleet,
@@ -34,7 +34,7 @@ describe.skipIf(missing)('a question about five minutes of months', () => {
 
   beforeAll(async () => {
     engine = await startEngine('26.9');
-    await engine.apply('--ttl-days', '3650', '--proof-days', '3650');
+    await engine.apply(...KEEP_ALL);
     fleet = await loadFleet(engine, { events: EVENTS, startMs: FLEET_START_MS }, { keep: false });
     const since = clickhouseTime(FLEET_START_MS).slice(0, 19);
     for (const days of EARLIER_DAYS) {

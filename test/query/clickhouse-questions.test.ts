@@ -1,9 +1,15 @@
 /** Every question of query/clickhouse on the made fleet: its answer is the truth, whatever comes twice. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerLines } from '../support/chdb/answer-lines.ts';
-import { type Engine, type Parameters, type Row, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import {
+  AS_NUMBERS,
+  type Engine,
+  KEEP_ALL,
+  type Parameters,
+  type Row,
+  startEngine,
+  whyNoEngine,
+} from '../support/chdb/engine.ts';
 import {
   isOfFleet,
   type LoadedFleet,
@@ -12,6 +18,7 @@ import {
   type Question,
   questions,
 } from '../support/chdb/questions.ts';
+import { insertLines } from '../support/chdb/sample-lines.ts';
 import { FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
 import { hostAt, PLANTED } from '../support/fleet-truth/plan.ts';
 import { expectedAnswers } from './expected/answers.ts';
@@ -30,18 +37,15 @@ describe.skipIf(missing)('questions to ClickHouse', () => {
   let truths: Readonly<Record<string, Truth>>;
   const parameters = (question: Question): Parameters => parametersOf(question, fleet);
   const ask = (question: Question): Promise<Row[]> =>
-    engine.rows(question.sql, parameters(question), { output_format_json_quote_64bit_integers: '0' });
+    engine.rows(question.sql, parameters(question), AS_NUMBERS);
 
   beforeAll(async () => {
     engine = await startEngine('26.9');
     // The same times in every run, so that the answers in the files are theirs; so nothing may be too old.
-    await engine.apply('--ttl-days', '3650', '--proof-days', '3650');
+    await engine.apply(...KEEP_ALL);
     fleet = await loadFleet(engine, { events: EVENTS, startMs: FLEET_START_MS });
     truths = expectedAnswers(fleetFacts(fleet));
-    const rejected = ['no event', JSON.stringify({ ...fleet.events[0], cpu: 'zero' })];
-    const path = join(engine.directory, 'rejected.ndjson');
-    writeFileSync(path, rejected.join('\n'));
-    await engine.load(path);
+    await insertLines(engine, ['no event', JSON.stringify({ ...fleet.events[0], cpu: 'zero' })]);
   });
   afterAll(() => engine?.stop());
 
@@ -76,9 +80,10 @@ describe.skipIf(missing)('questions to ClickHouse', () => {
       (index) => hostAt(index).name,
     );
     const again = fleet.events.filter(({ host, event }) => hosts.includes(host) && event !== 'host_status');
-    const path = join(engine.directory, 'again.ndjson');
-    writeFileSync(path, again.map((event) => JSON.stringify(event)).join('\n'));
-    await engine.load(path);
+    await insertLines(
+      engine,
+      again.map((event) => JSON.stringify(event)),
+    );
     const after = new Map((await ask(repeats)).map((row) => [row['host'], row]));
     for (const host of hosts) {
       const count = again.filter((event) => event.host === host).length;

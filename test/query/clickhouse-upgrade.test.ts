@@ -3,16 +3,16 @@
  * nothing is lost, nothing doubled, and what was there stays. A change of the schema that has been released adds a folder:
  * what the apply.sh of before it prints for an empty server, and lines of its time.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { definitions } from '../support/chdb/definitions.ts';
-import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
-import { fleetLines } from '../support/chdb/questions.ts';
+import { type Engine, KEEP_ALL, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { firstEvents } from '../support/chdb/questions.ts';
+import { insertLines } from '../support/chdb/sample-lines.ts';
+import { FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
-/** As the dumps were made. */
-const OPTIONS = ['--ttl-days', '3650', '--proof-days', '3650'];
 const LINES = 2000;
 const LINES_PER_INSERT = 100;
 const missing = whyNoEngine('26.9') ?? whyNoEngine('25.8');
@@ -22,19 +22,13 @@ describe.skipIf(missing)('a database of an earlier version', () => {
   let engine: Engine;
   afterEach(() => engine?.stop());
 
-  const insert = async (lines: readonly string[], name: string): Promise<void> => {
-    const path = join(engine.directory, name);
-    writeFileSync(path, lines.join('\n'));
-    await engine.load(path);
-  };
-
   /** As a shipper does: what is refused is sent again. Gives how often it was. */
   async function produce(lines: readonly string[]): Promise<number> {
     let refusals = 0;
     for (let at = 0; at < lines.length; at += LINES_PER_INSERT) {
       const batch = lines.slice(at, at + LINES_PER_INSERT);
       while (
-        !(await insert(batch, 'batch.ndjson').then(
+        !(await insertLines(engine, batch).then(
           () => true,
           () => false,
         ))
@@ -57,20 +51,21 @@ describe.skipIf(missing)('a database of an earlier version', () => {
       const old = readFileSync(join(FIXTURES, past, 'lines.ndjson'), 'utf8')
         .split('\n')
         .filter(Boolean);
-      await insert(old, 'old.ndjson');
+      await insertLines(engine, old);
       const number = async (sql: string): Promise<number> => Number(await engine.value(sql));
       const rejected = await number('SELECT count() FROM rejected FINAL');
       expect(rejected).toBeGreaterThan(0);
 
-      const lines = fleetLines(LINES);
+      const lines = firstEvents(LINES, FLEET_START_MS).map((event) => JSON.stringify(event));
       const first = produce(lines.slice(0, LINES / 2));
-      await engine.apply(...OPTIONS);
+      // The options of the apply.sh that made the fixtures.
+      await engine.apply(...KEEP_ALL);
       await first;
-      await Promise.all([produce(lines.slice(LINES / 2)), engine.apply(...OPTIONS)]);
+      await Promise.all([produce(lines.slice(LINES / 2)), engine.apply(...KEEP_ALL)]);
 
-      await engine.apply('--database', 'fresh', ...OPTIONS);
+      await engine.apply('--database', 'fresh', ...KEEP_ALL);
       expect(await definitions(engine)).toEqual(await definitions(engine, 'fresh'));
-      expect(await engine.apply(...OPTIONS, '--print')).toBe('CREATE DATABASE IF NOT EXISTS `ktc` ;\n\n');
+      expect(await engine.apply(...KEEP_ALL, '--print')).toBe('CREATE DATABASE IF NOT EXISTS `ktc` ;\n\n');
       const valid = lines.length + old.length - rejected;
       expect(
         await number('SELECT (SELECT count() FROM events FINAL) + (SELECT count() FROM host_status FINAL)'),

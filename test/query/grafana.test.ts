@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALERT_FILE } from '../../query/grafana/source/alerts.ts';
 import { DASHBOARDS } from '../../query/grafana/source/dashboards.ts';
-import { type Engine, type Row, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { AS_NUMBERS, type Engine, type Row, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
 import { type LoadedFleet, loadFleet } from '../support/chdb/questions.ts';
 import { DURATION_MINUTES, hostAt, PLANTED } from '../support/fleet-truth/plan.ts';
 
@@ -53,7 +53,7 @@ describe.skipIf(missing)('Grafana about a fleet of which all is known', () => {
     return sql.replaceAll(/\$\{?(\w+)(?::singlequote)?\}?/g, (whole, name: string) => values[name] ?? whole);
   };
   const ask = ({ sql }: Query, changes?: Readonly<Record<string, string>>): Promise<Row[]> =>
-    engine.rows(fill(sql, changes), {}, { output_format_json_quote_64bit_integers: '0' });
+    engine.rows(fill(sql, changes), {}, AS_NUMBERS);
   const panel = (title: string, uid = 'ktc-fleet'): Query => {
     const found = PANELS.find(({ name }) => name === `${uid}: ${title}`);
     if (found === undefined) throw new Error(`no panel ${title}`);

@@ -1,8 +1,14 @@
 /** Real events in tables of their own, and what the questions about them have to answer. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Engine, type Parameters, type Row, startEngine } from '../../support/chdb/engine.ts';
-import { clickhouseTime, type Question, refreshSums } from '../../support/chdb/questions.ts';
+import {
+  AS_NUMBERS,
+  type Engine,
+  KEEP_ALL,
+  type Parameters,
+  type Row,
+  startEngine,
+} from '../../support/chdb/engine.ts';
+import { clickhouseTime, type Question, refreshSums, thoseOf } from '../../support/chdb/questions.ts';
+import { insertLines } from '../../support/chdb/sample-lines.ts';
 import type { FleetEvent } from '../../support/fleet-truth/event.ts';
 import { expectedAnswers } from './answers.ts';
 import { type Answer, type Facts, msOf, ofKind } from './facts.ts';
@@ -48,20 +54,16 @@ export async function openRealEvents(
     ...{ host: story?.host ?? '', connection_id: story?.connection_id ?? '', remote_host: 'unknown' },
     ...parameters,
   };
-  const parametersOf = ({ sql }: Question): Parameters =>
-    Object.fromEntries([...sql.matchAll(/\{(\w+):/g)].map(([, name = '']) => [name, all[name] ?? '']));
-
   const engine = await startEngine('26.9');
-  // However old a recording is.
-  await engine.apply('--ttl-days', '3650', '--proof-days', '3650');
-  const path = join(engine.directory, 'events.ndjson');
-  writeFileSync(path, events.map((event) => JSON.stringify(event)).join('\n'));
-  await engine.load(path);
+  await engine.apply(...KEEP_ALL);
+  await insertLines(
+    engine,
+    events.map((event) => JSON.stringify(event)),
+  );
   await refreshSums(engine, 'ktc');
   return {
     ...{ engine, facts },
-    truthOf: (question) => truths[question.name]?.(parametersOf(question)) ?? [],
-    ask: (question) =>
-      engine.rows(question.sql, parametersOf(question), { output_format_json_quote_64bit_integers: '0' }),
+    truthOf: (question) => truths[question.name]?.(thoseOf(question.sql, all)) ?? [],
+    ask: ({ sql }) => engine.rows(sql, thoseOf(sql, all), AS_NUMBERS),
   };
 }

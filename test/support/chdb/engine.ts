@@ -49,6 +49,11 @@ export interface Engine {
   readonly stop: () => Promise<void>;
 }
 
+/** Options of apply.sh for events of any age. */
+export const KEEP_ALL = ['--ttl-days', '3650', '--proof-days', '3650'] as const;
+/** A setting: numbers of 64 bits are numbers in the answer, and no texts. */
+export const AS_NUMBERS = { output_format_json_quote_64bit_integers: '0' } as const;
+
 /** Why no engine can be run here, in one line; null when one can. */
 export function whyNoEngine(version: EngineVersion): string | null {
   const directory = join(ROOT, '.cache/chdb', version);

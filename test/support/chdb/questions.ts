@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FleetEvent } from '../fleet-truth/event.ts';
-import { createFleet, FLEET_START_MS, type Fleet, type FleetOptions } from '../fleet-truth/fleet.ts';
+import { createFleet, type Fleet, type FleetOptions } from '../fleet-truth/fleet.ts';
 import { hostAt, PLANTED } from '../fleet-truth/plan.ts';
 import { CLICKHOUSE, type Engine, type Parameters } from './engine.ts';
 
@@ -58,18 +58,23 @@ export function parametersOf({ name, sql }: Question, fleet: LoadedFleet): Param
     connection_id: firstConnectionOf(hostAt(PLANTED.shortLived.hostIndex).name, fleet),
     remote_host: hostAt(8).name,
   };
+  return thoseOf(sql, all);
+}
+
+/** Of all parameters, those that a statement has. */
+export function thoseOf(sql: string, all: Parameters): Parameters {
   const names = [...sql.matchAll(/\{(\w+):/g)].map(([, parameter = '']) => parameter);
   return Object.fromEntries(names.map((parameter) => [parameter, all[parameter] ?? '']));
 }
 
-/** The first events of the made fleet, each once, as lines. */
-export function fleetLines(count: number): string[] {
-  const lines: string[] = [];
-  for (const { event, isRepeat } of createFleet({ events: 60_000, startMs: FLEET_START_MS }).deliveries()) {
-    if (!isRepeat) lines.push(JSON.stringify(event));
-    if (lines.length === count) break;
+/** The first events of the made fleet, each once. */
+export function firstEvents(count: number, startMs: number): FleetEvent[] {
+  const events: FleetEvent[] = [];
+  for (const { event, isRepeat } of createFleet({ events: 60_000, startMs }).deliveries()) {
+    if (!isRepeat) events.push(event);
+    if (events.length === count) break;
   }
-  return lines;
+  return events;
 }
 
 /** Sums and names are of what is there now, not of a minute ago. */

@@ -1,4 +1,4 @@
-/** Lines of one event each, of this moment, as agents send them. */
+/** Lines of one event each, as agents send them: samples of this moment, and the way of any into the tables. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fullEvent } from '../sample-events.ts';
