@@ -1,6 +1,5 @@
 /** docs/fleet.md: every console block, in its order, as it stands there, from an empty controller to hosts without a trace. */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Hosts, startHosts } from '../support/hosts.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { buildPackages } from '../support/packages.ts';
-import { PROGRAMS, traceOnly, whyNoSite } from '../support/site.ts';
+import { endOf, PROGRAMS, traceOnly, whyNoSite } from '../support/site.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the first hour: ${missing}`);
@@ -67,13 +66,8 @@ describe.skipIf(missing)('docs/fleet.md', () => {
           ANSIBLE_PIPELINING: 'true',
         },
       });
-      let output = '';
-      for (const stream of [child.stdout, child.stderr])
-        stream.setEncoding('utf8').on('data', (text: string) => {
-          output += text;
-        });
-      await once(child, 'close');
-      expect(child.exitCode, `${command}\n${output}`).toBe(0);
+      const { code, output } = await endOf(child);
+      expect(code, `${command}\n${output}`).toBe(0);
       printed.push(output);
     }
     return printed;

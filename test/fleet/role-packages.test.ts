@@ -10,7 +10,7 @@ import type { HostStatusEvent, KtcEvent } from '../../src/event/tcp-event.ts';
 import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { buildEl7Base, VERSION } from '../support/packages.ts';
-import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
+import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { askEvents, type MissingRow } from '../support/topic-questions.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
@@ -47,9 +47,7 @@ describe.skipIf(missing)('the role with each package', () => {
     const [address, port] = broker.address.split(':');
     Object.assign(site.groupVariables['all'] ?? {}, {
       ktc_agent_version: VERSION,
-      ktc_agent_gate_reader: [
-        ...['kcat', '-b', broker.address, '-C', '-t', TOPIC, '-o', 's@{since_ms}', '-e', '-q'],
-      ],
+      ktc_agent_gate_reader: gateReader(broker.address, TOPIC),
       ktc_agent_config__all: {
         source: traceOnly(Number(port)),
         sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },

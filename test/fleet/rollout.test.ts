@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { VERSION } from '../support/packages.ts';
-import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
+import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
@@ -19,19 +19,6 @@ const TO_NEXT = ['-e', `ktc_agent_version=${NEXT}`, '-e', '{"ktc_agent_rollout_w
 const soakOn = (name: string) => [
   '-e',
   JSON.stringify({ ktc_agent_rollout_soak_s: `{{ 600 if inventory_hostname == '${name}' else 1 }}` }),
-];
-
-const READER = (broker: string) => [
-  'kcat',
-  '-b',
-  broker,
-  '-C',
-  '-t',
-  TOPIC,
-  '-o',
-  's@{since_ms}',
-  '-e',
-  '-q',
 ];
 
 describe.skipIf(missing)('a roll-out', () => {
@@ -66,7 +53,7 @@ describe.skipIf(missing)('a roll-out', () => {
       ktc_agent_rollout_soak_s: 1,
       ktc_agent_rollout_deadline_s: 15,
       ktc_agent_deadline_s: 15,
-      ktc_agent_gate_reader: READER(broker.address),
+      ktc_agent_gate_reader: gateReader(broker.address, TOPIC),
       ktc_agent_config__all: {
         source: traceOnly(1),
         sink: { kafka: { enabled: true, brokers: [broker.address], topic: TOPIC } },

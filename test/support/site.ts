@@ -1,9 +1,10 @@
 /** A controller with Ansible, this checkout's collection, packages, and the hosts of test/support/hosts.ts. */
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { type HostOptions, type Hosts, startHosts, whyNoHosts } from './hosts.ts';
 import { buildPackages } from './packages.ts';
 
@@ -76,6 +77,24 @@ export function traceOnly(port: number): object {
       ...Object.fromEntries(probes.map((probe) => [probe, { enabled: false }])),
     },
   };
+}
+
+/** The words of `ktc_agent_gate_reader`: how the controller reads a topic. */
+export const gateReader = (broker: string, topic: string): string[] => [
+  ...['kcat', '-b', broker, '-C', '-t', topic, '-o', 's@{since_ms}', '-e', '-q'],
+];
+
+/** Waits for the end of a child. Gives its exit code, -1 where a signal ended it, and all that it has printed. */
+export async function endOf(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+): Promise<{ readonly code: number; readonly output: string }> {
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  await once(child, 'close');
+  return { code: child.exitCode ?? -1, output };
 }
 
 export async function openSite(options: SiteOptions): Promise<Site> {
@@ -152,18 +171,8 @@ export async function openSite(options: SiteOptions): Promise<Site> {
         detached: true,
       },
     );
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-      });
-    const done = once(child, 'close').then(() => ({
-      code: child.exitCode ?? -1,
-      output,
-      changed: recap(output),
-    }));
     return {
-      done,
+      done: endOf(child).then(({ code, output }) => ({ code, output, changed: recap(output) })),
       kill() {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       },
