@@ -1,6 +1,7 @@
 /** The agent as a process, from the kernel to a sink, under steady traffic. */
 import { imbalances, total } from '../src/ledger/ledger.ts';
-import { peakMemory, startAgent } from '../test/support/agent.ts';
+import { startAgent } from '../test/support/agent.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { probesOf } from './probes.ts';
 import { cpuWhenQuiet } from './process.ts';
@@ -60,7 +61,7 @@ export async function runAgent(
     const since = Date.now();
     const traffic = await runSteady({ perSecond: (perSecond * connections) / warm.emitted, seconds });
     const cpuSeconds = (await cpuWhenQuiet(agent.pid, QUIET_DEADLINE_MS)) - before;
-    const peakBytes = peakMemory(agent.pid);
+    const peakBytes = memoryOf(agent.pid, 'VmHWM');
 
     await agent.stop();
     const ledger = agent.finalLedger();

@@ -1,7 +1,7 @@
 /** How much a killed agent had read and not spooled, as the next one counts it, and what comes twice. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Ending, onStage, RECORDS_PER_SECOND, type Stage } from '../test/system/faults/stage.ts';
-import { type Bench, figure } from './report.ts';
+import { type Bench, figure, quantile } from './report.ts';
 
 const LONGEST_RUN_MS = 1_000;
 
@@ -18,10 +18,6 @@ function unaccounted({ kernel, found, crashes }: Ending): number {
   return kernel.read - found.records.unique - crashes.reduce((sum, records) => sum + records, 0);
 }
 
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
-}
-
 export const crash: Bench = async (quick) => {
   const kills = quick ? 5 : 200;
   const ending = await onStage({}, async (stage) => {
@@ -35,7 +31,7 @@ export const crash: Bench = async (quick) => {
   });
   const { crashes, kernel, found, seconds } = ending;
   // A run in which nothing was lost says nothing of it.
-  const counts = Array.from({ length: kills }, (_, index) => crashes[index] ?? 0).sort((a, b) => a - b);
+  const counts = Array.from({ length: kills }, (_, index) => crashes[index] ?? 0);
   const twice = (found.all.doubled / found.all.unique) * 100;
   const missing = unaccounted(ending);
   return {

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KTC } from '../test/support/agent.ts';
 import { openPage, startBrowser, whyNoBrowser } from '../test/support/browser.ts';
 import { createFleet } from '../test/support/fleet-truth/fleet.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { type Bench, figure, median, spread } from './report.ts';
 
 const POLL_MS = 20;
@@ -45,10 +46,10 @@ async function measure(command: string, words: readonly string[]): Promise<Cost>
 /** Null when the process has just ended. */
 function costOf(pid: number | undefined): { cpuSeconds: number; mib: number } | null {
   try {
-    const kib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    const mib = memoryOf(pid ?? 0, 'VmHWM') / MIB;
     const [user, system] =
       readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13).map(Number) ?? [];
-    return Number.isNaN(kib) ? null : { cpuSeconds: ((user ?? 0) + (system ?? 0)) / 100, mib: kib / 1024 };
+    return Number.isNaN(mib) ? null : { cpuSeconds: ((user ?? 0) + (system ?? 0)) / 100, mib };
   } catch {
     return null;
   }

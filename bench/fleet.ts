@@ -1,20 +1,20 @@
 /** A thousand agents and three brokers, of which one is killed and comes back: what the agents and the brokers need for it. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, NODE_IDS, startCluster } from '../test/support/kafka.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { startSimulatedFleet } from '../test/support/simulated-fleet/fleet.ts';
 import type { WorkerReport } from '../test/support/simulated-fleet/worker.ts';
 import type { FleetFigures } from './fleet/figures.ts';
-import { scalePage } from './fleet/scale-page.ts';
+import { measuredTable, scalePage } from './fleet/scale-page.ts';
 import { cpuSeconds } from './process.ts';
-import { type Bench, figure, machine, type Report } from './report.ts';
+import { type Bench, machine } from './report.ts';
 
 const TOPIC = 'fleet';
 const PARTITIONS = 12;
 const PAGE = join(import.meta.dirname, '../docs/scale.md');
-const MIB = 2 ** 20;
 
 interface Shape {
   readonly hosts: number;
@@ -35,10 +35,6 @@ interface Load {
   readonly cpuSeconds: number;
 }
 
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-}
-
 function loadOf({ brokers, nodes }: Cluster): Load {
   const pids = NODE_IDS.flatMap((id) => nodes[id].pid() ?? []);
   const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0);
@@ -51,7 +47,7 @@ function loadOf({ brokers, nodes }: Cluster): Load {
   });
   return {
     connections: sum(connections),
-    bytes: sum(pids.map(residentBytes)),
+    bytes: sum(pids.map((pid) => memoryOf(pid, 'VmRSS'))),
     cpuSeconds: sum(pids.map(cpuSeconds)),
   };
 }
@@ -106,43 +102,19 @@ async function measure(shape: Shape): Promise<FleetFigures> {
   }
 }
 
-function reportOf(figures: FleetFigures): Report {
-  const { hosts, events, seconds, emitted, missing, repeated } = figures;
-  const row = (what: string, value: number, unit: string) => [what, `${figure(value)} ${unit}`];
-  const missed = missing + repeated;
-  return {
-    tables: [
-      {
-        title: 'A fleet',
-        script: 'bench/fleet.ts',
-        columns: [`${hosts.toLocaleString('en')} agents, three brokers`, 'measured'],
-        rows: [
-          row('events', events / seconds, 'per second'),
-          row('CPU of all agents', (figures.agentCpuSeconds * 1e6) / events, 'µs per event'),
-          row('memory of an agent, beside the program itself', figures.agentBytes / MIB, 'MiB'),
-          row('connections of an agent', figures.connections / hosts, ''),
-          row('CPU of all brokers', (figures.brokerCpuSeconds * 1e6) / events, 'µs per event'),
-          row('memory of all brokers, before the agents came', figures.brokerBytesIdle / MIB, 'MiB'),
-          row('memory of all brokers', figures.brokerBytes / MIB, 'MiB'),
-          row('the log of one replica', figures.logBytesPerEvent, 'bytes per event'),
-          row('events that kcat counted, a broker killed among them', emitted - missing, ''),
-          row('missing', missing, 'events'),
-          row('more than once, or changed', repeated, 'events'),
-        ],
-        notes: [
-          `The agents are many to a process, with the pipeline and the Kafka client of \`ktc run\`; their records are those of a recording, a round every ${figures.lingerMs / 1000} s. Brokers and agents share this machine, and the brokers run with the quick compiler only.`,
-        ],
-      },
-    ],
-    bars: [
-      { what: 'fleet: missing or more than once, a broker killed', value: missed, limit: 0, unit: 'events' },
-    ],
-  };
-}
-
 export const fleet: Bench = async (quick) => {
   const where = machine();
   const figures = await measure(quick ? QUICK : FULL);
   if (!quick) writeFileSync(PAGE, scalePage(figures, where));
-  return reportOf(figures);
+  return {
+    tables: [{ ...measuredTable(figures), title: 'A fleet' }],
+    bars: [
+      {
+        what: 'fleet: missing or more than once, a broker killed',
+        value: figures.missing + figures.repeated,
+        limit: 0,
+        unit: 'events',
+      },
+    ],
+  };
 };

@@ -1,8 +1,9 @@
 /** What the agent holds in memory while its broker is away, with no spool on disk. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { peakMemory, startAgent } from '../test/support/agent.ts';
+import { startAgent } from '../test/support/agent.ts';
 import { startBroker } from '../test/support/kafka.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { startSteady } from '../test/support/traffic/traffic.ts';
 import { until } from '../test/support/wait.ts';
 import { probesOf } from './probes.ts';
@@ -31,7 +32,7 @@ export const outage: Bench = async (quick) => {
       const delivered = async () => (await agent.status()).ledger.sinks['kafka']?.delivered ?? 0;
       const traffic = await startSteady({ perSecond: CONNECTIONS_PER_SECOND, seconds: LONGEST_TRAFFIC_S });
       await until(async () => (await delivered()) > LEAST_DELIVERED, 'events to be delivered');
-      const before = peakMemory(agent.pid) / MIB;
+      const before = memoryOf(agent.pid, 'VmHWM') / MIB;
       await broker.stop();
       await delay(seconds * 1000);
       await broker.start();
@@ -40,7 +41,7 @@ export const outage: Bench = async (quick) => {
         const { paused, cpus } = (await agent.status()).source;
         return !paused && cpus.every(({ unread_bytes }) => unread_bytes === 0);
       }, 'what the kernel kept to be read');
-      const peak = peakMemory(agent.pid) / MIB;
+      const peak = memoryOf(agent.pid, 'VmHWM') / MIB;
       return {
         tables: [
           {

@@ -10,7 +10,7 @@ import { PROBES, TRACEPOINTS } from '../src/source/probes.ts';
 import { handlerOf } from '../test/support/record-handler.ts';
 import type { OwnerOptions, OwnerUsage } from '../test/support/source-owner.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
-import { type Bench, figure, median } from './report.ts';
+import { type Bench, figure, median, quantile } from './report.ts';
 
 /** As the tools read (src/agent/tool-session.ts). */
 const LINGER_MS = 30;
@@ -53,11 +53,6 @@ function listen(filter: string): Listener {
       await done;
     },
   };
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 /** One connection after another, and a rest before each. */
@@ -122,7 +117,7 @@ export const source: Bench = async (quick) => {
   const row = (name: string, latencies: readonly number[]): string[] => [
     name,
     String(latencies.length),
-    ...[0.5, 0.95, 0.99, 1].map((share) => figure(percentile(latencies, share))),
+    ...[0.5, 0.95, 0.99, 1].map((share) => figure(quantile(latencies, share))),
   ];
   return {
     tables: [
@@ -142,13 +137,13 @@ export const source: Bench = async (quick) => {
     bars: [
       {
         what: 'kernel to record, at rest, 95th percentile',
-        value: percentile(atRest, 0.95),
+        value: quantile(atRest, 0.95),
         limit: 50,
         unit: 'ms',
       },
       {
         what: 'kernel to record, at 10,000 records/s, 99th percentile',
-        value: percentile(underLoad.latencies, 0.99),
+        value: quantile(underLoad.latencies, 0.99),
         limit: 50,
         unit: 'ms',
       },

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { peakMemory, startAgent } from '../test/support/agent.ts';
+import { startAgent } from '../test/support/agent.ts';
 import { fillSpool } from '../test/support/fill-spool.ts';
 import { startBroker } from '../test/support/kafka.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { until } from '../test/support/wait.ts';
 import { type AgentRun, runAgent } from './agent.ts';
 import { probesOf } from './probes.ts';
@@ -44,7 +45,7 @@ async function measureStart(directory: string): Promise<Start> {
     });
     const milliseconds = performance.now() - began;
     await delay(1_000);
-    return { milliseconds, peakBytes: peakMemory(agent.pid) };
+    return { milliseconds, peakBytes: memoryOf(agent.pid, 'VmHWM') };
   } finally {
     await agent.stop('SIGKILL');
   }

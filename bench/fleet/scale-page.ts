@@ -1,14 +1,14 @@
 /** docs/scale.md: what large fleets need, from what bench/fleet.ts has measured. */
-import { figure, tableText } from '../report.ts';
+import { figure, type Table, tableText } from '../report.ts';
 import { bytes, type FleetFigures, whole } from './figures.ts';
 import { ASSUMED, sumsOf } from './sums.ts';
 
 const FLEETS = [10_000, 100_000] as const;
 
-function measuredTable(measured: FleetFigures): string {
+export function measuredTable(measured: FleetFigures): Table {
   const { hosts, events, seconds: duration, emitted } = measured;
   const per = (cpu: number) => `${figure((cpu * 1e6) / events)} µs per event`;
-  return tableText({
+  return {
     title: 'What was measured',
     script: 'bench/fleet.ts',
     columns: ['what', 'measured'],
@@ -31,7 +31,7 @@ function measuredTable(measured: FleetFigures): string {
     notes: [
       'The agents are simulated, many to a process: their pipeline and their Kafka client are those of `ktc run`, and their records are those of a recording, with a host id and an address of each. `kcat` counted what had arrived, by `event_id`. Agents and brokers shared this machine, so the CPU of the brokers is that of a busy machine with the quick compiler only: an upper bound.',
     ],
-  });
+  };
 }
 
 /** The whole page. `where` is the machine. */
@@ -55,7 +55,7 @@ before you size Kafka, the database and the controllers. Each sum shows the numb
 
 ${where}
 
-${measuredTable(measured)}
+${tableText(measuredTable(measured))}
 ${table}
 ## Before the first wave
 

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { peakMemory } from '../../test/support/agent.ts';
 import type { Broker } from '../../test/support/kafka.ts';
+import { memoryOf } from '../../test/support/memory.ts';
 import { until } from '../../test/support/wait.ts';
 import { cpuSeconds, cpuWhenQuiet } from '../process.ts';
 import { feed } from './feed.ts';
@@ -109,7 +109,7 @@ export async function runShipper(
   const used = (await cpuWhenQuiet(pid, DEADLINE_MS)) - before;
   // kcat keeps the last lines to itself until its input ends, and then it is gone.
   const measured = await topicSize(broker, topic);
-  const peakBytes = peakMemory(pid);
+  const peakBytes = memoryOf(pid, 'VmHWM');
   await shipper.stop();
   return { cpuSeconds: used, events: measured, peakBytes, delivered: await topicSize(broker, topic) };
 }

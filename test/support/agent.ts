@@ -1,15 +1,7 @@
 /** Runs the built agent, bin/ktc, as an operator would, and watches it through its own endpoint. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ledger } from '../../src/ledger/ledger.ts';
@@ -141,10 +133,4 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     throw error;
   }
   return agent;
-}
-
-/** Highest resident memory of a process so far, bytes (VmHWM of /proc/PID/status). */
-export function peakMemory(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
 }

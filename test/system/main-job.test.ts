@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StateEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import { imbalances } from '../../src/ledger/ledger.ts';
-import { peakMemory, startAgent, whyNoAgent } from '../support/agent.ts';
+import { startAgent, whyNoAgent } from '../support/agent.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
+import { memoryOf } from '../support/memory.ts';
 import { openLossyLink, readLinkCounters, waitUntilQuiet } from '../support/network.ts';
 import { countersSince } from '../support/nstat.ts';
 import { createEventValidator } from '../support/schema.ts';
@@ -61,7 +62,7 @@ describe.skipIf(missing)('the main job', () => {
       await waitUntilQuiet(link);
       const counted = countersSince(before, await readLinkCounters(link));
       const snapshot = await agent.status();
-      const memory = peakMemory(agent.pid);
+      const memory = memoryOf(agent.pid, 'VmHWM');
       const exitCode = await agent.stop();
       const lines = await broker.consume(topic);
       return {

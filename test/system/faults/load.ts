@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { imbalances, type Ledger, type SinkAccount, total } from '../../../src/ledger/ledger.ts';
-import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
+import { type RunningAgent, startAgent } from '../../support/agent.ts';
 import type { Account } from '../../support/event-account.ts';
+import { memoryOf } from '../../support/memory.ts';
 import { startSteady } from '../../support/traffic/traffic.ts';
 import { until } from '../../support/wait.ts';
 import { tellRow } from './row.ts';
@@ -119,7 +120,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     },
     async finish() {
       const { connections } = await endTraffic();
-      const memory = peakMemory(agent.pid);
+      const memory = memoryOf(agent.pid, 'VmHWM');
       expect(await agent.stop()).toBe(0);
       return {
         ledger: agent.finalLedger(),

@@ -1,5 +1,4 @@
 /** The fault matrix, soak: ten minutes of random faults at 5,000 events per second, and memory at 10,000. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imbalances } from '../../../src/ledger/ledger.ts';
@@ -11,6 +10,7 @@ import {
   startRemoteCluster,
   whyNoKafka,
 } from '../../support/kafka.ts';
+import { memoryOf } from '../../support/memory.ts';
 import { until } from '../../support/wait.ts';
 import { expectExact, type Load, startLoad, underLoad } from './load.ts';
 import { FULL, tellRow } from './row.ts';
@@ -196,7 +196,7 @@ async function isAnswering({ get }: Load['agent']): Promise<boolean> {
 /** VmRSS, bytes; null while there is no such process. */
 function residentMemory(pid: number): number | null {
   try {
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
+    return memoryOf(pid, 'VmRSS');
   } catch {
     return null;
   }

@@ -10,8 +10,9 @@ import {
   FRAME_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
 } from '../../../src/pipeline/spool/disk/frame.ts';
-import { peakMemory, whyNoAgent } from '../../support/agent.ts';
+import { whyNoAgent } from '../../support/agent.ts';
 import { fillSpool } from '../../support/fill-spool.ts';
+import { memoryOf } from '../../support/memory.ts';
 import { noNetworkReason } from '../../support/network.ts';
 import { until } from '../../support/wait.ts';
 import { type Disk, openDisk, openJournalledDisk } from './disk.ts';
@@ -244,7 +245,7 @@ describe.skipIf(missing)('a start', () => {
           await stage.says('telemetry endpoint is open');
           const milliseconds = performance.now() - began;
           await delay(1_000);
-          return { milliseconds, memory: peakMemory(pid) };
+          return { milliseconds, memory: memoryOf(pid, 'VmHWM') };
         };
         const empty = await start();
         await stage.stop();

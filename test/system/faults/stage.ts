@@ -10,7 +10,8 @@ import { bufferCpus, removeInstance } from '../../../src/source/ftrace/instance.
 import { openStats } from '../../../src/source/ftrace/stats.ts';
 import { openTracefs } from '../../../src/source/ftrace/tracefs.ts';
 import { mapProbes, PROBE_OFF } from '../../../src/source/probes.ts';
-import { peakMemory, type RunningAgent, startAgent } from '../../support/agent.ts';
+import { type RunningAgent, startAgent } from '../../support/agent.ts';
+import { memoryOf } from '../../support/memory.ts';
 import { openPlace } from '../../support/namespace.ts';
 import { type SteadyTraffic, startSteady } from '../../support/traffic/traffic.ts';
 import { until } from '../../support/wait.ts';
@@ -236,7 +237,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       await endTraffic();
       await settle();
       const counts = kernel();
-      const memory = peakMemory(current().pid);
+      const memory = memoryOf(current().pid, 'VmHWM');
       const exitCode = await stop();
       if (exitCode !== 0) throw new Error(`the agent ended with ${exitCode}:\n${current().log()}`);
       const found = await findEvents(sinkPath);
