@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { type ToolEnd, tellsAll, toolSession } from '../agent/tool-session.ts';
 import type { ConfigResult } from '../config/load.ts';
+import { privateNames } from '../source/ftrace/instance.ts';
 import type { Source } from '../source/source.ts';
 import { type Choice, readChoice } from '../tool/choice.ts';
 import { probesOf } from '../tool/filter.ts';
@@ -15,7 +16,7 @@ import { EXIT, type ExitCode, exitCodeOf, fail, say } from './exit.ts';
 import { loadEmbedded } from './options.ts';
 
 /** The names of ftrace instances: `ktc-<tool>-<pid>`, and a number where that was taken; `ktc top` has one as well. */
-export const TOOL_INSTANCE = new RegExp(`^ktc-(?:${TOOL_NAMES.join('|')}|top)-\\d+(?:-\\d+)?$`);
+export const TOOL_INSTANCE = privateNames(`ktc-(?:${TOOL_NAMES.join('|')}|top)-\\d+`);
 /** KiB per CPU: room for a burst of some 10,000 records, and little memory on a machine of many CPUs. */
 const BUFFER_KB = 1024;
 /** A person waits for what a tool shows. */

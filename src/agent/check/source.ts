@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import type { LoadedConfig } from '../../config/load.ts';
 import type { AgentConfig } from '../../config/schema.ts';
-import { ownerOf, removeStaleInstances } from '../../source/ftrace/instance.ts';
+import { ownerOf, privateNames, removeStaleInstances } from '../../source/ftrace/instance.ts';
 import { checkApi, findLoadable } from '../../source/module/load.ts';
 import { isModuleLoaded, type ModuleStatus, missedCalls, readModule } from '../../source/module/status.ts';
 import type { ProbeStatus } from '../../source/probes.ts';
@@ -15,7 +15,7 @@ import { findHazards } from './hazards.ts';
 
 const MIB = 1 << 20;
 /** Not the agent's instance, whose records belong to an agent that runs, or to the next one. */
-const CHECK_INSTANCE = /^ktc-check-\d+(?:-\d+)?$/;
+const CHECK_INSTANCE = privateNames('ktc-check-\\d+');
 
 export async function checkSource({ config }: LoadedConfig): Promise<Finding[]> {
   const { kind, module, instance } = config.source;

@@ -111,6 +111,11 @@ export function openInstance(tracefs: string, name: string): Opened<OwnInstance>
 /** The name of a private instance is tried with these endings. */
 const MAX_PRIVATE = 100;
 
+/** Matches what `openPrivateInstance` makes of the names that `name`, the source of a regular expression, matches. */
+export function privateNames(name: string): RegExp {
+  return new RegExp(`^(?:${name})(?:-\\d+)?$`);
+}
+
 /**
  * Makes an instance that no later process takes over, as `name`, or as `name-2` and so on where that exists: processes in
  * two pid namespaces may have the same id.

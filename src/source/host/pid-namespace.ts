@@ -6,14 +6,19 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Opened, refusal, success } from '../../shared/result.ts';
-import { openPrivateInstance, removeInstance, removeStaleInstances } from '../ftrace/instance.ts';
+import {
+  openPrivateInstance,
+  privateNames,
+  removeInstance,
+  removeStaleInstances,
+} from '../ftrace/instance.ts';
 
 /** PROC_PID_INIT_INO (include/linux/proc_ns.h), the same since Linux 3.8. */
 const INITIAL_NAMESPACE = 0xeffffffc;
 /** A line of `trace` begins with the name in 16 columns and a dash (kernel/trace/trace_output.c, `trace_print_context`). */
 const NUMBER_COLUMN = 17;
 const INSTANCE = 'ktc-pid';
-const OF_KILLED = /^ktc-pid(?:-\d+)?$/;
+const OF_KILLED = privateNames(INSTANCE);
 
 /** Whether the numbers of /proc are those of records. */
 export function isInitialPidNamespace(path = '/proc/self/ns/pid'): boolean {
