@@ -1,4 +1,4 @@
-/** What the agent costs at rest, connected to Kafka and nothing to tell. */
+/** What the agent costs at rest, connected to Kafka and nothing to tell, and on a host with little to tell. */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,12 +8,13 @@ import { ACCOUNT, withAccount } from '../test/support/accounts.ts';
 import { startAgent } from '../test/support/agent.ts';
 import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
-import { runSteady } from '../test/support/traffic/traffic.ts';
+import { runSteady, startSteady } from '../test/support/traffic/traffic.ts';
 import { probesOf } from './probes.ts';
 import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
 import { type Bench, figure } from './report.ts';
 
 const TOPIC = 'idle';
+const LONGEST_TRAFFIC_S = 600;
 /** As often as a source reads that reads for a tool (src/agent/tool-session.ts). */
 const TIMER = 'setInterval(() => {}, 30)';
 
@@ -45,13 +46,22 @@ async function measureTimer(seconds: number): Promise<Rate> {
   }
 }
 
-interface Rest {
+/** Connections per second that make some 100 events. */
+const QUIET_HOST = 7;
+
+/** What the threads of the agent cost, in some seconds. */
+interface Period {
   readonly main: Rate;
   readonly others: Rate;
-  readonly records: number;
+  readonly events: number;
 }
 
-async function measureAgent(broker: Broker, seconds: number): Promise<Rest> {
+interface AgentPeriods {
+  readonly rest: Period;
+  readonly quietHost: Period;
+}
+
+async function measureAgent(broker: Broker, seconds: number): Promise<AgentPeriods> {
   await broker.createTopic(TOPIC, 1);
   const agent = await startAgent({
     config: {
@@ -63,18 +73,30 @@ async function measureAgent(broker: Broker, seconds: number): Promise<Rest> {
     // At rest after work: what has been sent must not keep it awake.
     await runSteady({ perSecond: 200, seconds: 1 });
     await cpuWhenQuiet(agent.pid);
-    const { read } = (await agent.status()).ledger;
-    const before = threadCosts(agent.pid);
-    await delay(seconds * 1000);
-    const after = threadCosts(agent.pid);
-    return {
-      main: rateOf(before.slice(0, 1), after.slice(0, 1), seconds),
-      others: rateOf(before.slice(1), after.slice(1), seconds),
-      records: (await agent.status()).ledger.read - read,
+    const measure = async (): Promise<Period> => {
+      const { emitted } = (await agent.status()).ledger;
+      const before = threadCosts(agent.pid);
+      await delay(seconds * 1000);
+      const after = threadCosts(agent.pid);
+      return {
+        main: rateOf(before.slice(0, 1), after.slice(0, 1), seconds),
+        others: rateOf(before.slice(1), after.slice(1), seconds),
+        events: (await agent.status()).ledger.emitted - emitted,
+      };
     };
+    const rest = await measure();
+    const traffic = await startSteady({ perSecond: QUIET_HOST, seconds: LONGEST_TRAFFIC_S });
+    const quietHost = await measure();
+    await traffic.stop();
+    return { rest, quietHost };
   } finally {
     await agent.stop();
   }
+}
+
+/** Of a core, all threads together. */
+function percentOf({ main, others }: Period): number {
+  return (main.share + others.share) * 100;
 }
 
 /** The agent keeps its ftrace instance by a process of root, where it gives root up itself: the memory of that alone. */
@@ -103,7 +125,8 @@ export const idle: Bench = async (quick) => {
   const seconds = quick ? 2 : 60;
   const broker = await startBroker();
   try {
-    const { main, others, records } = await measureAgent(broker, seconds);
+    const { rest, quietHost } = await measureAgent(broker, seconds);
+    const perSecond = Math.round(quietHost.events / seconds);
     const timer = await measureTimer(Math.min(seconds, 5));
     const keeper = await measureKeeper();
     const row = (name: string, { share, wakeUps }: Rate): string[] => [
@@ -114,21 +137,24 @@ export const idle: Bench = async (quick) => {
     return {
       tables: [
         {
-          title: 'At rest',
+          title: 'At rest, and with little to tell',
           script: 'bench/idle.ts',
           columns: ['', 'of a core', 'wake-ups per second'],
           rows: [
-            row('main thread', main),
-            row("Node.js' other threads", others),
+            row('at rest: main thread', rest.main),
+            row("at rest: Node.js' other threads", rest.others),
+            row(`${perSecond} events/s: main thread`, quietHost.main),
+            row(`${perSecond} events/s: Node.js' other threads`, quietHost.others),
             row(`for comparison: ${TIMER}`, timer),
           ],
           notes: [
-            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event. In this time it read ${records} records. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
+            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it emitted ${rest.events} events, and then as long on a host with little traffic. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
           ],
         },
       ],
       bars: [
-        { what: 'at rest', value: (main.share + others.share) * 100, limit: 0.2, unit: '% of a core' },
+        { what: 'at rest', value: percentOf(rest), limit: 0.2, unit: '% of a core' },
+        { what: 'at 100 events/s', value: percentOf(quietHost), limit: 0.5, unit: '% of a core' },
         { what: 'memory of the keeper of the ftrace instance', value: keeper, limit: 1024, unit: 'kB' },
       ],
     };

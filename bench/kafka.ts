@@ -31,6 +31,9 @@ const AGENTS = [
 ] as const;
 type Variant = (typeof AGENTS)[number];
 
+/** The most that an event may cost, relative to rsyslog, by rate. */
+const RELATIVE_LIMITS: Readonly<Record<number, number>> = { 1000: 0.6, 10000: 0.45, 50000: 0.4 };
+
 interface Measured {
   readonly variant: Variant;
   readonly run: AgentRun;
@@ -131,17 +134,17 @@ function barsOf({ perSecond, agents, others }: Result): Bar[] {
             {
               what: `${what}: the same, relative to rsyslog, ${at}`,
               value: cost / perEvent(rsyslog.cpuSeconds, rsyslog.events),
-              limit: 1,
+              limit: RELATIVE_LIMITS[perSecond] ?? 1,
               unit: '×',
             },
           ]),
       ...(perSecond === 10_000
-        ? [{ what: `${what}: peak memory ${at}`, value: run.peakBytes / 1e6, limit: 120, unit: 'MB' }]
+        ? [{ what: `${what}: peak memory ${at}`, value: run.peakBytes / 1e6, limit: 95, unit: 'MB' }]
         : []),
       {
         what: `${what}: 99th percentile of the delay, ${at}`,
         value: quantile(topic.latencies, 0.99),
-        limit: 300,
+        limit: 250,
         unit: 'ms',
       },
       { what: `${what}: lost ${at}`, value: lostOf({ variant, run, topic }), limit: 0, unit: 'events' },
