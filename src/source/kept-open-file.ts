@@ -14,8 +14,8 @@ export interface KeptFile {
 }
 
 const CLOSED = -1;
-/** More than the size of each file that is read often. */
-const READ_BYTES = 8192;
+/** More than the size of each file that is read often. Buffers of this size would not come from Node.js' pool. */
+const scratch = Buffer.allocUnsafeSlow(8192);
 
 /** Opens a file for reading, or for reading and writing; null if it does not exist or this process may not open it. */
 export function keepFile(path: string, access: 'read' | 'write'): KeptFile | null {
@@ -32,11 +32,10 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
       let position = 0;
       try {
         for (;;) {
-          const part = Buffer.allocUnsafe(READ_BYTES);
           // From the beginning: the kernel makes the content of these files when they are read at position 0.
-          const length = readSync(fd, part, 0, part.length, position);
+          const length = readSync(fd, scratch, 0, scratch.length, position);
           if (length === 0) return Buffer.concat(parts);
-          parts.push(part.subarray(0, length));
+          parts.push(Buffer.from(scratch.subarray(0, length)));
           position += length;
         }
       } catch {

@@ -47,15 +47,27 @@ export function hasCounted(stats: BufferStats | null): boolean {
   return stats !== null && stats.entries + stats.overrun + stats.dropped + stats.read > 0;
 }
 
+/** Without regular expressions, which V8 forgets and compiles again. */
 function parseStats(text: string): BufferStats {
-  const value = (name: string) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(text)?.[1] ?? 0);
-  const [, seconds, fraction = ''] = /^now ts: *(\d+)\.(\d+)/m.exec(text) ?? [];
+  const values = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) values.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  const value = (name: string) => Number(values.get(name) ?? 0);
   return {
     entries: value('entries'),
     bytes: value('bytes'),
     overrun: value('overrun') + value('commit overrun'),
     dropped: value('dropped events'),
     read: value('read events'),
-    now: seconds === undefined ? null : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0')),
+    now: parseSeconds(values.get('now ts')),
   };
+}
+
+/** Of `12.000345`, in nanoseconds; null of a clock that does not count seconds. */
+function parseSeconds(text = ''): bigint | null {
+  const [seconds = '', fraction] = text.split('.');
+  if (fraction === undefined) return null;
+  return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
