@@ -54,7 +54,7 @@ test-unit: build ## No root, no network
 	$(NODE) $(BIN)/vitest run test/unit
 
 test-system: test-dependencies build ## Real Kafka, real kernel events
-	$(NODE) $(BIN)/vitest run test/system test/guest
+	$(NODE) $(BIN)/vitest run test/sink test/system test/guest
 
 test-stress: test-dependencies build ## The kernel module under stress, some 5 minutes
 	KTC_STRESS=1 $(NODE) $(BIN)/vitest run

@@ -1,6 +1,6 @@
 /** Compiles the small C programs of the tests. */
 import { execFile } from 'node:child_process';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -12,7 +12,10 @@ export async function compileProgram(source: string): Promise<string> {
   const [sourceStat, programStat] = await Promise.all([stat(source), stat(program).catch(() => null)]);
   if (programStat === null || programStat.mtimeMs < sourceStat.mtimeMs) {
     await mkdir(CACHE, { recursive: true });
-    await promisify(execFile)('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
+    // Another test file may start it at the same time, and then has a whole one.
+    const own = `${program}.${process.pid}`;
+    await promisify(execFile)('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', own, source]);
+    await rename(own, program);
   }
   return program;
 }

@@ -1,6 +1,6 @@
 /**
  * Connects sinks to names with several addresses, in a network namespace of its own: a program that
- * test/system/addresses.test.ts runs there. It serves on the addresses that are given, tries each name with each sink, and
+ * test/sink/addresses.test.ts runs there. It serves on the addresses that are given, tries each name with each sink, and
  * prints an object per try.
  */
 import { execFile } from 'node:child_process';

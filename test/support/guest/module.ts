@@ -4,6 +4,7 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/source/module/build.ts';
 import { type GuestKernel, guestKernelRoot } from '../guest.ts';
+import { madeOnce } from '../made-once.ts';
 
 const repository = join(import.meta.dirname, '../../..');
 
@@ -22,39 +23,32 @@ function modulesOf(kernel: GuestKernel): { release: string; headers: string } {
   return { release, headers: join(modules, release, 'build') };
 }
 
-/** Path of the module, or of a variant, built anew. */
+/** Path of the module, or of a variant. */
 export function buildGuestModule(kernel: GuestKernel, variant?: keyof typeof VARIANTS): string {
   const { release, headers } = modulesOf(kernel);
-  const directory = join(
-    repository,
-    '.cache/module',
-    variant === undefined ? kernel : `${kernel}-${variant}`,
-  );
-  const sources = join(directory, 'sources');
-  cpSync(join(repository, 'kmodule'), sources, { recursive: true });
-  if (variant !== undefined) {
-    const { file, from, to } = VARIANTS[variant];
-    const path = join(sources, file);
-    const text = readFileSync(path, 'utf8');
-    if (!from.test(text)) throw new Error(`${file} has nothing to change for ${variant}`);
-    writeFileSync(path, text.replace(from, to));
-  }
-  const built = buildModule({ sources, kernel: release, headers, output: join(directory, 'tcp_trace.ko') });
-  if (!built.ok) throw new Error(built.problem);
-  return built.value;
+  const directory = madeOnce(`tcp_trace-${variant ?? 'itself'}-${release}`, (made) => {
+    const sources = join(made, 'sources');
+    cpSync(join(repository, 'kmodule'), sources, { recursive: true });
+    if (variant !== undefined) {
+      const { file, from, to } = VARIANTS[variant];
+      const path = join(sources, file);
+      const text = readFileSync(path, 'utf8');
+      if (!from.test(text)) throw new Error(`${file} has nothing to change for ${variant}`);
+      writeFileSync(path, text.replace(from, to));
+    }
+    const built = buildModule({ sources, kernel: release, headers, output: join(made, 'tcp_trace.ko') });
+    if (!built.ok) throw new Error(built.problem);
+  });
+  return join(directory, 'tcp_trace.ko');
 }
 
 /** Path of a module that kills ftrace in the kernel that loads it. */
 export function buildKillFtrace(kernel: GuestKernel): string {
-  const directory = join(repository, '.cache/module', `${kernel}-kill-ftrace`);
-  cpSync(join(import.meta.dirname, 'kill-ftrace'), directory, { recursive: true });
-  const words = [
-    '-C',
-    modulesOf(kernel).headers,
-    `M=${directory}`,
-    'CONFIG_DEBUG_INFO_BTF_MODULES=',
-    'modules',
-  ];
-  execFileSync('make', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const { release, headers } = modulesOf(kernel);
+  const directory = madeOnce(`kill_ftrace-${release}`, (made) => {
+    cpSync(join(import.meta.dirname, 'kill-ftrace'), made, { recursive: true });
+    const words = ['-C', headers, `M=${made}`, 'CONFIG_DEBUG_INFO_BTF_MODULES=', 'modules'];
+    execFileSync('make', words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  });
   return join(directory, 'kill_ftrace.ko');
 }
