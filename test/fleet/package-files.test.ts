@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildPackages, fileIn, noPackagesReason, VERSION } from '../support/packages.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { buildPackages, fileIn, noPackagesReason, packagesOf, VERSION } from '../support/packages.ts';
 
 if (noPackagesReason) console.warn(`skipped: the files of the packages: ${noPackagesReason}`);
 
@@ -24,10 +24,9 @@ describe.skipIf(noPackagesReason)('the packages', () => {
   const ask = (what: string) => lines(output('rpm', ['-qp', what, rpm]));
 
   beforeAll(() => {
-    packages = buildPackages(['tarball', 'rpm', 'deb']);
+    packages = packagesOf(VERSION);
     rpm = fileIn(packages, '.rpm');
   });
-  afterAll(() => rmSync(packages, { recursive: true, force: true }));
 
   it('have the same bytes when they are built again, in another directory and with another umask', () => {
     const umask = process.umask(0o077);

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KTC } from '../support/agent.ts';
 import { makeCertificates } from '../support/certificates.ts';
-import { buildPackages, fileIn, noPackagesReason, RELEASE, VERSION } from '../support/packages.ts';
+import { fileIn, noPackagesReason, packagesOf, RELEASE, VERSION } from '../support/packages.ts';
 
 if (noPackagesReason) console.warn(`skipped: the packaged runtime: ${noPackagesReason}`);
 
@@ -42,21 +42,16 @@ const eventKinds = (ndjson: string) =>
     .map((line) => (JSON.parse(line) as { event: string }).event);
 
 describe.skipIf(noPackagesReason)('the runtime of the tarball', () => {
-  let packages = '';
+  const work = mkdtempSync(join(tmpdir(), 'ktc-runtime-'));
   /** A root with nothing but the release. */
-  let empty = '';
-  beforeAll(() => {
-    packages = buildPackages(['tarball']);
-    empty = mkdtempSync(join(tmpdir(), 'ktc-root-'));
-    unpack(join(empty, RELEASE, '..'));
-  });
-  afterAll(() => {
-    for (const directory of [packages, empty]) rmSync(directory, { recursive: true, force: true });
-  });
+  const empty = join(work, 'root');
+  beforeAll(() => unpack(join(empty, RELEASE, '..')));
+  afterAll(() => rmSync(work, { recursive: true, force: true }));
 
   function unpack(directory: string): void {
     mkdirSync(directory, { recursive: true });
-    output('tar', ['--extract', '--directory', directory, '--file', fileIn(packages, '.tar.gz')]);
+    const tarball = fileIn(packagesOf(VERSION), '.tar.gz');
+    output('tar', ['--extract', '--directory', directory, '--file', tarball]);
   }
 
   /** Runs a program where the release is in its place and everything else is the host's. */
@@ -178,7 +173,7 @@ describe.skipIf(noPackagesReason)('the runtime of the tarball', () => {
     const onOldCpu = (...words: string[]) =>
       spawnSync(emulator, ['-cpu', 'core2duo', ...words], { encoding: 'utf8' });
     // The emulator refuses what that CPU has not got, such as AVX2.
-    const control = join(packages, 'avx2');
+    const control = join(work, 'avx2');
     writeFileSync(
       `${control}.c`,
       '#include <immintrin.h>\nint main(int c, char **v) { (void)v; return _mm256_extract_epi32(_mm256_abs_epi32(_mm256_set1_epi32(-c)), 3) - 1; }\n',
@@ -210,7 +205,7 @@ describe.skipIf(noPackagesReason)('the runtime of the tarball', () => {
 
   it('is the code of the Node.js that the lock file pins', () => {
     const code = (file: string) => {
-      const section = join(packages, 'text');
+      const section = join(work, 'text');
       output('objcopy', ['--output-target=binary', '--only-section=.text', file, section]);
       return createHash('sha256').update(readFileSync(section)).digest('hex');
     };

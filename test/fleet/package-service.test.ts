@@ -5,13 +5,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Hosts, startHosts, whyNoHosts } from '../support/hosts.ts';
-import { buildEl7Base, buildPackages, fileIn, noPackagesReason, VERSION } from '../support/packages.ts';
+import { buildEl7Base, fileIn, NEXT, noPackagesReason, packagesOf, VERSION } from '../support/packages.ts';
 import { until } from '../support/wait.ts';
 
 const missing = noPackagesReason ?? whyNoHosts();
 if (missing) console.warn(`skipped: the packages as services: ${missing}`);
-
-const NEXT = VERSION.replace(/\d+$/, (patch) => String(Number(patch) + 1));
 
 interface Kind {
   /** The name of the host. */
@@ -46,7 +44,7 @@ const DEB: Kind = {
 };
 
 describe.skipIf(missing)('the agent as a service', () => {
-  const directories: string[] = [];
+  const work = mkdtempSync(join(tmpdir(), 'ktc-el7-'));
   let hosts: Hosts;
   /** File names in /root of the hosts, by version. */
   const files: Record<string, { rpm: string; deb: string }> = {};
@@ -57,21 +55,18 @@ describe.skipIf(missing)('the agent as a service', () => {
       { name: 'deb', suite: 'bookworm' },
     ]);
     for (const version of [VERSION, NEXT]) {
-      const directory = buildPackages(['rpm', 'deb'], { version });
-      directories.push(directory);
-      const [rpm, deb] = [fileIn(directory, '.rpm'), fileIn(directory, '.deb')];
+      const packages = packagesOf(version);
+      const [rpm, deb] = [fileIn(packages, '.rpm'), fileIn(packages, '.deb')];
       copyTo('rpm', rpm);
       copyTo('deb', deb);
       files[version] = { rpm: basename(rpm), deb: basename(deb) };
     }
-    const work = mkdtempSync(join(tmpdir(), 'ktc-el7-'));
-    directories.push(work);
     copyTo('rpm', buildEl7Base(work));
     await hosts.run('rpm', 'rpm --upgrade /root/el7-base-*.rpm');
   });
   afterAll(async () => {
     await hosts?.close();
-    for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
   });
 
   function copyTo(name: string, file: string): void {

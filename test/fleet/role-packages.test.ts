@@ -9,15 +9,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostStatusEvent, KtcEvent } from '../../src/event/tcp-event.ts';
 import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
-import { buildEl7Base, VERSION } from '../support/packages.ts';
+import { buildEl7Base, NEXT, VERSION } from '../support/packages.ts';
 import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { askEvents, type MissingRow } from '../support/topic-questions.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the role with each package: ${missing}`);
 
-// With a hyphen, which RPM and Debian packages write as a tilde.
-const NEXT = '99.0.0-rc.1';
 const TOPIC = 'ktc-events';
 const NAMES = ['rpm1', 'deb1', 'tar1'];
 const NOTHING = Object.fromEntries(NAMES.map((name) => [name, 0]));

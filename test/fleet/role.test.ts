@@ -3,14 +3,13 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
-import { VERSION } from '../support/packages.ts';
+import { NEXT, VERSION } from '../support/packages.ts';
 import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the role: ${missing}`);
 
-const NEXT = '99.0.0';
 const TOPIC = 'ktc-events';
 const SECRET = 'planted-Secret-4711';
 const NAMES = ['web1', 'web2', 'db1', 'db2'];

@@ -3,12 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { madeOnce } from './made-once.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   version: string;
 };
+/** A later version, with a hyphen, which RPM and Debian packages write as a tilde. */
+export const NEXT = '99.0.0-rc.1';
 /** The home of the release in the tarball, on the host that it is unpacked on. */
 export const RELEASE = `/opt/ktc-agent/releases/${VERSION}`;
 
@@ -19,14 +22,15 @@ export interface BuildOptions {
   readonly version?: string;
   /** Of the environment of the build. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where to put them; a new directory, which the caller removes, when absent. */
+  readonly output?: string;
 }
 
-/** Builds packages of these formats. Gives the directory with them, which the caller removes. */
+/** Builds packages of these formats. Gives the directory with them. */
 export function buildPackages(
   formats: readonly string[],
-  { version = VERSION, env = {} }: BuildOptions = {},
+  { version = VERSION, env = {}, output = mkdtempSync(join(tmpdir(), 'ktc-packages-')) }: BuildOptions = {},
 ): string {
-  const output = mkdtempSync(join(tmpdir(), 'ktc-packages-'));
   const words = ['--output', output, '--version', version, '--level', '0'];
   for (const format of formats) words.push('--format', format);
   execFileSync(process.execPath, ['--no-warnings', 'packaging/package.ts', ...words], {
@@ -35,6 +39,13 @@ export function buildPackages(
     env: { ...process.env, ...env },
   });
   return output;
+}
+
+/** The directory with the packages of a version in all formats, which all test files share. */
+export function packagesOf(version: string): string {
+  return madeOnce(`packages-${version}`, (output) => {
+    buildPackages(['tarball', 'rpm', 'deb'], { version, output });
+  });
 }
 
 /** The path of the one file in a directory whose name ends so. */

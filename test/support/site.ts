@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type HostOptions, type Hosts, startHosts, whyNoHosts } from './hosts.ts';
-import { buildPackages } from './packages.ts';
+import { packagesOf } from './packages.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 /** Where Ansible is. */
@@ -104,13 +104,11 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   symlinkSync(join(REPOSITORY, 'ansible'), join(collection, 'agent'));
   const packages = join(directory, 'packages');
   mkdirSync(packages);
-  const formats = [...new Set(options.hosts.map(({ package: format = 'tarball' }) => format))];
   for (const version of options.versions) {
-    const built = buildPackages(formats, { version });
+    const built = packagesOf(version);
     // Links, because they are large.
     for (const name of readdirSync(built).filter((file) => file.startsWith('ktc-agent')))
       symlinkSync(join(built, name), join(packages, name));
-    process.once('exit', () => rmSync(built, { recursive: true, force: true }));
   }
   const hosts = await startHosts(options.hosts);
   const state = join(directory, 'state');
