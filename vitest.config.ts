@@ -14,15 +14,10 @@ const filesIn = (folder: string, name = '*'): string =>
 const LIVE_QUERIES = filesIn('query', '*-live');
 
 /** Two files at a time, none of which sees what is not its own. */
-const SIDE_BY_SIDE = { fileParallelism: true, maxWorkers: 2, sequence: { groupOrder: 1 } } as const;
+const SIDE_BY_SIDE = { maxWorkers: isStress ? 1 : 2, sequence: { groupOrder: 1 } } as const;
 
 /** Tests in which a kernel, a network and other programs have their part: a failed one is tried once more. Who needed it is told at the end. */
-const TRIED_AGAIN = {
-  retry: isMeasured ? 0 : 1,
-  // For what hangs, above the deadlines of what a test waits for (test/support/wait.ts).
-  testTimeout: 10 * MINUTE_MS,
-  hookTimeout: (isStress ? 30 : 15) * MINUTE_MS,
-} as const;
+const TRIED_AGAIN = { retry: isMeasured ? 0 : 1 } as const;
 
 const project = (
   name: string,
@@ -38,9 +33,12 @@ export default defineConfig({
     reporters: ['default', closingLine],
     setupFiles: ['test/support/surroundings.ts'],
     sequence: { sequencer: SpreadingSequencer },
+    // For what hangs, above the deadlines of what a test waits for (test/support/wait.ts).
+    testTimeout: 10 * MINUTE_MS,
+    hookTimeout: (isStress ? 30 : 15) * MINUTE_MS,
     projects: [
       // Never tried again: nothing in them depends on anything but the code.
-      project('unit', { ...SIDE_BY_SIDE, testTimeout: 3 * MINUTE_MS }),
+      project('unit', SIDE_BY_SIDE),
       project('sink', { ...SIDE_BY_SIDE, ...TRIED_AGAIN }),
       project('guest', { ...SIDE_BY_SIDE, ...TRIED_AGAIN }),
       project('fleet', { ...SIDE_BY_SIDE, ...TRIED_AGAIN }),
