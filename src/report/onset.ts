@@ -24,7 +24,23 @@ const BURST_FACTOR = 2;
  */
 export function findSpan(counts: readonly number[]): Span | null {
   const most = BURST_FACTOR * median(counts.filter((count) => count > 0));
-  return scan(counts.map((count) => Math.min(count, most))) ?? scan(counts);
+  return spanIn(counts.map((count) => Math.min(count, most))) ?? spanIn(counts);
+}
+
+/**
+ * The span that stands out most. What comes before or after it belongs to it where that is not several times less often:
+ * nobody is to read that something has ended which goes on.
+ */
+function spanIn(counts: readonly number[]): Span | null {
+  const found = scan(counts);
+  if (found === null) return null;
+  const rateOf = (from: number, to: number) =>
+    counts.slice(from, to).reduce((sum, count) => sum + count, 0) / (to - from);
+  const inside = rateOf(found.from, found.to);
+  const isQuiet = (from: number, to: number) => from < to && LEAST_FACTOR * rateOf(from, to) <= inside;
+  const from = isQuiet(0, found.from) ? found.from : 0;
+  const to = isQuiet(found.to, counts.length) ? found.to : counts.length;
+  return to - from === counts.length ? null : { from, to };
 }
 
 /** By the likelihood of two constant rates against one: a scan statistic for Poisson counts. */

@@ -14,6 +14,12 @@ describe('a span that stands out', () => {
     expect(findSpan([...varying(60), ...Array(10).fill(40), ...varying(60)])).toEqual({ from: 60, to: 70 });
   });
 
+  it('has no end, or no begin, where it goes on less often', () => {
+    const some = (slices: number) => Array.from({ length: slices }, (_, slice) => (slice % 2 === 0 ? 6 : 4));
+    expect(findSpan([...varying(120), ...Array(30).fill(12), ...some(30)])).toEqual({ from: 120, to: 180 });
+    expect(findSpan([...some(30), ...Array(30).fill(12), ...varying(120)])).toEqual({ from: 0, to: 60 });
+  });
+
   it('is the one that lasts, if there is a burst too', () => {
     expect(findSpan([...varying(60), ...varying(60, 10), 300])).toEqual({ from: 61, to: 121 });
     expect(findSpan([...varying(60), 300, ...varying(60)])).toEqual({ from: 60, to: 61 });
