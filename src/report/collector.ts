@@ -17,13 +17,31 @@ export interface LineCounts {
   readonly statuses: number;
 }
 
+/** The first and the last time, seconds since 1970; Infinity and -Infinity of nothing. */
+interface Extent {
+  firstS: number;
+  lastS: number;
+}
+
+const extentOfNothing = (): Extent => ({
+  firstS: Number.POSITIVE_INFINITY,
+  lastS: Number.NEGATIVE_INFINITY,
+});
+
+function extend(extent: Extent, second: number): void {
+  extent.firstS = Math.min(extent.firstS, second);
+  extent.lastS = Math.max(extent.lastS, second);
+}
+
 /** What was collected; build.ts makes the model of it. */
 export interface Collected {
   readonly counts: LineCounts;
   /** Events by host. */
   readonly wrongClocks: ReadonlyMap<string, number>;
-  /** Of the events that are counted; Infinity and -Infinity without any. */
-  readonly time: { readonly firstS: number; readonly lastS: number };
+  /** Of the events that are counted. */
+  readonly time: Extent;
+  /** Of those that are not, because they are outside of --since and --until. */
+  readonly outside: Extent;
   readonly cubes: Cubes;
   readonly owners: Owners;
   readonly account: Account;
@@ -50,7 +68,7 @@ const DAY_S = 86_400;
 export function createCollector({ sinceS, untilS, nowS }: CollectorOptions): Collector {
   const counts = { lines: 0, events: 0, duplicates: 0, malformed: 0, outside: 0, statuses: 0 };
   const wrongClocks = new Map<string, number>();
-  const time = { firstS: Number.POSITIVE_INFINITY, lastS: Number.NEGATIVE_INFINITY };
+  const [time, outside] = [extentOfNothing(), extentOfNothing()];
   const cubes = createCubes();
   const { origins } = cubes;
   const owners = createOwners();
@@ -70,7 +88,7 @@ export function createCollector({ sinceS, untilS, nowS }: CollectorOptions): Col
       configHash: textOf(fields['config_hash']),
       sourceKind: textOf(fields['source_kind']),
     });
-    const grown = growth.since(host, fields);
+    const grown = growth.note(host, second, fields);
     if (!isInside(second)) return;
     for (const [measure, value] of grown) cubes.hosts.add(host, measure, second, value);
   }
@@ -92,11 +110,11 @@ export function createCollector({ sinceS, untilS, nowS }: CollectorOptions): Col
     if (event === 'host_status') takeStatus(eventId, origin);
     if (!isInside(second)) {
       counts.outside++;
+      extend(outside, second);
       return;
     }
     counts.events++;
-    time.firstS = Math.min(time.firstS, second);
-    time.lastS = Math.max(time.lastS, second);
+    extend(time, second);
     if (event !== 'host_status') countEvent(cubes, event, origin);
   }
 
@@ -110,7 +128,7 @@ export function createCollector({ sinceS, untilS, nowS }: CollectorOptions): Col
       if (fields === null || event === null || eventId === null || Number.isNaN(second)) counts.malformed++;
       else takeEvent(event, eventId, fields, second);
     },
-    collected: { counts, wrongClocks, time, cubes, owners, account },
+    collected: { counts, wrongClocks, time, outside, cubes, owners, account },
   };
 }
 

@@ -114,7 +114,7 @@ function countLife(fields: Fields, count: (measure: Measure, value?: number) => 
 
 function noteState({ leaks, origins }: Cubes, { fields, second, host }: Origin): void {
   const connection = `${host} ${textOf(fields['connection_id'])}`;
-  if (fields['old_state'] === 'CLOSE_WAIT') leaks.leave(connection);
+  if (fields['old_state'] === 'CLOSE_WAIT') leaks.leave(connection, second);
   if (fields['new_state'] !== 'CLOSE_WAIT') return;
   const where = {
     host: origins.nameOf(host),

@@ -1,4 +1,4 @@
-/** How much the kernel's counters of a host grew between two host_status events of the same boot. */
+/** How much the kernel's counters of a host grew between the host_status events of a boot, in whatever order these come. */
 import { type Fields, fieldsOf, numberOf, textOf } from './fields.ts';
 import type { HostMeasure } from './model.ts';
 
@@ -6,26 +6,50 @@ type CounterMeasure = Exclude<HostMeasure, 'opened' | 'closed' | 'bytes'> &
   `${'kernel' | 'listen' | 'interface'}_${string}`;
 type Counters = ReadonlyMap<CounterMeasure, number>;
 
+type Growth = readonly (readonly [CounterMeasure, number])[];
+
 export interface CounterGrowth {
-  /** Nothing for the first host_status of a host or boot: it is not known since when its counters grew. */
-  since(host: number, fields: Fields): readonly (readonly [CounterMeasure, number])[];
+  /**
+   * What is known of a host_status that was not known before it. Nothing for the first one of a boot: it is not known since
+   * when its counters grew; and for one between two others, whose growth is counted already.
+   */
+  note(host: number, second: number, fields: Fields): Growth;
+}
+
+interface Reading {
+  readonly second: number;
+  readonly counters: Counters;
 }
 
 export function createCounterGrowth(): CounterGrowth {
-  const last = new Map<number, { readonly boot: string | null; readonly counters: Counters }>();
+  /** By host and boot. */
+  const known = new Map<string, { earliest: Reading; latest: Reading }>();
   return {
-    since(host, fields) {
-      const boot = textOf(fields['boot_id']);
-      const counters = countersOf(fields);
-      const before = last.get(host);
-      last.set(host, { boot, counters });
-      if (before === undefined || before.boot !== boot) return [];
-      return [...counters].map(([measure, value]) => {
-        const known = before.counters.get(measure);
-        return [measure, known === undefined ? 0 : Math.max(0, value - known)];
-      });
+    note(host, second, fields) {
+      const boot = `${host} ${textOf(fields['boot_id'])}`;
+      const reading = { second, counters: countersOf(fields) };
+      const ofBoot = known.get(boot);
+      if (ofBoot === undefined) {
+        known.set(boot, { earliest: reading, latest: reading });
+        return [];
+      }
+      const { earliest, latest } = ofBoot;
+      if (second >= latest.second) {
+        ofBoot.latest = reading;
+        return growthBetween(latest, reading);
+      }
+      if (second >= earliest.second) return [];
+      ofBoot.earliest = reading;
+      return growthBetween(reading, earliest);
     },
   };
+}
+
+function growthBetween(before: Reading, after: Reading): Growth {
+  return [...after.counters].map(([measure, value]) => {
+    const known = before.counters.get(measure);
+    return [measure, known === undefined ? 0 : Math.max(0, value - known)];
+  });
 }
 
 function countersOf(fields: Fields): Counters {

@@ -1,10 +1,12 @@
 /** Reads inputs and makes the model of a report. */
 import type { Result } from '../shared/result.ts';
+import { grouped } from '../shared/text.ts';
 import { buildModel } from './build.ts';
-import { createCollector } from './collector.ts';
+import { type Collected, createCollector } from './collector.ts';
 import type { Chunk, Input, InputFailure } from './input/input.ts';
 import { createLineCutter } from './input/lines.ts';
 import type { ReportModel } from './model.ts';
+import { counted, dateTime } from './words.ts';
 
 export interface ReportOptions {
   readonly inputs: readonly Input[];
@@ -41,7 +43,9 @@ export async function makeReport({
     problems: inputs.flatMap((input) => input.problems()),
     maxPeers,
   });
-  return model === null ? emptyRefusal(collector.collected.counts, inputs) : { ok: true, value: model };
+  if (model !== null) return { ok: true, value: model };
+  const where = inputs.map(({ name }) => name).join(', ');
+  return { ok: false, reason: 'empty', problem: `${where}: ${whyEmpty(collector.collected, sinceS)}` };
 }
 
 async function readInput(
@@ -57,22 +61,13 @@ async function readInput(
   return null;
 }
 
-function emptyRefusal(
-  { lines, malformed, outside }: { lines: number; malformed: number; outside: number },
-  inputs: readonly Input[],
-): ReportResult {
-  const where = inputs.map(({ name }) => name).join(', ');
-  if (outside > 0)
-    return {
-      ok: false,
-      reason: 'empty',
-      problem: `${where}: all ${outside} events are outside of --since and --until`,
-    };
-  if (malformed > 0 && malformed === lines)
-    return {
-      ok: false,
-      reason: 'empty',
-      problem: `${where}: none of ${lines} lines is an event; a report reads NDJSON of ktc, recordings and spools`,
-    };
-  return { ok: false, reason: 'empty', problem: `${where}: no event to report on` };
+function whyEmpty({ counts, outside, wrongClocks }: Collected, sinceS: number): string {
+  const { lines, malformed } = counts;
+  if (counts.outside > 0)
+    return `${counted(counts.outside, 'event')} from ${dateTime(outside.firstS)} to ${dateTime(outside.lastS)} UTC, none of them within --since and --until`;
+  if (wrongClocks.size > 0)
+    return `all events are from before 2020 or more than a day ahead: look at the clock of ${counted(wrongClocks.size, 'host')}`;
+  if (malformed > 0)
+    return `${lines === 1 ? 'the only line is no event' : `none of ${grouped(lines)} lines is an event`}; a report reads NDJSON of ktc, recordings and spools`;
+  return Number.isFinite(sinceS) ? `no event since ${dateTime(sinceS)} UTC` : 'no event to report on';
 }

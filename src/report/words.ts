@@ -1,4 +1,5 @@
 /** Numbers and times in the sentences and tables of a report. */
+import type { RetransmitKind } from '../event/kinds.ts';
 import { escapeControls, grouped } from '../shared/text.ts';
 import type { PeerRow, ServiceRow } from './model.ts';
 
@@ -13,23 +14,28 @@ export function percent(share: number): string {
   return `${Number(shown.toFixed(digits))} %`;
 }
 
-/** Microseconds in a unit that leaves two or three digits: `850 µs`, `40 ms`, `1.3 s`, `12 min`. */
+/** Microseconds in a unit that leaves two or three digits: `850 µs`, `40 ms`, `1.3 s`, `12 min`, `5 h`. */
 export function microseconds(value: number): string {
   if (value < 1000) return `${Math.round(value)} µs`;
   if (value < 1_000_000) return `${threeDigits(value / 1000)} ms`;
   if (value < 120_000_000) return `${threeDigits(value / 1_000_000)} s`;
-  return `${threeDigits(value / 60_000_000)} min`;
+  if (value < 7_200_000_000) return `${threeDigits(value / 60_000_000)} min`;
+  return `${threeDigits(value / 3_600_000_000)} h`;
 }
 
 function threeDigits(value: number): string {
   return value < 10 ? String(Number(value.toFixed(1))) : grouped(Math.round(value));
 }
 
-/** A whole number, or one with a short unit: `812`, `12,345`, `1.2 M`, `3.4 G`. */
+const UNITS = ['M', 'G', 'T', 'P'];
+
+/** A whole number, or one of three digits with a unit: `812`, `12,345`, `1.20 M`, `34.0 G`, `5.60 T`. */
 export function short(value: number): string {
   if (value < 1e6) return grouped(Math.round(value));
-  const [factor, unit] = value < 1e9 ? [1e6, 'M'] : [1e9, 'G'];
-  return `${(value / factor).toPrecision(3)} ${unit}`;
+  // Rounded first: 999,999,999 is 1.00 G.
+  const [digits, exponent] = value.toExponential(2).split('e').map(Number);
+  const thousands = Math.min(UNITS.length + 1, Math.floor((exponent ?? 0) / 3));
+  return `${((digits ?? 0) * 10 ** ((exponent ?? 0) - 3 * thousands)).toPrecision(3)} ${UNITS[thousands - 2]}`;
 }
 
 /** `1 peer`, `412 peers` */
@@ -54,6 +60,16 @@ export function clock(
 export function dateTime(second: number): string {
   return new Date(second * 1000).toISOString().slice(0, 19).replace('T', ' ');
 }
+
+/** What people call the kinds of retransmits. */
+export const KIND_NAMES: Readonly<Record<RetransmitKind, string>> = {
+  rto: 'timeout',
+  fast: 'fast',
+  tlp: 'loss probe',
+  syn: 'SYN',
+  synack: 'SYN-ACK',
+  unknown: 'not told',
+};
 
 const NAME_LENGTH = 80;
 

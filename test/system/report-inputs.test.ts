@@ -28,6 +28,8 @@ const events = ktc('replay', '--json', RECORDING);
 const file = join(directory, 'events.ndjson');
 writeFileSync(file, events);
 const expected = saidOf(ktc('report', '--json', file));
+/** As messages write a time: to the second. */
+const timeOf = (end: 'from' | 'to') => expected.period[end].slice(0, 19).replace('T', ' ');
 
 describe('the same report is made of', () => {
   it('a file, and there is something in it', () => {
@@ -85,6 +87,40 @@ describe('the same report is made of', () => {
     );
     ktc('replay', '--config', config, '--set', 'spool.enabled=true', RECORDING);
     expect(saidOf(ktc('report', '--json', spool))).toEqual(expected);
+  });
+
+  it('nothing of what is not there, empty, or of another time: one line says why', () => {
+    const written = (name: string, text: string): string => {
+      const path = join(directory, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const empty = written('empty.ndjson', '');
+    const half = written('half.ndjson', '{"schema_version":1,"event_id":"5289');
+    const nothing = join(directory, 'nothing');
+    mkdirSync(nothing, { recursive: true });
+    for (const [words, status, problem] of [
+      [[join(directory, 'no-file')], 69, `there is no file ${directory}/no-file`],
+      [[empty], 65, `${empty}: no event to report on`],
+      [[half], 65, `${half}: the only line is no event; a report reads NDJSON of ktc, recordings and spools`],
+      [[nothing], 65, `spool ${nothing}: no event to report on`],
+      [
+        ['--since', '2099-01-01', file],
+        65,
+        `${file}: ${expected.events.toLocaleString('en')} events from ${timeOf('from')} to ${timeOf('to')} UTC, none of them within --since and --until`,
+      ],
+    ] as const) {
+      const result = spawnSync(KTC, ['report', '--json', ...words], { encoding: 'utf8' });
+      expect(result).toMatchObject({ status, stdout: '', stderr: `ktc: ${problem}\n` });
+    }
+  });
+
+  it('what can be read of a file whose last line is cut, and it is said', () => {
+    const cut = join(directory, 'cut.ndjson');
+    writeFileSync(cut, events.subarray(0, events.length - 30));
+    const { input, headlines } = JSON.parse(ktc('report', '--json', cut).toString()) as Summary;
+    expect(input).toMatchObject({ events: expected.events - 1, malformed: 1 });
+    expect(headlines.map(({ text }) => text)).toContain('Not used: 1 line that is no event.');
   });
 
   it('nothing of a recording that is no file, or damaged', () => {

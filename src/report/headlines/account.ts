@@ -36,8 +36,8 @@ function missingHeadline({ account, input }: ReportModel): Headline {
     const hosts = counted(account.length, 'host');
     const text =
       input.host_statuses > 0
-        ? `Nothing is missing: all ${grouped(expected)} events that ${hosts} numbered are here.`
-        : `Between the first and the last of ${grouped(expected)} events of ${hosts} no number is missing; without host_status events, what was before and after is not known.`;
+        ? `Nothing is missing: all that ${hosts} numbered is here (${counted(expected, 'event')}).`
+        : `No number is missing between the first and the last event of ${account.length === 1 ? 'the host' : `each of ${hosts}`} (${counted(expected, 'event')}); without host_status events, what was before and after is not known.`;
     return { id: 'missing', level: 'good', text, facts };
   }
   const [first] = hosts;
@@ -76,12 +76,12 @@ function silentHeadlines({ account, period }: ReportModel): Headline[] {
   const silent = account.filter(({ is_silent }) => is_silent).sort((one, other) => one.last_s - other.last_s);
   const [first] = silent;
   if (first === undefined) return [];
-  const more = silent.length > 1 ? ` and ${counted(silent.length - 1, 'other host')} later` : '';
+  const more = silent.length > 1 ? `, and ${counted(silent.length - 1, 'other host')} since later` : '';
   return [
     {
       id: 'silent_hosts',
       level: 'watch',
-      text: `Host ${name(first.host)} is silent since ${clock(first.last_s, { from_s: period.start_s, to_s: period.end_s })} UTC${more}.`,
+      text: `Host ${name(first.host)} has been silent since ${clock(first.last_s, { from_s: period.start_s, to_s: period.end_s })} UTC${more}.`,
       facts: { hosts: silent.slice(0, 20).map(({ host }) => host), count: silent.length },
     },
   ];

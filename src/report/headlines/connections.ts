@@ -83,7 +83,7 @@ function hostCounterHeadlines({ hosts }: View): Headline[] {
   const told = (
     measure: 'listen_drops' | 'interface_errors',
     id: string,
-    words: (count: string, where: string) => string,
+    words: (count: number, where: string) => string,
   ): Headline[] => {
     const found = hosts
       .filter(({ sums }) => sums[measure] > 0)
@@ -96,7 +96,7 @@ function hostCounterHeadlines({ hosts }: View): Headline[] {
       {
         id,
         level: 'watch',
-        text: words(grouped(count), where),
+        text: words(count, where),
         facts: { count, hosts: found.slice(0, 20).map(({ row }) => row.host) },
       },
     ];
@@ -106,12 +106,13 @@ function hostCounterHeadlines({ hosts }: View): Headline[] {
       'listen_drops',
       'listen_drops',
       (count, where) =>
-        `${count} connections were dropped by full listen queues on ${where}: the program accepts too slowly.`,
+        `${counted(count, 'connection')} ${count === 1 ? 'was' : 'were'} dropped by full listen queues on ${where}: the program accepts too slowly.`,
     ),
     ...told(
       'interface_errors',
       'interface_errors',
-      (count, where) => `${count} interface errors on ${where}: look at cables, optics and network cards.`,
+      (count, where) =>
+        `${counted(count, 'interface error')} on ${where}: look at cables, optics and network cards.`,
     ),
   ];
 }

@@ -4,7 +4,7 @@ import { grouped } from '../../shared/text.ts';
 import { type PeerRow, PLACE_LABELS, type PlaceLabel, type ReportModel, type Table } from '../model.ts';
 import { findSpan } from '../onset.ts';
 import { type Counted, forEachCount, type View } from '../view.ts';
-import { clock, counted, name, peerName, percent } from '../words.ts';
+import { clock, counted, KIND_NAMES, name, peerName, percent } from '../words.ts';
 import type { Headline } from './headline.ts';
 
 const KIND_WORDS: Readonly<Record<RetransmitKind, string>> = {
@@ -18,8 +18,7 @@ const KIND_WORDS: Readonly<Record<RetransmitKind, string>> = {
 
 export function retransmitHeadlines(model: ReportModel, view: View): Headline[] {
   const { retransmits } = view.total;
-  if (retransmits === 0)
-    return [{ id: 'retransmits', level: 'good', text: 'No segment was sent again.', facts: { retransmits } }];
+  if (retransmits === 0) return [noneHeadline(view)];
   const peers = view.peers.filter(({ row }) => row.ownership !== 'rest');
   const rest = view.peers.filter(({ row }) => row.ownership === 'rest');
   // Who never answers has a sentence of its own: it says nothing about loss on the way.
@@ -27,13 +26,31 @@ export function retransmitHeadlines(model: ReportModel, view: View): Headline[] 
   const answering = peers.filter((peer) => !isSilent(peer));
   const total = sumOf(answering) + sumOf(rest);
   const count = `${rest.length === 0 ? '' : 'more than '}${grouped(answering.length)}`;
+  const areAll = silent.length === 0;
   return [
-    ...(total === 0 ? [] : [peersHeadline(model, view, { peers: answering, count, total })]),
+    ...(total === 0 ? [] : [peersHeadline(model, view, { peers: answering, count, total, areAll })]),
     ...pairHeadlines(view),
     ...hostHeadlines(view),
     ...silentPeerHeadlines(silent),
     kindHeadline(view),
   ];
+}
+
+/** Nothing was recorded: the kernels' own counters tell whether there was nothing to record. */
+function noneHeadline({ hosts }: View): Headline {
+  const counting = hosts.filter(({ sums }) => sums.kernel_retransmits > 0);
+  const kernel = counting.reduce((sum, { sums }) => sum + sums.kernel_retransmits, 0);
+  const isKnown = hosts.some(({ sums }) => sums.kernel_segments > 0);
+  const text =
+    kernel === 0
+      ? `No ${isKnown ? 'segment was sent again' : 'retransmit was recorded'}.`
+      : `No retransmit was recorded, but the kernels of ${counted(counting.length, 'host')} count ${grouped(kernel)}: tcp_retransmit is not traced there, or left out of this input.`;
+  return {
+    id: 'retransmits',
+    level: kernel === 0 ? 'good' : 'watch',
+    text,
+    facts: { retransmits: 0, kernel_retransmits: kernel },
+  };
 }
 
 /** A peer stands out with so many times what the others have, and beyond what chance gives. */
@@ -80,10 +97,12 @@ interface Answering {
   readonly peers: readonly Counted<PeerRow>[];
   readonly count: string;
   readonly total: number;
+  /** There are no others. */
+  readonly areAll: boolean;
 }
 
 function peersHeadline(model: ReportModel, view: View, answering: Answering): Headline {
-  const { peers, count, total } = answering;
+  const { peers, count, total, areAll } = answering;
   const worst = outliersOf(peers);
   const share = sumOf(worst) / total;
   if (peers.length < 4 || worst.length > LARGEST_PART * peers.length || share < LEAST_SHARE)
@@ -99,7 +118,7 @@ function peersHeadline(model: ReportModel, view: View, answering: Answering): He
       : `${grouped(worst.length)} of ${count} peers cause`;
   const all = isOne ? 'it is' : common?.having === worst.length ? 'all are' : `${common?.having} of them are`;
   const parts = [
-    `${who} ${percent(share)} of ${grouped(total)} retransmits`,
+    `${who} ${percent(share)} of ${counted(total, 'retransmit')}${areAll ? '' : ' to peers that answer'}`,
     common === null ? '' : `; ${all} in ${common.label} ${name(common.value)}`,
     when === null ? '' : `; ${when.text}`,
   ];
@@ -276,7 +295,7 @@ function kindHeadline({ total }: View): Headline {
   const text =
     share >= 0.5
       ? `${percent(share)} of the retransmits are ${KIND_WORDS[kind]}.`
-      : `Kinds of retransmits: ${shares.map(({ each, share: of }) => `${percent(of)} ${each}`).join(', ')}.`;
+      : `Kinds of retransmits: ${shares.map(({ each, share: of }) => `${percent(of)} ${KIND_NAMES[each]}`).join(', ')}.`;
   return {
     id: 'kinds',
     level: 'note',

@@ -2,6 +2,7 @@
 import { RETRANSMIT_KINDS } from '../../event/kinds.ts';
 import type { Measure, ReportModel } from '../model.ts';
 import { forEachCount, wholeRange } from '../view.ts';
+import { KIND_NAMES } from '../words.ts';
 
 export interface LineSet {
   readonly id: string;
@@ -9,22 +10,13 @@ export interface LineSet {
   readonly series: readonly { readonly measure: Measure; readonly label: string; readonly color: string }[];
 }
 
-const KIND_LABELS = {
-  rto: 'timeout',
-  fast: 'fast',
-  tlp: 'loss probe',
-  syn: 'SYN',
-  synack: 'SYN-ACK',
-  unknown: 'not told',
-};
-
 export const LINES: readonly [LineSet, ...LineSet[]] = [
   {
     id: 'retransmits',
     label: 'Retransmits',
     series: RETRANSMIT_KINDS.map((kind) => ({
       measure: kind,
-      label: KIND_LABELS[kind],
+      label: KIND_NAMES[kind],
       color: `--kind-${kind}`,
     })),
   },

@@ -52,7 +52,7 @@ describe('a report says', () => {
     expect(headlines.get('worst_host')).toMatch(/^Host web1, one of 20, sent 99 % of the retransmits itself/);
     expect(headlines.get('kinds')).toMatch(/^99 % of the retransmits are timeouts \(rto\)/);
     expect(headlines.get('missing')).toBe(
-      'Nothing is missing: all 5,149 events that 20 hosts numbered are here.',
+      'Nothing is missing: all that 20 hosts numbered is here (5,149 events).',
     );
   });
 
@@ -109,7 +109,39 @@ describe('a report says', () => {
     expect(headlines.get('close_wait')).toMatch(
       /^11 connections of nginx on port 5672 on web4 wait in CLOSE_WAIT, the oldest since 14:10 UTC/,
     );
-    expect(headlines.get('silent_hosts')).toBe('Host web9 is silent since 15:19 UTC.');
+    expect(headlines.get('silent_hosts')).toBe('Host web9 has been silent since 15:19 UTC.');
+  });
+
+  it('that nothing was sent again only where the kernels say so', async () => {
+    const [agent, other] = ['web1', 'web2'].map((name) => createTestAgent({ name, address: '10.0.0.1' }));
+    const statuses = (retransmits: number) =>
+      [0, 60].flatMap((second) => [
+        agent?.status(second, {
+          counters: { 'Tcp.OutSegs': 100 + second, 'Tcp.RetransSegs': (retransmits * second) / 60 },
+        }) ?? '',
+        other?.status(second) ?? '',
+      ]);
+    expect((await headlinesOf(statuses(0))).get('retransmits')).toBe('No segment was sent again.');
+    expect((await headlinesOf(statuses(7))).get('retransmits')).toBe(
+      'No retransmit was recorded, but the kernels of 1 host count 7: tcp_retransmit is not traced there, or left out of this input.',
+    );
+    const life = createTestAgent({ name: 'web3', address: '10.0.0.3' }).life(0, '10.0.0.2');
+    const headlines = await headlinesOf([life]);
+    expect(headlines.get('retransmits')).toBe('No retransmit was recorded.');
+    expect(headlines.get('missing')).toBe(
+      'No number is missing between the first and the last event of the host (1 event); without host_status events, what was before and after is not known.',
+    );
+  });
+
+  it('the same in the terminal and in the JSON', async () => {
+    const { lines, agents, addressOf } = fleet();
+    for (let second = 0; second < 600; second += 10)
+      lines.push(agents[1]?.retransmit(second, addressOf(2)) ?? '');
+    const model = await reportOf(lines);
+    const { headlines } = summaryOf(model);
+    const printed = textOf(model).split('\n\n')[1]?.split('\n');
+    expect(printed?.map((line) => line.slice(3))).toEqual(headlines.map(({ text }) => text));
+    expect(headlines.length).toBeGreaterThan(3);
   });
 
   it('how many events are missing, and what the ledgers say', async () => {
@@ -148,6 +180,33 @@ describe('what is read', () => {
     expect(summaryOf(often).peers).toEqual(summaryOf(once).peers);
   });
 
+  it('says the same of files that are read in the wrong order', async () => {
+    const leaking = createTestAgent({ name: 'web', address: '10.0.0.1' });
+    const state = (second: number, old_state: string, new_state: string) =>
+      leaking.tcp('tcp_state', second, '10.0.0.2', { connection_id: 'one', old_state, new_state });
+    const counters = (retransmits: number) => ({
+      counters: { 'Tcp.OutSegs': 100 * retransmits, 'Tcp.RetransSegs': retransmits },
+    });
+    const early = [
+      leaking.status(0, counters(3)),
+      state(1, 'ESTABLISHED', 'CLOSE_WAIT'),
+      leaking.status(60, counters(5)),
+    ];
+    const late = [
+      leaking.status(120, counters(9)),
+      state(130, 'CLOSE_WAIT', 'LAST_ACK'),
+      leaking.status(300, counters(14)),
+    ];
+    for (const files of [
+      [early, late],
+      [late, early],
+    ]) {
+      const model = await reportOf(files.flat());
+      expect(model.leaks).toEqual([]);
+      expect(summaryOf(model).hosts).toMatchObject([{ kernel_retransmits: 11, kernel_segments: 1100 }]);
+    }
+  });
+
   it('is counted by reason where it cannot be used', async () => {
     const clock = (timestamp: string, id: number) =>
       JSON.stringify({ ...JSON.parse(lines[0] ?? ''), timestamp, event_id: `b-s-1-${id}` });
@@ -171,6 +230,8 @@ describe('what is read', () => {
     expect(await reportResult(lines, { sinceS: START_S + 3600 })).toMatchObject({
       ok: false,
       reason: 'empty',
+      problem:
+        'test: 3 events from 2026-11-24 14:00:00 to 2026-11-24 14:01:30 UTC, none of them within --since and --until',
     });
   });
 
@@ -181,6 +242,15 @@ describe('what is read', () => {
       problem: 'test: none of 2 lines is an event; a report reads NDJSON of ktc, recordings and spools',
     });
     expect(await reportResult([])).toMatchObject({ ok: false, problem: 'test: no event to report on' });
+    expect(await reportResult([], { sinceS: START_S })).toMatchObject({
+      problem: 'test: no event since 2026-11-24 14:00:00 UTC',
+    });
+    expect(await reportResult(['{"schema_version":1,"event":"tcp_li'])).toMatchObject({
+      problem: 'test: the only line is no event; a report reads NDJSON of ktc, recordings and spools',
+    });
+    expect(await reportResult([agent.life(-86_400 * 3650, '10.0.0.2')])).toMatchObject({
+      problem: 'test: all events are from before 2020 or more than a day ahead: look at the clock of 1 host',
+    });
   });
 
   it('keeps the peers with the most retransmits apart, and sums the others', async () => {
