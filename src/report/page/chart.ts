@@ -1,8 +1,7 @@
 /** The drawing of the chart over time, by uPlot: stacked bars on a canvas, with a cursor and a part that is chosen. */
 import uPlot from 'uplot';
-import { grouped } from '../../shared/text.ts';
 import { STEPS_S } from '../steps.ts';
-import { clock } from '../words.ts';
+import { clock, short } from '../words.ts';
 import type { LineSet, Slices } from './lines.ts';
 import type { Selection } from './selection.ts';
 
@@ -18,6 +17,10 @@ const HEIGHT = 240;
 const LEAST_WIDTH = 280;
 const FONT = '12px system-ui, sans-serif';
 const DAY_S = 86_400;
+/** What is counted is whole, so no line stands between two numbers. */
+const COUNT_STEPS = Array.from({ length: 15 }, (_, power) =>
+  [1, 2, 5].map((step) => step * 10 ** power),
+).flat();
 /** No text of the axis stands between two seconds. */
 const AXIS_STEPS_S = [...STEPS_S, 15, 2 * 60, 15 * 60, 2 * 3600, 4 * 3600, 2 * DAY_S].sort(
   (one, other) => one - other,
@@ -98,8 +101,9 @@ export function createChart(
           values: (_chart, splits, _axis, _space, step) => splits.map((second) => clock(second, span, step)),
         }),
         axisOf({
-          size: 56,
-          values: (_chart, splits) => splits.map((value) => (Number.isInteger(value) ? grouped(value) : '')),
+          size: 60,
+          incrs: COUNT_STEPS,
+          values: (_chart, splits) => splits.map(short),
         }),
       ],
       series: [{}, ...seriesOf(lines)],

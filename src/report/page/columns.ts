@@ -1,8 +1,9 @@
 /** Columns that several tables have. */
 import { RETRANSMIT_KINDS } from '../../event/kinds.ts';
+import { grouped } from '../../shared/text.ts';
 import type { Measure } from '../model.ts';
 import type { Figures } from '../view.ts';
-import { microseconds, percent, short } from '../words.ts';
+import { KIND_NAMES, microseconds, percent, short } from '../words.ts';
 import { h, withProperty } from './dom.ts';
 import type { Column } from './table.ts';
 
@@ -21,22 +22,32 @@ export function retransmitColumns<Row extends Omit<Figures, 'sums'> & Sums>(): C
     {
       title: 'Of sent',
       help: 'Segments sent again per segment sent, of the connections that closed; needs tcp_trace.ko',
+      isNumber: true,
       value: ({ rate }) => rate,
       text: ({ rate }) => (rate === null ? UNKNOWN : percent(rate)),
     },
     {
       title: 'Kinds',
       help: 'Retransmits by kind; sorted by the share of timeouts',
+      isNumber: true,
       value: ({ sums, retransmits }) => (retransmits === 0 ? null : sums.rto / retransmits),
       text: kindsText,
       cell: (row) => mixOf(row),
+      legend: kindLegend(),
     },
   ];
 }
 
+function kindLegend(): HTMLElement {
+  const items = RETRANSMIT_KINDS.map((kind) =>
+    h('li', {}, withProperty(h('i'), '--color', `var(--kind-${kind})`), KIND_NAMES[kind]),
+  );
+  return h('ul', { class: 'legend', 'aria-label': 'Kinds of retransmits' }, ...items);
+}
+
 function kindsText({ sums }: Sums): string {
   return RETRANSMIT_KINDS.filter((kind) => sums[kind] > 0)
-    .map((kind) => `${kind} ${sums[kind]}`)
+    .map((kind) => `${KIND_NAMES[kind]} ${grouped(sums[kind])}`)
     .join(', ');
 }
 
@@ -83,6 +94,7 @@ export function durationColumn<Row>(
   return {
     title,
     help,
+    isNumber: true,
     value: of,
     text: (row) => {
       const value = of(row);

@@ -4,6 +4,7 @@ import { headlinesOf } from '../headlines.ts';
 import type { ReportModel } from '../model.ts';
 import { spreadOf, type View } from '../view.ts';
 import { clock, counted, dateTime, microseconds, percent, short } from '../words.ts';
+import { UNKNOWN } from './columns.ts';
 import { copyButton } from './copy.ts';
 import { h } from './dom.ts';
 
@@ -73,7 +74,7 @@ function spanText({ period: { first_s, last_s } }: ReportModel): string {
   const length = last_s - first_s < 600 ? 19 : 16;
   const [first, last] = [first_s, last_s].map((second) => dateTime(second).slice(0, length));
   const end = first?.slice(0, 10) === last?.slice(0, 10) ? last?.slice(11) : last;
-  return `${first} – ${end} UTC`;
+  return first === last ? `${first} UTC` : `${first} – ${end} UTC`;
 }
 
 function figuresOf({ account }: ReportModel, view: View): HTMLElement[] {
@@ -83,11 +84,11 @@ function figuresOf({ account }: ReportModel, view: View): HTMLElement[] {
   const missing = account.reduce((sum, host) => sum + host.missing, 0);
   const figure = (title: string, value: string, more: string) =>
     h('div', {}, h('dt', {}, title), h('dd', {}, h('b', {}, value), h('small', {}, more)));
-  const duration = (value: number | null) => (value === null ? '–' : microseconds(value));
+  const [median, most] = [connect.p50_us, connect.p95_us];
   return [
     figure(
       'Retransmits',
-      grouped(total.retransmits),
+      short(total.retransmits),
       total.rate === null ? 'segments sent again' : `${percent(total.rate)} of segments`,
     ),
     figure(
@@ -96,12 +97,14 @@ function figuresOf({ account }: ReportModel, view: View): HTMLElement[] {
       `${grouped(peers.filter(({ retransmits }) => retransmits > 0).length)} with retransmits`,
     ),
     figure('Connections closed', short(closed), `${short(total.sums.opened)} opened`),
-    figure('Time to connect', duration(connect.p50_us), `95 % within ${duration(connect.p95_us)}`),
+    median === null || most === null
+      ? figure('Time to connect', UNKNOWN, 'none was measured')
+      : figure('Time to connect', microseconds(median), `95 % within ${microseconds(most)}`),
     figure(
       'Resets',
-      grouped(resets_sent + resets_received),
-      `${grouped(resets_sent)} sent, ${grouped(resets_received)} received`,
+      short(resets_sent + resets_received),
+      `${short(resets_sent)} sent, ${short(resets_received)} received`,
     ),
-    figure('Missing events', grouped(missing), missing === 0 ? 'every number is here' : 'see the account'),
+    figure('Missing events', short(missing), missing === 0 ? 'every number is here' : 'see the account'),
   ];
 }

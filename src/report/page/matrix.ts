@@ -4,8 +4,10 @@ import { type PairRow, PLACE_LABELS, type PlaceLabel, type ReportModel } from '.
 import type { Counted, View } from '../view.ts';
 import { OWNERSHIP_WORDS, percent, short } from '../words.ts';
 import { createChoice } from './choice.ts';
+import { bytesColumn, resetsColumn, retransmitColumns, sumColumn } from './columns.ts';
 import { h, nameOf, withProperty } from './dom.ts';
 import { type Section, sectionOf } from './section.ts';
+import { createTable } from './table.ts';
 
 const LABELS: Readonly<Record<PlaceLabel, string>> = {
   rack: 'Racks',
@@ -13,8 +15,10 @@ const LABELS: Readonly<Record<PlaceLabel, string>> = {
   role: 'Roles',
   service: 'Services',
 };
-/** More rows and columns than that nobody reads; those with the most retransmits are kept. */
+/** More rows and columns than that nobody reads; those with the most retransmits are shown. */
 const MAX_SIDES = 40;
+/** With more, their names stand upright, so that one sees most of the matrix at once. */
+const FEW_COLUMNS = 14;
 
 type Pair = Counted<PairRow>;
 
@@ -44,11 +48,30 @@ export function createMatrixSection({ pairs }: ReportModel): Section | null {
   let shown: Shown = 'count';
   let view: View | null = null;
   const place = h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Matrix' });
+  const left = h('p', { class: 'note' });
+  const table = createTable<Pair>({
+    caption: 'Pairs',
+    columns: [
+      { title: 'From', value: ({ row }) => row.from, text: fromOf },
+      { title: 'To', value: ({ row }) => row.to, text: toOf },
+      ...retransmitColumns<Pair>(),
+      sumColumn('Closed', 'closed', 'Connections closed'),
+      bytesColumn(),
+      resetsColumn(),
+    ],
+    sortBy: 2,
+    empty: 'No connection in this part of the time.',
+  });
 
   function draw(): void {
     if (view === null || label === undefined) return;
+    const pairs = view.pairs[label];
+    const sides = { froms: sidesOf(pairs, fromOf), tos: sidesOf(pairs, toOf) };
     const measure = SHOWN.find(({ id }) => id === shown) ?? SHOWN[0];
-    place.replaceChildren(matrixOf(LABELS[label], view.pairs[label], measure));
+    place.replaceChildren(matrixOf(LABELS[label], pairs, sides, measure));
+    left.textContent = leftOutText(sides);
+    left.hidden = left.textContent === '';
+    table.update(pairs);
   }
 
   const byLabel = createChoice(
@@ -75,6 +98,8 @@ export function createMatrixSection({ pairs }: ReportModel): Section | null {
       note,
       h('div', { class: 'tools' }, byLabel, byMeasure),
       place,
+      left,
+      h('details', {}, h('summary', {}, 'As a table'), table.element),
     ),
     update(next) {
       view = next;
@@ -83,13 +108,33 @@ export function createMatrixSection({ pairs }: ReportModel): Section | null {
   };
 }
 
+interface Sides {
+  /** Each in reading order. */
+  readonly shown: readonly string[];
+  readonly all: number;
+}
+
+interface BothSides {
+  readonly froms: Sides;
+  readonly tos: Sides;
+}
+
+/** Empty where everything is shown. */
+function leftOutText({ froms, tos }: BothSides): string {
+  const part = (where: string, { shown, all }: Sides) =>
+    all > shown.length ? `${shown.length} of ${grouped(all)} ${where}` : '';
+  const parts = [part('rows', froms), part('columns', tos)].filter((text) => text !== '');
+  return parts.length === 0
+    ? ''
+    : `Here are ${parts.join(' and ')}, those with the most retransmits. The table has all of them.`;
+}
+
 function matrixOf(
   title: string,
   pairs: readonly Pair[],
+  { froms, tos }: BothSides,
   { value, text, label }: (typeof SHOWN)[number],
 ): HTMLElement {
-  const froms = sidesOf(pairs, fromOf);
-  const tos = sidesOf(pairs, toOf);
   const cells = new Map(pairs.map((pair) => [`${fromOf(pair)}\n${toOf(pair)}`, pair]));
   const highest = pairs.reduce((top, pair) => Math.max(top, value(pair)), 0);
   const cellOf = (from: string, to: string) => {
@@ -111,7 +156,7 @@ function matrixOf(
   };
   return h(
     'table',
-    { class: 'matrix' },
+    { class: tos.shown.length > FEW_COLUMNS ? 'matrix dense' : 'matrix' },
     h('caption', { class: 'hidden' }, `${title}: ${label} from the row to the column`),
     h(
       'thead',
@@ -120,14 +165,14 @@ function matrixOf(
         'tr',
         {},
         h('th', { scope: 'col', class: 'corner' }, 'from ↓ to →'),
-        ...tos.map((to) => h('th', { scope: 'col' }, nameOf(to))),
+        ...tos.shown.map((to) => h('th', { scope: 'col' }, nameOf(to))),
       ),
     ),
     h(
       'tbody',
       {},
-      ...froms.map((from) =>
-        h('tr', {}, h('th', { scope: 'row' }, nameOf(from)), ...tos.map((to) => cellOf(from, to))),
+      ...froms.shown.map((from) =>
+        h('tr', {}, h('th', { scope: 'row' }, nameOf(from)), ...tos.shown.map((to) => cellOf(from, to))),
       ),
     ),
   );
@@ -142,17 +187,18 @@ function toOf({ row }: Pair): string {
 }
 
 /** The names of one side, in their own order; those that are no label come last. */
-function sidesOf(pairs: readonly Pair[], side: (pair: Pair) => string): string[] {
+function sidesOf(pairs: readonly Pair[], side: (pair: Pair) => string): Sides {
   const weights = new Map<string, number>();
   for (const pair of pairs)
     weights.set(side(pair), (weights.get(side(pair)) ?? 0) + pair.retransmits + 1e-6 * pair.sums.closed);
   const kept = [...weights].sort(([, one], [, other]) => other - one).slice(0, MAX_SIDES);
   const others: ReadonlySet<string> = new Set(Object.values(OWNERSHIP_WORDS));
-  return kept
+  const shown = kept
     .map(([name]) => name)
     .sort(
       (one, other) =>
         Number(others.has(one)) - Number(others.has(other)) ||
         one.localeCompare(other, 'en', { numeric: true }),
     );
+  return { shown, all: weights.size };
 }

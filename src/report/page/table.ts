@@ -15,6 +15,10 @@ export interface Column<Row> {
   readonly cell?: (row: Row) => Child;
   /** The number is also shown as a bar, in proportion to the highest. */
   readonly isBar?: boolean;
+  /** Numbers, also where no row has one. */
+  readonly isNumber?: boolean;
+  /** What the colours of its cells mean. */
+  readonly legend?: HTMLElement;
 }
 
 export interface TableOptions<Row> {
@@ -58,6 +62,7 @@ export function createTable<Row>(options: TableOptions<Row>): TableView<Row> {
     { class: 'tools' },
     filter,
     count,
+    ...columns.flatMap(({ legend }) => legend ?? []),
     copyButton('Copy table', () => tsvOf(columns, shown)),
   );
   const heads = columns.map((column, index) => headOf(column, () => sortBy(index)));
@@ -78,7 +83,8 @@ export function createTable<Row>(options: TableOptions<Row>): TableView<Row> {
     table,
   );
   const empty = h('p', { class: 'empty' }, options.empty);
-  const element = h('div', { class: 'table' }, tools, scroll, foot, empty);
+  const meanings = meaningsOf(columns);
+  const element = h('div', { class: 'table' }, tools, scroll, foot, meanings, empty);
 
   function sortBy(column: number): void {
     const isText =
@@ -118,6 +124,7 @@ export function createTable<Row>(options: TableOptions<Row>): TableView<Row> {
     tools.hidden = rows.length === 0;
     filter.hidden = rows.length < FILTER_FROM;
     scroll.hidden = rows.length === 0;
+    if (meanings !== null) meanings.hidden = rows.length === 0;
     empty.hidden = rows.length > 0;
   }
 
@@ -148,6 +155,16 @@ function headOf<Row>({ title, help }: Column<Row>, onClick: () => void): HTMLTab
   return h('th', { scope: 'col' }, button);
 }
 
+/** What stands in the titles of the heads, for those who have no mouse; null where no column needs words. */
+function meaningsOf<Row>(columns: readonly Column<Row>[]): HTMLElement | null {
+  const terms = columns.flatMap(({ title, help }) =>
+    help === undefined ? [] : [h('div', {}, h('dt', {}, title), h('dd', {}, help))],
+  );
+  return terms.length === 0
+    ? null
+    : h('details', {}, h('summary', {}, 'What the columns mean'), h('dl', { class: 'meanings' }, ...terms));
+}
+
 function textOf<Row>({ text, value }: Column<Row>, row: Row): string {
   if (text !== undefined) return text(row);
   const of = value(row);
@@ -160,8 +177,8 @@ interface Shape {
   readonly top: number;
 }
 
-function shapeOf<Row>({ isBar, value }: Column<Row>, rows: readonly Row[]): Shape {
-  const isNumber = rows.some((row) => typeof value(row) === 'number');
+function shapeOf<Row>({ isBar, isNumber: isAlways, value }: Column<Row>, rows: readonly Row[]): Shape {
+  const isNumber = isAlways === true || rows.some((row) => typeof value(row) === 'number');
   const top = isBar === true ? rows.reduce((most, row) => Math.max(most, Number(value(row) ?? 0)), 0) : 0;
   return { isNumber, top };
 }

@@ -95,6 +95,7 @@ function kernelColumns(): Column<Host>[] {
     {
       title: 'Of all sent',
       help: 'By the kernel’s own counters: RetransSegs per OutSegs',
+      isNumber: true,
       value: rateOf,
       text: (host) => {
         const rate = rateOf(host);

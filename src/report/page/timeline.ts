@@ -99,7 +99,7 @@ export function createTimeline(model: ReportModel, selection: Selection) {
     slices = slicesOf(model, lines);
     draw();
   });
-  const note = `Each bar is ${stepWords(step_s)}. Drag over a part of the time, and everything on this page shows that part only.`;
+  const note = `Each bar is ${stepWords(step_s)}. Drag over a part of the time, or move the sliders, and everything on this page shows that part only.`;
   const tools = h('div', { class: 'tools' }, choice, legend);
   return {
     element: sectionOf('time', 'Over time', note, tools, place, createSliders(period, selection), details),
