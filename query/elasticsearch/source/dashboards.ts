@@ -44,8 +44,7 @@ const RETRANSMITS_OVER_TIME = {
 
 const CONNECT_LATENCY = {
   ...{ id: 'connect-latency', title: 'Connect latency over time', ...half, chart: 'line' },
-  question:
-    'How long does a connection take to be established, in microseconds? Steps of a second are lost SYNs.',
+  question: 'How long does a connection take to be established? Steps of a second are lost SYNs.',
   ...{ filter: ofKind('tcp_connect_latency'), by: [], metrics: percentiles('ktc.latency_us') },
 } as const satisfies Panel;
 
@@ -118,12 +117,12 @@ const FLEET_PANELS: readonly Panel[] = [
       ...third,
       chart: 'table',
     },
-    question: 'Whose connections take long to be established (microseconds)?',
+    question: 'Whose connections take long to be established?',
     ...{ filter: ofKind('tcp_connect_latency'), by: [SERVICE], metrics: percentiles('ktc.latency_us') },
   },
   {
     ...{ id: 'latency-by-port', title: 'Connect latency by port', ...third, chart: 'table' },
-    question: 'Which service accepts slowly (microseconds)?',
+    question: 'Which service accepts slowly?',
     filter: ofKind('tcp_connect_latency'),
     ...{
       by: [{ field: 'destination.port', label: 'Port', size: 20 }],
@@ -213,7 +212,7 @@ const PEER_PANELS: readonly Panel[] = [
   },
   {
     ...{ id: 'peer-round-trip', title: 'Round-trip time of its connections', ...full, chart: 'line' },
-    question: 'How far away is it (smoothed round-trip time at the end of a connection, microseconds)?',
+    question: 'How far away is it? Smoothed round-trip time at the end of a connection.',
     ...{ filter: ofKind('tcp_life'), by: [], metrics: percentiles('ktc.srtt_us') },
   },
 ];

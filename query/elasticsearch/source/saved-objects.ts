@@ -4,6 +4,7 @@
  * 7.17 and 8, and the set of 8.3 for 8.3 and newer and 9. OpenSearch Dashboards is a fork of Kibana 7.10.
  */
 import { DASHBOARDS, SEARCHES } from './dashboards.ts';
+import { FIELD_FORMATS } from './formats.ts';
 import { type KibanaVersion, lensOf } from './lens.ts';
 import { DATA_VIEWS, type Dashboard, type Panel, type Search } from './panel.ts';
 import { visualizationOf } from './visualization.ts';
@@ -74,7 +75,10 @@ function objectOf(
 function dataViews(target: Target): SavedObject[] {
   return Object.entries(DATA_VIEWS).map(([id, { title, timeField }]) =>
     objectOf(target, 'index-pattern', id, {
-      attributes: { title, timeFieldName: timeField, fields: '[]' },
+      attributes: {
+        ...{ title, timeFieldName: timeField, fields: '[]' },
+        ...(id === 'ktc-events' && { fieldFormatMap: JSON.stringify(FIELD_FORMATS) }),
+      },
       references: [],
     }),
   );

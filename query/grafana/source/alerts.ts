@@ -96,7 +96,8 @@ function ruleOf({
     .noDataState('Alerting')
     .execErrState('Error')
     .labels({ team: 'network' })
-    .annotations({ summary, description, dashboard: `/d/${dashboard}` })
+    // Grafana links a notification to this dashboard.
+    .annotations({ summary, description, __dashboardUid__: dashboard })
     .build();
   // The file says folder, group and organization once for all of its rules.
   const { folderUID: _, ruleGroup: __, orgID: ___, ...rest } = rule;

@@ -51,6 +51,16 @@ const prometheusVariable = (name: 'job' | 'instance', query: string) =>
     .allValue('.*')
     .current({ selected: true, text: ['All'], value: ['$__all'] });
 
+/** What an empty answer means, where several panels say the same. */
+const NO_STATUS = 'No host_status in this time.';
+const NO_CONNECT = 'No connection was opened in this time.';
+const NO_CLOSED = 'No connection that tells its round-trip time was closed in this time.';
+const NO_RESET = 'No reset in this time.';
+const NO_METRICS = 'No agent answers Prometheus in this time.';
+const NO_RETRANSMIT = 'No retransmit was recorded in this time.';
+
+const BY_KIND = { isBars: true, namedBy: 'retransmit_kind' } as const;
+
 const FLEET: Page = {
   ...{
     uid: 'ktc-fleet',
@@ -60,19 +70,27 @@ const FLEET: Page = {
   },
   panels: [
     number('Retransmits', 'retransmits'),
-    number('Share of segments sent again', 'retransmit-share', { unit: 'percentunit', red: 0.01 }),
+    number('Share of segments sent again', 'retransmit-share', {
+      ...{ unit: 'percentunit', red: 0.01, empty: NO_STATUS },
+    }),
     number('Hosts heard of', 'hosts'),
-    number('Events missing without explanation', 'unexplained', { red: 1 }),
-    lines('Retransmits by kind', 'retransmits-by-kind', { isBars: true }),
-    lines('Connect latency', 'connect-latency', { unit: 'µs' }),
-    rows('Worst peers', '01-worst-peers'),
-    rows('Worst hosts', '06-host-retransmit-ratio'),
-    rows('Connect latency by service', '07-connect-latency'),
-    rows('Peers that do not answer', '08-unanswered-syns'),
-    rows('Resets', '10-reset-storms'),
-    rows('Full listen queues', '09-listen-overflows'),
-    rows('Connections that are not closed', '12-close-wait-leaks'),
-    rows('Silent hosts', '18-silent-hosts'),
+    number('Events missing without explanation', 'unexplained', { red: 1, empty: NO_STATUS }),
+    lines('Retransmits by kind', 'retransmits-by-kind', { ...BY_KIND, empty: NO_RETRANSMIT }),
+    lines('Connect latency', 'connect-latency', { unit: 'µs', empty: NO_CONNECT }),
+    rows('Worst peers', '01-worst-peers', { empty: 'No peer was sent 1,000 segments in this time.' }),
+    rows('Worst hosts', '06-host-retransmit-ratio', { empty: NO_STATUS }),
+    rows('Connect latency by service', '07-connect-latency', { empty: NO_CONNECT }),
+    rows('Peers that do not answer', '08-unanswered-syns', { empty: 'No SYN was sent again in this time.' }),
+    rows('Resets', '10-reset-storms', { empty: NO_RESET }),
+    rows('Full listen queues', '09-listen-overflows', {
+      empty: 'No host has told of a full listen queue in this time.',
+    }),
+    rows('Connections that are not closed', '12-close-wait-leaks', {
+      empty: 'No connection has been seen in CLOSE_WAIT for five minutes.',
+    }),
+    rows('Silent hosts', '18-silent-hosts', {
+      empty: 'No host that was heard of in this time has fallen silent.',
+    }),
   ],
 };
 
@@ -86,7 +104,9 @@ const RACKS: Page = {
   panels: [
     matrix('Retransmits per 1,000 segments, sender’s rack down, receiver’s across', 'rack-matrix'),
     rows('Pairs of racks', '04-rack-matrix'),
-    lines('The ten worst pairs over time', 'rack-pairs-over-time', { isBars: true }),
+    lines('The ten worst pairs over time', 'rack-pairs-over-time', {
+      ...{ isBars: true, namedBy: 'pair', empty: NO_RETRANSMIT },
+    }),
     matrix('Retransmits per 1,000 segments, sender’s service down, receiver’s across', 'service-matrix'),
   ],
 };
@@ -95,12 +115,21 @@ const PEER: Page = {
   ...{ uid: 'ktc-peer', title: 'KTC: one peer', question: 'What happens between the fleet and one address?' },
   variables: [datasourceVariable(CLICKHOUSE), peerVariable],
   panels: [
-    rows('Whose address it is', '23-whose-address', { scope: 'peer', width: 'full', height: 5 }),
-    lines('Retransmits to it by kind', 'retransmits-by-kind', { scope: 'peer', isBars: true }),
-    lines('Connect latency', 'connect-latency', { scope: 'peer', unit: 'µs' }),
-    rows('Hosts that talk to it', 'peer-hosts', { scope: 'peer' }),
-    rows('Resets', 'peer-resets', { scope: 'peer' }),
-    lines('Round-trip time', 'peer-round-trip', { scope: 'peer', width: 'full', unit: 'µs' }),
+    rows('Whose address it is', '23-whose-address', {
+      ...{ scope: 'peer', width: 'full', height: 5 },
+      empty: 'No host has named this address as its own: it is outside of the fleet, or not watched.',
+    }),
+    lines('Retransmits to it by kind', 'retransmits-by-kind', {
+      ...{ ...BY_KIND, scope: 'peer', empty: NO_RETRANSMIT },
+    }),
+    lines('Connect latency', 'connect-latency', { scope: 'peer', unit: 'µs', empty: NO_CONNECT }),
+    rows('Hosts that talk to it', 'peer-hosts', {
+      ...{ scope: 'peer', empty: 'No host of the fleet has talked to it in this time.' },
+    }),
+    rows('Resets', 'peer-resets', { scope: 'peer', empty: NO_RESET }),
+    lines('Round-trip time', 'peer-round-trip', {
+      ...{ scope: 'peer', width: 'full', unit: 'µs', empty: NO_CLOSED },
+    }),
   ],
 };
 
@@ -112,12 +141,16 @@ const HOST: Page = {
   },
   variables: [datasourceVariable(CLICKHOUSE), hostVariable],
   panels: [
-    lines('Share of segments sent again', 'host-share', { scope: 'host', unit: 'percentunit' }),
-    lines('Events', 'host-events', { scope: 'host', isBars: true }),
+    lines('Share of segments sent again', 'host-share', {
+      ...{ scope: 'host', unit: 'percentunit', empty: 'No two host_status events in this time.' },
+    }),
+    lines('Events', 'host-events', { scope: 'host', isBars: true, namedBy: 'event' }),
     rows('Peers', 'host-peers', { scope: 'host' }),
     rows('Processes', 'host-processes', { scope: 'host' }),
-    rows('Network interfaces', 'host-interfaces', { scope: 'host' }),
-    rows('Counters of the kernel', 'host-counters', { scope: 'host' }),
+    rows('Network interfaces', 'host-interfaces', {
+      ...{ scope: 'host', empty: 'The host has told of no error or drop in this time.' },
+    }),
+    rows('Counters of the kernel', 'host-counters', { scope: 'host', empty: NO_STATUS }),
   ],
 };
 
@@ -136,17 +169,17 @@ const AGENTS: Page = {
   panels: [
     metric(
       'Events emitted',
-      'How much do the agents send?',
-      `sum by (instance) (${rate('ktc_events_emitted_total')})`,
-      '{{instance}}',
-      { unit: 'eps' },
+      'How much do the agents send, together?',
+      `sum(${rate('ktc_events_emitted_total')})`,
+      'all agents',
+      { unit: 'eps', empty: NO_METRICS },
     ),
     metric(
       'Events delivered',
       'How much has the destination acknowledged?',
       `sum by (sink) (${rate('ktc_sink_events_delivered_total')})`,
       '{{sink}}',
-      { unit: 'eps' },
+      { unit: 'eps', empty: NO_METRICS },
     ),
     metric(
       'Lost, dropped, rejected',
@@ -155,45 +188,48 @@ const AGENTS: Page = {
         .map((name) => `sum by (reason) (${rate(name)}) > 0`)
         .join(' or '),
       '{{reason}}',
-      { unit: 'eps' },
+      { unit: 'eps', empty: 'No agent that answers has counted a loss in this time.' },
     ),
     metric(
       'Sinks that do not deliver',
-      'Which sinks are not ready?',
-      `max by (instance, sink, state) (ktc_sink_state{${SELECTED},state!="ready"}) > 0`,
-      '{{instance}} {{sink}} {{state}}',
+      'How many sinks are not ready, and what are they instead?',
+      `count by (sink, state) (ktc_sink_state{${SELECTED},state!="ready"} == 1)`,
+      '{{sink}} {{state}}',
+      { empty: 'The sinks of all agents that answer are ready.' },
     ),
     metric(
       'Delivery latency, 99th percentile',
       'How long is an event on its way to the acknowledgement?',
       `histogram_quantile(0.99, sum by (le, sink) (${rate('ktc_delivery_latency_seconds_bucket')}))`,
       '{{sink}}',
-      { unit: 's' },
+      { unit: 's', empty: 'Nothing was acknowledged in this time.' },
     ),
     metric(
-      'Spool in use',
-      'How full is the spool?',
-      `max by (instance) (ktc_spool_bytes{${SELECTED}} / ktc_spool_max_bytes{${SELECTED}})`,
+      'Spool in use, the ten fullest',
+      'How full is the spool, as a part of what it may hold?',
+      `topk(10, max by (instance) (ktc_spool_bytes{${SELECTED}} / ktc_spool_max_bytes{${SELECTED}}))`,
       '{{instance}}',
-      { unit: 'percentunit' },
+      { unit: 'percentunit', empty: 'No agent that answers has a spool.' },
     ),
     metric(
-      'CPU',
-      'What do the agents cost?',
-      `sum by (instance) (${rate('process_cpu_seconds_total')})`,
+      'CPU, the ten that use most',
+      'What do the agents cost? 100 % is one CPU.',
+      `topk(10, sum by (instance) (${rate('process_cpu_seconds_total')}))`,
       '{{instance}}',
-      { unit: 'percentunit' },
+      { unit: 'percentunit', empty: NO_METRICS },
     ),
     metric(
-      'Resident memory',
+      'Resident memory, the ten that use most',
       'How much memory do the agents use?',
-      `max by (instance) (process_resident_memory_bytes{${SELECTED}})`,
+      `topk(10, max by (instance) (process_resident_memory_bytes{${SELECTED}}))`,
       '{{instance}}',
-      { unit: 'decbytes' },
+      { unit: 'bytes', empty: NO_METRICS },
     ),
-    rows('Versions and configurations', '19-versions', { width: 'full' }),
-    rows('Lines that were no event', '31-rejected-lines'),
-    rows('Dictionary of addresses', 'dictionary'),
+    rows('Versions and configurations', '19-versions', { width: 'full', empty: NO_STATUS }),
+    rows('Lines that were no event', '31-rejected-lines', { empty: 'No line was rejected in this time.' }),
+    rows('Dictionary of addresses', 'dictionary', {
+      empty: 'There is no dictionary “peers”: run query/clickhouse/apply.sh.',
+    }),
   ],
 };
 
@@ -205,10 +241,12 @@ const PROOF: Page = {
     variables: OF_FLEET,
   },
   panels: [
-    rows('The account of the fleet', 'proof-total', { width: 'full', height: 5 }),
-    rows('The account of each host', '20-proof', { width: 'full', height: 12 }),
-    rows('What agents have counted as lost', '37-given-up'),
-    rows('Kernels and agents', '22-proof-of-the-kernel'),
+    rows('The account of the fleet', 'proof-total', { width: 'full', height: 5, empty: NO_STATUS }),
+    rows('The account of each host', '20-proof', { width: 'full', height: 12, empty: NO_STATUS }),
+    rows('What agents have counted as lost', '37-given-up', {
+      empty: 'No agent that was heard of has counted a loss in this time.',
+    }),
+    rows('Kernels and agents', '22-proof-of-the-kernel', { empty: NO_STATUS }),
   ],
 };
 
@@ -225,6 +263,7 @@ function build({ uid, title, question, variables, panels }: Page): dashboard.Das
         .type(dashboard.DashboardLinkType.Dashboards)
         .tags(['ktc'])
         .asDropdown(true)
+        .includeVars(true)
         .keepTime(true),
     );
   for (const variable of variables) builder.withVariable(variable);

@@ -89,6 +89,20 @@ describe.each(['7.17', '8', 'opensearch'] as const)('the saved objects of %s', (
     }
   });
 
+  test('show durations with their unit, and ports as the names that they are', () => {
+    const view = objects.find(({ id }) => id === 'ktc-events');
+    const formats = JSON.parse(String(view?.attributes['fieldFormatMap'])) as Record<string, object>;
+    for (const field of Object.keys(formats)) expect(Object.keys(DOCUMENT)).toContain(field);
+    const shown = Object.keys(DOCUMENT).filter((field) => /(_us|[._]port|[._]bytes)$/.test(field));
+    expect(shown.length).toBeGreaterThan(10);
+    for (const field of shown) expect(Object.keys(formats)).toContain(field);
+    expect(formats['ktc.latency_us']).toMatchObject({
+      id: 'duration',
+      params: { inputFormat: 'microseconds', outputFormat: 'asMilliseconds' },
+    });
+    expect(formats['destination.port']).toEqual({ id: 'number', params: { pattern: '0' } });
+  });
+
   test('are on the dashboards without overlap, within the grid', () => {
     for (const { attributes } of objects.filter(({ type }) => type === 'dashboard')) {
       const panels = JSON.parse(String(attributes['panelsJSON'])) as {

@@ -18,6 +18,11 @@ interface Panel {
   readonly datasource: { readonly type: string; readonly uid: string };
   readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>;
   readonly targets: readonly { readonly rawSql?: string; readonly expr?: string }[];
+  readonly type: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly fieldConfig: {
+    readonly defaults: { readonly noValue?: string; readonly thresholds?: object };
+  };
 }
 interface Dashboard {
   readonly uid: string;
@@ -67,6 +72,19 @@ describe.each(dashboards)('%s', (_, { panels, templating }) => {
     for (const query of queries) expect(query).not.toMatch(/\$__time|@\w/);
   });
 
+  test('says what an empty answer means, has a legend on every chart, and no colour without a reason', () => {
+    for (const { title, type, options, fieldConfig } of panels) {
+      const { noValue, thresholds } = fieldConfig.defaults;
+      expect(noValue, title).toMatch(/\.$/);
+      if (type === 'timeseries') {
+        expect(options['legend'], title).toMatchObject({ showLegend: true });
+        expect(options['tooltip'], title).toMatchObject({ mode: 'multi' });
+      }
+      // Without thresholds of its own, Grafana paints every number from 80 on red.
+      if (type === 'stat' && thresholds === undefined) expect(options['colorMode'], title).toBe('none');
+    }
+  });
+
   test('says of every panel what it answers, and has each panel in a place of its own', () => {
     const cells = panels.flatMap(({ description, gridPos: { x, y, w, h } }) => {
       expect(description).toMatch(/[.?]$/);
@@ -83,7 +101,8 @@ test('dashboards have identifiers of their own, to which links and alerts refer'
   expect(new Set(uids).size).toBe(uids.length);
   for (const [, text] of files)
     for (const [, uid] of text.matchAll(/\/d\/([\w-]+)/g)) expect(uids).toContain(uid);
-  for (const [, uid] of JSON.stringify(alerts).matchAll(/\/d\/([\w-]+)/g)) expect(uids).toContain(uid);
+  for (const { annotations } of alerts.groups[0].rules as { annotations: Record<string, string> }[])
+    expect(uids).toContain(annotations['__dashboardUid__']);
 });
 
 describe('alert rules', () => {

@@ -1,3 +1,3 @@
--- How many events are missing without an explanation?
-SELECT sum(unexplained) AS unexplained
+-- How many events are missing without an explanation? Nothing is known where no agent has told its account.
+SELECT if(count() = 0, NULL, sum(unexplained)) AS unexplained
 FROM @answer(20-proof)
