@@ -164,6 +164,11 @@ function figuresOf<M extends HostMeasure>(sums: Record<M, number>): Figures<M> {
   return { sums, retransmits, rate: segments === 0 ? null : segments_again / segments };
 }
 
+/** Both ways, of the connections that closed; null where no connection told any, as without tcp_trace.ko. */
+export function bytesOf({ bytes, segments }: Readonly<Record<'bytes' | 'segments', number>>): number | null {
+  return bytes + segments === 0 ? null : bytes;
+}
+
 function countDurations({ durations, period }: ReportModel, range: Range) {
   const empty = () => recordOf(DURATION_KINDS, () => new Float64Array(BUCKETS));
   const all = empty();

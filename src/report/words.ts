@@ -1,7 +1,7 @@
 /** Numbers and times in the sentences and tables of a report. */
 import type { RetransmitKind } from '../event/kinds.ts';
 import { escapeControls, grouped } from '../shared/text.ts';
-import type { PeerRow, ServiceRow } from './model.ts';
+import type { HostAccount, PeerRow, ServiceRow } from './model.ts';
 
 /** `81 %`, `0.4 %`; `< 0.01 %` for what is not nothing. */
 export function percent(share: number): string {
@@ -82,6 +82,13 @@ export function name(text: string): string {
 export function serviceName({ service, port }: ServiceRow): string {
   if (port === null) return service === null ? 'not told' : name(service);
   return service === null ? `port ${port}` : `${name(service)}:${port}`;
+}
+
+/** What its agent counts as lost, refused or dropped: `sink.kafka.dropped.spool_full 12`. */
+export function reasonsText({ reasons }: HostAccount): string {
+  return Object.entries(reasons)
+    .map(([reason, count]) => `${reason} ${grouped(count)}`)
+    .join(', ');
 }
 
 /** What stands in place of a host's name or label. */

@@ -140,10 +140,12 @@ function peersHeadline(model: ReportModel, view: View, answering: Answering): He
 /** No few peers stand out. */
 function spreadHeadline({ total: { rate } }: View, { peers, count, total }: Answering): Headline {
   const most = [...peers].sort((one, other) => other.retransmits - one.retransmits).slice(0, 10);
+  const [worst] = most;
+  const isMost = worst !== undefined && peers.length > 1 && worst.retransmits > total / 2;
   const where =
     peers.length > 20
       ? `no few peers stand out, the worst 10 of ${count} cause ${percent(sumOf(most) / total)}`
-      : `to ${count} ${count === '1' ? 'peer' : 'peers'}`;
+      : `to ${count} ${count === '1' ? 'peer' : 'peers'}${isMost ? `, ${percent(worst.retransmits / total)} of them to ${peerName(worst.row)}` : ''}`;
   const ofSent = rate === null ? '' : ` (${percent(rate)} of the segments of closed connections)`;
   return {
     id: 'retransmits',

@@ -1,7 +1,7 @@
 /** The account of the input: what is in it, what is missing, and what the agents' ledgers say about that. */
 import { reasonsOf } from '../headlines/account.ts';
 import type { HostAccount, LeakRow, ReportModel } from '../model.ts';
-import { dateTime } from '../words.ts';
+import { dateTime, reasonsText } from '../words.ts';
 import { h, nameOf } from './dom.ts';
 import { type Section, sectionOf } from './section.ts';
 import { createTable } from './table.ts';
@@ -85,12 +85,6 @@ export function createAccountSection(model: ReportModel): Section {
         ]),
   );
   return { id: 'account', title: 'Account', element, update() {} };
-}
-
-function reasonsText({ reasons }: HostAccount): string {
-  return Object.entries(reasons)
-    .map(([reason, count]) => `${reason} ${count}`)
-    .join(', ');
 }
 
 /** The input in numbers. */

@@ -2,7 +2,7 @@
 import { RETRANSMIT_KINDS } from '../../event/kinds.ts';
 import { grouped } from '../../shared/text.ts';
 import type { Measure } from '../model.ts';
-import type { Figures } from '../view.ts';
+import { bytesOf, type Figures } from '../view.ts';
 import { KIND_NAMES, microseconds, percent, short } from '../words.ts';
 import { h, withProperty } from './dom.ts';
 import type { Column } from './table.ts';
@@ -15,7 +15,7 @@ export function retransmitColumns<Row extends Omit<Figures, 'sums'> & Sums>(): C
   return [
     {
       title: 'Retransmits',
-      help: 'Segments sent again to it',
+      help: 'Segments sent again',
       value: ({ retransmits }) => retransmits,
       isBar: true,
     },
@@ -69,8 +69,12 @@ export function bytesColumn<Row extends Sums>(): Column<Row> {
   return {
     title: 'Bytes',
     help: 'Of the connections that closed, both ways; needs tcp_trace.ko',
-    value: ({ sums }) => sums.bytes,
-    text: ({ sums }) => short(sums.bytes),
+    isNumber: true,
+    value: ({ sums }) => bytesOf(sums),
+    text: ({ sums }) => {
+      const bytes = bytesOf(sums);
+      return bytes === null ? UNKNOWN : short(bytes);
+    },
   };
 }
 

@@ -133,6 +133,14 @@ describe('a report says', () => {
     );
   });
 
+  it('to whom most is sent again, where there are few peers', async () => {
+    const agent = createTestAgent({ name: 'web1', address: '10.0.0.1' });
+    const lines = [1, 1, 1, 2].map((peer, second) => agent.retransmit(second, `10.0.0.${peer}`));
+    expect((await headlinesOf(lines)).get('retransmits')).toBe(
+      '4 segments were sent again: to 2 peers, 75 % of them to 10.0.0.1.',
+    );
+  });
+
   it('the same in the terminal and in the JSON', async () => {
     const { lines, agents, addressOf } = fleet();
     for (let second = 0; second < 600; second += 10)
@@ -162,6 +170,17 @@ describe('a report says', () => {
     expect(headlines.get('lost_records')).toBe(
       '50 kernel records on 2 hosts never became events: 50 lost.kernel_overrun.',
     );
+    expect(
+      textOf(await reportOf(lines))
+        .split('\n')
+        .slice(-4)
+        .map((line) => line.split(/ {2,}/)),
+    ).toEqual([
+      ['MISSING', 'OF NUMBERED', 'HOST', 'BY ITS LEDGER'],
+      ['17', '259', 'web2', expect.stringMatching(/^lost\.kernel_overrun 25, sink\.kafka/)],
+      ['3', '244', 'web7', expect.stringMatching(/^lost\.kernel_overrun 25, sink\.kafka/)],
+      [''],
+    ]);
   });
 });
 
