@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { HOST_CACHE, whyNoHosts } from '../support/hosts.ts';
+import { HOST_CACHE } from '../support/host/ssh.ts';
+import { whyNoHosts } from '../support/hosts.ts';
 
 const missing = whyNoHosts();
 if (missing) console.warn(`skipped: a checkout without libatomic: ${missing}`);

@@ -16,13 +16,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ownedName } from '../../src/demo/namespaces.ts';
 import { hasErrorCode } from '../../src/shared/errors.ts';
+import { attemptOver, HOST_CACHE, type Output, outputOf, SSH_OPTIONS } from './host/ssh.ts';
 import { until } from './wait.ts';
 
 const execute = promisify(execFile);
-
-const REPOSITORY = join(import.meta.dirname, '../..');
-export const HOST_CACHE = join(REPOSITORY, '.cache/hosts');
-const KEY = join(HOST_CACHE, 'ssh-key');
 
 /** bullseye has Python 2.7 and no other, as EL7; bookworm has Python 3. */
 export type Suite = 'bullseye' | 'bookworm';
@@ -30,12 +27,6 @@ export type Suite = 'bullseye' | 'bookworm';
 export interface HostOptions {
   readonly name: string;
   readonly suite: Suite;
-}
-
-export interface Output {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 export interface Hosts {
@@ -125,23 +116,8 @@ export async function startHosts(options: readonly HostOptions[]): Promise<Hosts
   };
 
   const sshArguments = (name: string) =>
-    `-i ${KEY} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ` +
-    `ProxyCommand="ip netns exec ${namespaceOf(name)} nc 127.0.0.1 22"`;
-  const attempt = async (name: string, script: string): Promise<Output> => {
-    const child = spawn('sh', ['-c', `exec ssh ${sshArguments(name)} root@${name} bash -euo pipefail -s`]);
-    let [stdout, stderr] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    // A host that does not answer has ended ssh before it has read its input.
-    child.stdin.on('error', () => {});
-    child.stdin.end(script);
-    await once(child, 'close');
-    return { code: child.exitCode ?? 255, stdout, stderr };
-  };
+    `${SSH_OPTIONS} -o ProxyCommand="ip netns exec ${namespaceOf(name)} nc 127.0.0.1 22"`;
+  const attempt = (name: string, script: string) => attemptOver(`${sshArguments(name)} root@${name}`, script);
 
   try {
     await ip('link', 'add', bridge, 'type', 'bridge');
@@ -156,11 +132,7 @@ export async function startHosts(options: readonly HostOptions[]): Promise<Hosts
   return {
     address: `${subnet}.1`,
     attempt,
-    async run(name, script) {
-      const { code, stdout, stderr } = await attempt(name, script);
-      if (code !== 0) throw new Error(`${name}: exit code ${code} of ${script}\n${stdout}\n${stderr}`);
-      return stdout;
-    },
+    run: async (name, script) => outputOf(name, script, await attempt(name, script)),
     variables: (name) => ({
       // Its own name: hosts with one address would share ssh's control socket, and get each other's tasks.
       ansible_host: name,
