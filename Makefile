@@ -11,7 +11,7 @@ NODE := $(BIN)/node
 BIOME := node_modules/@biomejs/cli-linux-x64/biome
 SOURCES := $(shell find src kmodule -type f)
 
-.PHONY: help package run test test-unit test-system test-stress test-faults test-mutation build lint format bench clean docs gallery test-dependencies
+.PHONY: help package run test test-unit test-system test-stress test-guest-host test-faults test-mutation build lint format bench clean docs gallery test-dependencies
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,11 @@ test-system: test-dependencies build ## Real Kafka, real kernel events
 	$(NODE) $(BIN)/vitest run test/sink test/system test/guest
 
 test-stress: test-dependencies build ## The kernel module under stress, some 5 minutes
-	KTC_STRESS=1 $(NODE) $(BIN)/vitest run
+	KTC_STRESS=1 $(NODE) $(BIN)/vitest run test/guest
+
+test-guest-host: test-dependencies build ## The role on a host with a kernel of its own, which is changed; some 20 minutes or more
+	scripts/make-guest-root.sh
+	KTC_STRESS=1 $(NODE) $(BIN)/vitest run test/fleet
 
 test-faults: test-dependencies build ## The whole fault matrix, up to 90 minutes; writes docs/reliability.md
 	rm -f .cache/faults/rows.ndjson

@@ -2,7 +2,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 import closingLine from './test/support/closing-line.ts';
 import { SpreadingSequencer } from './test/support/sequencer.ts';
 
-/** What takes minutes and both cores: `make test-stress`. */
+/** What takes minutes and both cores: `make test-stress` and `make test-guest-host`. */
 const isStress = process.env['KTC_STRESS'] !== undefined;
 /** What writes its figures into a table, once: `make test-faults`. */
 const isMeasured = isStress || process.env['KTC_FAULTS'] !== undefined;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Puts Debian's newest cloud kernel of one series into .cache/guest/<series>, ready for test/support/guest.ts:
-# boot/vmlinuz-<release>, lib/modules/<release> with plain .ko files and a modules.dep, and in
-# lib/modules/<release>/build the headers to build modules with.
+# boot/vmlinuz-<release>, lib/modules/<release> with plain .ko files and a modules.dep, in lib/modules/<release>/build the
+# headers to build modules with, and in packages/ what dpkg needs to install it (scripts/make-guest-root.sh).
 # Installs nothing; needs apt, dpkg and busybox. Does nothing when the kernel is already there.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ series=${1:?$usage}
 mkdir -p "$(dirname "$(readlink -f "$0")")/../.cache/guest"
 cache=$(cd "$(dirname "$(readlink -f "$0")")/../.cache/guest" && pwd)
 target=$cache/$series
-[[ ! -d $target/usr/src ]] || exit 0
+[[ ! -d $target/packages ]] || exit 0
 
 # Beside the target, so that the last step is one rename and an interrupted run leaves no half kernel behind.
 work=$(mktemp -d "$cache/.fetch-XXXXXX")
@@ -61,6 +61,9 @@ busybox depmod -b "$root" "$release"
 sed -i "s#/usr/src/#$target/usr/src/#" "$root/usr/src/linux-headers-$release"/{Makefile,.kernelvariables}
 ln -sfn "../../../usr/src/linux-headers-$release" "$root/lib/modules/$release/build"
 
-# A kernel without its headers is of an earlier version of this script.
+mkdir "$root/packages"
+mv "$work"/*.deb "$root/packages"
+
+# A kernel without its packages is of an earlier version of this script.
 rm -rf "$target"
 mv -T "$root" "$target"

@@ -78,16 +78,15 @@ const diskBytes = 256 * 1024 * 1024;
 // Nor does it test whether the timer interrupts: on a busy host that can be too late for it, and it panics.
 const commandLine = 'console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check';
 /**
- * How fast that counter is. A guest finds out by comparing it with an emulated timer, and where its CPUs get little of the
- * host's meanwhile it is wrong: seen 57 times too slow, so that the guest's seconds were over in 17 ms. With `counted` it
- * counts instructions, and a guest cannot be wrong.
+ * The kernel's parameter that says how fast that counter is. A guest finds out by comparing it with an emulated timer, and
+ * where its CPUs get little of the host's meanwhile it is wrong: seen 57 times too slow, so that the guest's seconds were over
+ * in 17 ms.
  */
-async function counterSpeed({ emulation }: GuestOptions): Promise<string> {
-  if (emulation === 'counted') return '';
+export async function counterSpeed(): Promise<string> {
   const kilohertz = execFileSync(await compileProgram(join(import.meta.dirname, 'guest/tsc.c')), {
     encoding: 'utf8',
   });
-  return ` tsc_early_khz=${kilohertz.trim()}`;
+  return `tsc_early_khz=${kilohertz.trim()}`;
 }
 
 const EMULATIONS = {
@@ -161,7 +160,9 @@ export async function bootGuest(options: GuestOptions): Promise<GuestResult> {
     writeInitramfs(initramfs, files, mountPoints);
     writeFileSync(disk, '');
     truncateSync(disk, diskBytes);
-    const parameters = `${commandLine}${await counterSpeed(options)}`;
+    // With `counted` it counts instructions, and a guest cannot be wrong.
+    const speed = options.emulation === 'counted' ? '' : await counterSpeed();
+    const parameters = `${commandLine} ${speed}`;
     const boot = () => runQemu(options, { image: kernel.image, initramfs, disk, parameters });
     const output = (await boot()) ?? (await boot());
     if (output === null)

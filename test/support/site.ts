@@ -25,6 +25,8 @@ export interface SiteOptions {
   readonly hosts: readonly SiteHost[];
   /** Versions of the package on the controller. */
   readonly versions: readonly string[];
+  /** Starts the hosts; `startHosts` when absent. */
+  readonly start?: (hosts: readonly HostOptions[]) => Promise<Hosts>;
 }
 
 export interface Run {
@@ -110,7 +112,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     for (const name of readdirSync(built).filter((file) => file.startsWith('ktc-agent')))
       symlinkSync(join(built, name), join(packages, name));
   }
-  const hosts = await startHosts(options.hosts);
+  const hosts = await (options.start ?? startHosts)(options.hosts);
   const state = join(directory, 'state');
 
   const groupVariables: Site['groupVariables'] = {

@@ -18,7 +18,10 @@ export interface BrokerOptions {
   properties?: Record<string, string>;
   /** Adds a SASL_PLAINTEXT listener for these users and their passwords, by PLAIN and by SCRAM. */
   saslUsers?: Record<string, string>;
-  /** Adds a listener for each of these, `host:port`, which tells its clients that the broker is there. */
+  /**
+   * Adds a listener on the loopback for each of these, `host:port`, which tells its clients that the broker is there. A host
+   * alone is how others see this machine's loopback; the port is the listener's own.
+   */
   advertised?: readonly string[];
   /** Adds an SSL listener that asks for client certificates; PEM files, the key store with key and certificate. */
   tlsFiles?: { keyStore: string; trustStore: string };
@@ -54,6 +57,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const saslAddress = options.saslUsers ? `127.0.0.1:${saslPort}` : null;
   const tlsAddress = options.tlsFiles ? `127.0.0.1:${tlsPort}` : null;
   const misleadingAddresses = misleadingPorts.map((each) => `127.0.0.1:${each}`);
+  const told = advertised.map((each, index) =>
+    each.includes(':') ? each : `${each}:${misleadingPorts[index]}`,
+  );
   const listenersOf = (misleading: readonly string[]) =>
     [
       `PLAINTEXT://${address}`,
@@ -80,7 +86,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
         'node.id': '1',
         'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
         listeners: `${listenersOf(misleadingAddresses)},CONTROLLER://127.0.0.1:${controllerPort}`,
-        'advertised.listeners': listenersOf(advertised),
+        'advertised.listeners': listenersOf(told),
         'controller.listener.names': 'CONTROLLER',
         'listener.security.protocol.map': [
           'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL',
