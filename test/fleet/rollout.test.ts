@@ -3,17 +3,19 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
-import { VERSION } from '../support/packages.ts';
+import { NEXT, VERSION } from '../support/packages.ts';
 import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the roll-out: ${missing}`);
 
-const NEXT = '99.0.0';
 const TOPIC = 'ktc-events';
 const NAMES = ['canary1', 'web1', 'web2', 'web3'];
 const TO_NEXT = ['-e', `ktc_agent_version=${NEXT}`, '-e', '{"ktc_agent_rollout_waves": [1, 2]}'];
+
+/** For a gate that waits in vain: how long it does. */
+const giveUpAfter = (seconds: number) => ['-e', `{"ktc_agent_rollout_deadline_s": ${seconds}}`];
 
 /** Keeps the wave of this host in its gate for longer than any test takes. */
 const soakOn = (name: string) => [
@@ -51,8 +53,6 @@ describe.skipIf(missing)('a roll-out', () => {
     Object.assign(site.groupVariables['all'] ?? {}, {
       ktc_agent_version: VERSION,
       ktc_agent_rollout_soak_s: 1,
-      ktc_agent_rollout_deadline_s: 15,
-      ktc_agent_deadline_s: 15,
       ktc_agent_gate_reader: gateReader(broker.address, TOPIC),
       ktc_agent_config__all: {
         source: traceOnly(1),
@@ -131,7 +131,7 @@ describe.skipIf(missing)('a roll-out', () => {
       ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } } },
     };
     try {
-      const failed = await site.play('rollout', ...TO_NEXT);
+      const failed = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(15));
       expect(failed.code, failed.output).toBe(2);
       expect(failed.output).toMatch(
         /rolled back: canary1: its host_status \S+ was acknowledged, and has not arrived/,
@@ -148,7 +148,7 @@ describe.skipIf(missing)('a roll-out', () => {
       '-e',
       JSON.stringify({ ktc_agent_gate_reader: ['sh', '-c', 'echo no route >&2; exit 3'] }),
     ];
-    const paused = await site.play('rollout', ...TO_NEXT, ...words);
+    const paused = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(15), ...words);
     expect(paused.code, paused.output).toBe(2);
     expect(paused.output).toContain(
       'Paused, nothing was rolled back: the controller cannot read the topic: sh ended with 3: no route',
@@ -159,7 +159,8 @@ describe.skipIf(missing)('a roll-out', () => {
   it('pauses and rolls nothing back when the sink is ill for all', async () => {
     await broker.pause();
     try {
-      const paused = await site.play('rollout', ...TO_NEXT);
+      // Four gates wait, one after the other.
+      const paused = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(4));
       expect(paused.code, paused.output).toBe(2);
       expect(paused.output).toContain('Paused, nothing was rolled back: canary1: sink kafka');
     } finally {
