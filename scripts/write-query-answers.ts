@@ -1,7 +1,8 @@
 /** Writes the answers of the made fleet into the comments of query/clickhouse/questions: run it after a question has changed. */
 import { writeFileSync } from 'node:fs';
 import { answerLines } from '../test/support/chdb/answer-lines.ts';
-import { AS_NUMBERS, KEEP_ALL, startEngine } from '../test/support/chdb/engine.ts';
+import { startEngine } from '../test/support/chdb/engine.ts';
+import { AS_NUMBERS, KEEP_ALL } from '../test/support/chdb/http.ts';
 import { isOfFleet, loadFleet, parametersOf, questions } from '../test/support/chdb/questions.ts';
 import { FLEET_START_MS } from '../test/support/fleet-truth/fleet.ts';
 

@@ -24,12 +24,14 @@ Makes the tables, views and the dictionary of query/clickhouse/schema in ClickHo
   --ttl-days N         how long events stay (default 30)
   --proof-days N       how long host_status, the bitmaps of the proof, and the sums stay (default 400)
   --grace-s N          how long an address belongs to a host before and after a host_status names it (default 180)
+  --wait-s N           how long to wait for another apply.sh that is at work on the same database (default 60)
   --print              print the statements that would be run, and run none of them that changes something
   -h, --help           show this help
 
 User and password are taken from CLICKHOUSE_USER and CLICKHOUSE_PASSWORD, also for the dictionary's source.
 
 Exit codes: 0 done, 64 wrong options, 69 ClickHouse cannot be reached or refuses a statement,
+75 another apply.sh is at work: nothing was done,
 78 an existing table has another key, which cannot be changed: nothing was done.
 END
 }
@@ -41,7 +43,7 @@ fail() {
 
 here=$(dirname "$(readlink -f "$0")")
 url=http://127.0.0.1:8123 client='' database=ktc cluster='' brokers='' topic=ktc-events group=ktc-clickhouse
-consumers=1 flush_ms=5000 ttl_days=30 proof_days=400 grace_s=180 kafka_settings='' is_printing=false
+consumers=1 flush_ms=5000 ttl_days=30 proof_days=400 grace_s=180 wait_s=60 kafka_settings='' is_printing=false
 
 is_number() { [[ $2 =~ ^[1-9][0-9]*$ ]] || fail 64 "$1 takes a whole number of at least 1, not '$2'"; }
 
@@ -76,6 +78,7 @@ while (($#)); do
     --ttl-days) is_days "$1" "$2"; ttl_days=$2 ;;
     --proof-days) is_days "$1" "$2"; proof_days=$2 ;;
     --grace-s) is_number "$1" "$2"; grace_s=$2 ;;
+    --wait-s) is_number "$1" "$2"; wait_s=$2 ;;
     *) fail 64 "unknown option $1; see --help" ;;
   esac
   shift 2
@@ -105,7 +108,7 @@ query() {
   # User and password stand in no list of processes. curl of EL7 has no --fail-with-body.
   answer=$(curl --silent --show-error --write-out '\n%{http_code}' --config <(
     printf 'header = "X-ClickHouse-User: %s"\n' "$user"
-    [[ -z ${CLICKHOUSE_PASSWORD:-} ]] || printf 'header = "X-ClickHouse-Key: %s"\n' "$CLICKHOUSE_PASSWORD"
+    [[ -z ${CLICKHOUSE_PASSWORD:-} ]] || printf 'header = "X-ClickHouse-Key: %s"\n' "${CLICKHOUSE_PASSWORD//\"/\\\"}"
   ) --data-binary @- "$url" <<<"$statement" 2>&1) || fail 69 "$url cannot be reached: ${answer%%$'\n'*}"
   status=${answer##*$'\n'} answer=${answer%$'\n'*}
   [[ $status == 200 ]] || fail 69 "$url refuses \"${statement%%$'\n'*}\": $answer"
@@ -180,31 +183,61 @@ read_existing() {
   done <<<"$rows"
 }
 
-query <<<'SELECT 1' >/dev/null
+# One at a time: two that drop and make the same views could leave lines without a reader for a moment. The database in
+# which `compare_storage` makes the wanted tables is the lock, because only one CREATE DATABASE succeeds.
+lock="\`$wanted_database\` $on_cluster"
+# Printing changes nothing on other nodes.
+! $is_printing || lock="\`$wanted_database\`"
+
+unlock() { query <<<"DROP DATABASE IF EXISTS $lock" >/dev/null; }
+
+take_lock() {
+  local problem owner
+  until problem=$(query 2>&1 <<<"CREATE DATABASE $lock
+    COMMENT 'apply.sh of process $$ on ${HOSTNAME//[^A-Za-z0-9.-]/}, since $(date -u +%FT%TZ)'"); do
+    owner=$(query <<<"SELECT if(comment = '', 'a program', comment) FROM system.databases WHERE name = '$wanted_database'")
+    [[ -n $owner || $problem == *ALREADY_EXISTS* ]] || { echo "$problem" >&2; exit 69; }
+    ((SECONDS < wait_s)) || fail 75 "${owner:-a program} is at work on $database, so nothing was done. \
+If it has ended: DROP DATABASE $lock, and run this again"
+    sleep 1
+  done
+  trap unlock EXIT
+}
+
+# Older ones lack what the views need, and would be left with half of the tables.
+version=$(query <<<'SELECT version()')
+[[ $version =~ ^([0-9]+)\.([0-9]+) ]] || fail 69 "no ClickHouse answers: its version would be '${version%%$'\n'*}'"
+((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] >= 2508)) || fail 69 "ClickHouse $version is too old: 25.8 or newer is needed"
+take_lock
 change "CREATE DATABASE IF NOT EXISTS \`$database\` $on_cluster"
 read_existing
 
 # Tables that hold data: made, or altered to fit.
-alterations=()
+alterations=() refusals=''
+
+# compare WANTED EXISTING IS_DISTRIBUTED: two tables, the first in the database of the wanted ones.
+compare() {
+  local difference differences
+  differences=$(sed "s/@wanted_database/$wanted_database/g; s/@wanted_table/$1/g; s/@database/$database/g; s/@table/$2/g
+    s/@is_distributed/$3/g; s/@on_cluster/$on_cluster/g" "$here/differences.sql" | query)
+  while IFS= read -r difference; do
+    case $difference in
+      '') ;;
+      REFUSE*) refusals+=$'\n'"  ${difference#REFUSE }" ;;
+      *) alterations+=("$difference") ;;
+    esac
+  done <<<"$differences"
+}
+
 compare_storage() {
-  local file name difference differences refusals=''
-  query <<<"CREATE DATABASE IF NOT EXISTS \`$wanted_database\`"
+  local file base name
   for file in "${storage[@]}"; do
-    name=$(name_of "$file")$suffix
+    base=$(name_of "$file") name=$base$suffix
     [[ -n ${existing[$name]:-} ]] || continue
-    query <<<"DROP TABLE IF EXISTS \`$wanted_database\`.\`$name\`"
     render "$file" "$wanted_database" '' '' "$suffix" '' | query
-    differences=$(sed "s/@wanted/$wanted_database/g; s/@existing/$database/g; s/@table/$name/g; s/@on_cluster/$on_cluster/g" \
-      "$here/differences.sql" | query)
-    while IFS= read -r difference; do
-      case $difference in
-        '') ;;
-        REFUSE*) refusals+=$'\n'"  ${difference#REFUSE }" ;;
-        *) alterations+=("$difference") ;;
-      esac
-    done <<<"$differences"
+    compare "$name" "$name" false
+    [[ -z $cluster || -z ${existing[$base]:-} ]] || compare "$name" "$base" true
   done
-  query <<<"DROP DATABASE \`$wanted_database\`"
   [[ -z $refusals ]] ||
     fail 78 "keys cannot be changed, so nothing was done. Make another database (--database, --group), let it fill, and drop this one:$refusals"
 }
@@ -219,11 +252,12 @@ for statement in "${alterations[@]}"; do change "$statement"; done
 if [[ -n $cluster ]]; then
   for file in "${storage[@]}"; do
     name=$(name_of "$file")
+    [[ -z ${existing[$name]:-} ]] || continue
     case $name in
       events | host_status | seen | rejected | peer_traffic_runs) key='cityHash64(host)' ;;
       *) key='rand()' ;;
     esac
-    change "CREATE TABLE IF NOT EXISTS \`$database\`.\`$name\` $on_cluster AS \`$database\`.\`$name$suffix\` ENGINE = Distributed('$cluster', '$database', '$name$suffix', $key)"
+    change "CREATE TABLE \`$database\`.\`$name\` $on_cluster AS \`$database\`.\`$name$suffix\` ENGINE = Distributed('$cluster', '$database', '$name$suffix', $key)"
   done
 fi
 

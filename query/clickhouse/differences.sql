@@ -1,30 +1,31 @@
 -- What has to be done to a table that holds data: one statement per line, or a line that begins with REFUSE. The wanted table
--- was made empty in a database of its own, so that the engine itself compares what it has understood.
+-- was made empty in a database of its own, so that the engine itself compares what it has understood. A distributed table
+-- has the same columns, and nothing else.
 -- apply.sh replaces the words that begin with @.
 WITH
     wanted_columns AS (
         SELECT *, lagInFrame(name, 1, '') OVER (
             ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS previous
-        FROM system.columns WHERE database = '@wanted' AND table = '@table'),
+        FROM system.columns WHERE database = '@wanted_database' AND table = '@wanted_table'),
     existing_columns AS (
-        SELECT * FROM system.columns WHERE database = '@existing' AND table = '@table'),
+        SELECT * FROM system.columns WHERE database = '@database' AND table = '@table'),
     wanted_indices AS (
         SELECT *, lagInFrame(name, 1, '') OVER (
             ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS previous
         FROM (
             SELECT *, rowNumberInAllBlocks() AS place
-            FROM system.data_skipping_indices WHERE database = '@wanted' AND table = '@table')),
+            FROM system.data_skipping_indices WHERE database = '@wanted_database' AND table = '@wanted_table')),
     existing_indices AS (
-        SELECT * FROM system.data_skipping_indices WHERE database = '@existing' AND table = '@table'),
+        SELECT * FROM system.data_skipping_indices WHERE database = '@database' AND table = '@table'),
     wanted_projections AS (
-        SELECT * FROM system.projections WHERE database = '@wanted' AND table = '@table'),
+        SELECT * FROM system.projections WHERE database = '@wanted_database' AND table = '@wanted_table'),
     existing_projections AS (
-        SELECT * FROM system.projections WHERE database = '@existing' AND table = '@table'),
+        SELECT * FROM system.projections WHERE database = '@database' AND table = '@table'),
     wanted_table AS (
-        SELECT * FROM system.tables WHERE database = '@wanted' AND name = '@table'),
+        SELECT * FROM system.tables WHERE database = '@wanted_database' AND name = '@wanted_table'),
     existing_table AS (
-        SELECT * FROM system.tables WHERE database = '@existing' AND name = '@table'),
-    concat('ALTER TABLE `', '@existing', '`.`', '@table', '` ', $$@on_cluster$$, ' ') AS alter_table,
+        SELECT * FROM system.tables WHERE database = '@database' AND name = '@table'),
+    concat('ALTER TABLE `', '@database', '`.`', '@table', '` ', $$@on_cluster$$, ' ') AS alter_table,
     statements AS (
         SELECT 0 AS step, 0 AS place, concat('REFUSE ', '@table', ': its ', what, ' is "', is, '" and cannot become "', wanted, '"') AS statement
         FROM (
@@ -42,8 +43,8 @@ WITH
             if(w.compression_codec = '', '', concat(' ', w.compression_codec)),
             multiIf(e.name != '', '', w.previous = '', ' FIRST', concat(' AFTER `', w.previous, '`')))
         FROM wanted_columns AS w LEFT JOIN existing_columns AS e ON e.name = w.name
-        WHERE e.name = '' OR (e.type, e.default_kind, e.default_expression, e.compression_codec)
-            != (w.type, w.default_kind, w.default_expression, w.compression_codec)
+        WHERE e.name = '' OR (e.type, e.default_kind, e.default_expression) != (w.type, w.default_kind, w.default_expression)
+            OR (e.compression_codec != w.compression_codec AND NOT @is_distributed)
         UNION ALL
         SELECT 2, 0, concat(alter_table, 'DROP INDEX `', e.name, '`')
         FROM existing_indices AS e INNER JOIN wanted_indices AS w ON w.name = e.name
@@ -76,5 +77,6 @@ WITH
     x -> extract(x, ' TTL (.*?)( SETTINGS |$)') AS ttl_of
 SELECT statement
 FROM statements
+WHERE step = 1 OR NOT @is_distributed
 ORDER BY step, place
 FORMAT TSVRaw

@@ -1,74 +1,142 @@
-/**
- * The tables of a cluster, on a cluster of one shard. The engine inside this process has no Keeper, so what needs one is left
- * out of the statements: ON CLUSTER, and the copies of replicated tables. Distributed tables, the views that read and write
- * through them, and every question are as on a cluster.
- */
+/** The tables of a cluster on real servers, two shards of two replicas with a ZooKeeper: nothing lost, nothing doubled, every answer true. */
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  AS_NUMBERS,
   CLUSTER,
-  type Engine,
-  KEEP_ALL,
-  startEngine,
-  whyNoEngine,
-} from '../support/chdb/engine.ts';
+  type ClickHouseCluster,
+  type Node,
+  SHARDS,
+  startCluster,
+  whyNoCluster,
+} from '../support/chdb/cluster.ts';
+import { definitions } from '../support/chdb/definitions.ts';
+import { AS_NUMBERS, KEEP_ALL } from '../support/chdb/http.ts';
 import {
   isOfFleet,
   type LoadedFleet,
-  loadFleet,
   parametersOf,
+  type Question,
   questions,
+  refreshSums,
 } from '../support/chdb/questions.ts';
-import { FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
+import { sampleLine } from '../support/chdb/sample-lines.ts';
+import type { FleetEvent } from '../support/fleet-truth/event.ts';
+import { createFleet, FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
+import { until } from '../support/wait.ts';
 import { expectedAnswers } from './expected/answers.ts';
 import { expectSame } from './expected/compare.ts';
 import type { Truth } from './expected/facts.ts';
 import { fleetFacts } from './expected/fleet.ts';
 
 const EVENTS = 20_000;
-const missing = whyNoEngine('26.9');
+const LINES_PER_INSERT = 5000;
+const missing = whyNoCluster();
 if (missing) console.warn(`skipped: the tables of a cluster: ${missing}`);
 
-describe.skipIf(missing)('a cluster of one shard', () => {
-  let engine: Engine;
+/** They read what each node has summed up by itself. */
+const isOfSums = ({ name }: Question): boolean => /^3[45]-/.test(name);
+
+describe.skipIf(missing)('a cluster of ClickHouse', () => {
+  let cluster: ClickHouseCluster;
   let fleet: LoadedFleet;
   let truths: Readonly<Record<string, Truth>>;
+  /** A database is used once. */
+  let attempt = 0;
+
+  const node = (index: number): Node => cluster.nodes[index % cluster.nodes.length] as Node;
+  const apply = (by: number, ...options: string[]) =>
+    node(by).apply('--cluster', CLUSTER, ...KEEP_ALL, ...options);
+  const insert = (by: number, lines: readonly string[], database = 'ktc'): Promise<string> =>
+    node(by).query(
+      `INSERT INTO ${database}.lines (line) FORMAT LineAsString\n${lines.join('\n')}`,
+      {},
+      { distributed_foreground_insert: '1' },
+    );
+  /** The number that each node answers. */
+  const numbers = (sql: string): Promise<number[]> =>
+    Promise.all(cluster.nodes.map(async (one) => Number(await one.value(sql))));
+  const everywhere = (count: number): number[] => cluster.nodes.map(() => count);
+  const differentIn = (database: string): string =>
+    `SELECT (SELECT count() FROM ${database}.events FINAL) + (SELECT count() FROM ${database}.host_status FINAL)`;
 
   beforeAll(async () => {
-    engine = await startEngine('26.9');
-    const options = ['--cluster', CLUSTER, ...KEEP_ALL];
-    const statements = await engine.apply(...options, '--print');
-    for (const statement of statements.split(';\n\n').filter((part) => part.trim() !== '')) {
-      const alone = statement
-        .replace(` ON CLUSTER '${CLUSTER}'`, '')
-        .replace(/ENGINE = Replicated(\w+)/, 'ENGINE = $1');
-      await engine.query(alone);
-    }
-    fleet = await loadFleet(engine, { events: EVENTS, startMs: FLEET_START_MS });
+    cluster = await startCluster();
+    await apply(0);
+    const made = createFleet({ events: EVENTS, startMs: FLEET_START_MS });
+    const deliveries = [...made.deliveries()];
+    const lines = deliveries.map(({ event }) => JSON.stringify(event));
+    // All of them come twice, each time by another node.
+    for (const shift of [0, 1])
+      for (let part = 0; part * LINES_PER_INSERT < lines.length; part++)
+        await insert(part + shift, lines.slice(part * LINES_PER_INSERT, (part + 1) * LINES_PER_INSERT));
+    const events = deliveries.flatMap(({ event, isRepeat }): FleetEvent[] => (isRepeat ? [] : [event]));
+    fleet = { ...made, events };
     truths = expectedAnswers(fleetFacts(fleet));
+    await refreshSums(node(3), 'ktc');
   });
-  afterAll(() => engine?.stop());
+  afterAll(() => cluster?.stop());
 
-  it('keeps events in its local tables, and shows them in the distributed ones', async () => {
-    const engines = await engine.rows(
-      "SELECT name, engine FROM system.tables WHERE database = 'ktc' AND name IN ('events', 'events_local') ORDER BY name",
+  it('has the same tables on every node, and a second run of apply.sh changes nothing', async () => {
+    const all = await Promise.all(cluster.nodes.map((one) => definitions(one)));
+    expect(Object.keys(all[0] ?? {})).toContain('events_local');
+    for (const own of all) expect(own).toEqual(all[0]);
+    expect(await apply(3, '--print')).toBe(
+      `CREATE DATABASE IF NOT EXISTS \`ktc\` ON CLUSTER '${CLUSTER}';\n\n`,
     );
-    expect(engines).toEqual([
-      { name: 'events', engine: 'Distributed' },
-      { name: 'events_local', engine: 'ReplacingMergeTree' },
+    await apply(3);
+    expect(await Promise.all(cluster.nodes.map((one) => definitions(one)))).toEqual(all);
+  });
+
+  it('has each event once, all of a host on one shard, and on both replicas', async () => {
+    expect(await numbers(differentIn('ktc'))).toEqual(everywhere(fleet.truth().delivered));
+    expect(
+      await node(0).rows(
+        'SELECT shards, toUInt32(count()) > 0 AS has_hosts FROM (SELECT host, groupUniqArray(_shard_num) AS shards FROM events GROUP BY host) GROUP BY shards ORDER BY shards',
+      ),
+    ).toEqual(Array.from({ length: SHARDS }, (_, index) => ({ shards: [index + 1], has_hosts: 1 })));
+    await Promise.all(cluster.nodes.map((one) => one.query('SYSTEM SYNC REPLICA ktc.events_local')));
+    const [first, second, third, fourth] = await numbers('SELECT count() FROM ktc.events_local FINAL');
+    expect([second, fourth]).toEqual([first, third]);
+  });
+
+  it.each(questions().filter((question) => isOfFleet(question) && !isOfSums(question)))(
+    '$name',
+    async (question) => {
+      const parameters = parametersOf(question, fleet);
+      const settings = { ...AS_NUMBERS, distributed_product_mode: 'global' };
+      expectSame(
+        await node(3).rows(question.sql, parameters, settings),
+        truths[question.name]?.(parameters) ?? [],
+      );
+    },
+  );
+
+  it('changes tables of an earlier version, the distributed ones too', async () => {
+    const database = `past_${attempt++}`;
+    await apply(0, '--database', database);
+    const alter = (table: string, change: string): Promise<string> =>
+      node(0).query(`ALTER TABLE ${database}.${table} ON CLUSTER '${CLUSTER}' ${change}`);
+    await alter('events_local', 'DROP INDEX connection');
+    for (const table of ['events_local', 'events']) {
+      await alter(table, 'DROP COLUMN community_id');
+      await alter(table, 'DROP COLUMN container_id');
+      await alter(table, 'MODIFY COLUMN local_port UInt16');
+    }
+    await apply(1, '--database', database);
+    for (const one of cluster.nodes) expect(await definitions(one, database)).toEqual(await definitions(one));
+    await insert(2, [sampleLine({ local_port: null })], database);
+    expect(await node(1).rows(`SELECT local_port, container_id FROM ${database}.events`)).toEqual([
+      { local_port: null, container_id: expect.any(String) },
     ]);
-    const different = await engine.value(
-      'SELECT (SELECT count() FROM events FINAL) + (SELECT count() FROM host_status FINAL)',
-    );
-    expect(Number(different)).toBe(fleet.truth().delivered);
   });
 
-  it.each(questions().filter(isOfFleet))('$name', async (question) => {
-    const parameters = parametersOf(question, fleet);
-    const settings = { ...AS_NUMBERS, distributed_product_mode: 'global' };
-    expectSame(
-      await engine.rows(question.sql, parameters, settings),
-      truths[question.name]?.(parameters) ?? [],
+  it('forgets rejected lines that were taken again', async () => {
+    await insert(0, ['never valid']);
+    const rejected = (): Promise<number[]> => numbers('SELECT count() FROM ktc.rejected FINAL');
+    await until(async () => isDeepStrictEqual(await rejected(), everywhere(1)), 'the line on both replicas');
+    await node(0).query(
+      `DELETE FROM ktc.rejected_local ON CLUSTER '${CLUSTER}' WHERE reason = 'no_json' AND received_at <= '2099-01-01 00:00:00'`,
     );
+    await until(async () => isDeepStrictEqual(await rejected(), everywhere(0)), 'no line on both replicas');
   });
 });

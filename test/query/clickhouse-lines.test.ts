@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLICKHOUSE, type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { communityId } from '../../src/event/community-id.ts';
+import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { CLICKHOUSE } from '../support/chdb/http.ts';
 import { clickhouseTime, refreshSums } from '../support/chdb/questions.ts';
 import { insertLines, sampleEvent, sampleLine } from '../support/chdb/sample-lines.ts';
 
@@ -39,6 +41,27 @@ describe.skipIf(missing)('lines', () => {
       bytes_sent: 2 ** 53 - 1,
       local_address: '::ffff:10.0.0.1',
     });
+  });
+
+  it('keep port 0 apart from a port that is not known', async () => {
+    await engine.apply('--database', 'ports');
+    const known = { local_address: '10.0.0.1', remote_address: '10.0.0.2', ip_version: 4 };
+    const lines = [
+      { host: 'both', ...known, local_port: 0, remote_port: 80 },
+      { host: 'none', ...known, local_port: null, remote_port: null },
+      { host: 'one', ...known, local_port: null, remote_port: 0 },
+      { host: 'unplaced', ...known, local_address: null, local_port: 5000, remote_port: 80 },
+    ].map(sampleLine);
+    await insertLines(engine, lines, 'ports');
+    const bytes = Uint8Array.of(10, 0, 0, 1, 10, 0, 0, 2);
+    expect(
+      await engine.rows('SELECT host, local_port, remote_port, community_id FROM ports.events ORDER BY host'),
+    ).toEqual([
+      { host: 'both', local_port: 0, remote_port: 80, community_id: communityId(bytes, 0, 4, 4, 0, 80) },
+      { host: 'none', local_port: null, remote_port: null, community_id: null },
+      { host: 'one', local_port: null, remote_port: 0, community_id: null },
+      { host: 'unplaced', local_port: 5000, remote_port: 80, community_id: null },
+    ]);
   });
 
   it('tell the service by the label, and without it by the systemd unit', async () => {

@@ -1,6 +1,7 @@
 /** How much each question of query/clickhouse reads: a question about minutes does not read months. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Engine, KEEP_ALL, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { KEEP_ALL } from '../support/chdb/http.ts';
 import {
   clickhouseTime,
   type LoadedFleet,

@@ -1,15 +1,8 @@
 /** Every question of query/clickhouse on the made fleet: its answer is the truth, whatever comes twice. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerLines } from '../support/chdb/answer-lines.ts';
-import {
-  AS_NUMBERS,
-  type Engine,
-  KEEP_ALL,
-  type Parameters,
-  type Row,
-  startEngine,
-  whyNoEngine,
-} from '../support/chdb/engine.ts';
+import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { AS_NUMBERS, KEEP_ALL, type Parameters, type Row } from '../support/chdb/http.ts';
 import {
   isOfFleet,
   type LoadedFleet,
@@ -17,6 +10,7 @@ import {
   parametersOf,
   type Question,
   questions,
+  refreshSums,
 } from '../support/chdb/questions.ts';
 import { insertLines } from '../support/chdb/sample-lines.ts';
 import { FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
@@ -143,5 +137,15 @@ describe.skipIf(missing)('questions to ClickHouse', () => {
     await loadFleet(engine, { events: EVENTS, startMs: FLEET_START_MS }, { keep: false });
     expect(await Promise.all(some.map(ask))).toEqual(before);
     expect(Number(await engine.value('SELECT count() FROM events'))).toBeGreaterThan(EVENTS);
+  });
+
+  it('proves what has arrived, and has its sums, also when the events are gone', async () => {
+    const names = ['20-proof', '21-missing-events', '34-traffic-of-services', '35-busiest-pairs'];
+    const lasting = ALL.filter(({ name }) => names.includes(name));
+    expect(lasting).toHaveLength(names.length);
+    const before = await Promise.all(lasting.map(ask));
+    await engine.query('TRUNCATE TABLE ktc.events');
+    await refreshSums(engine, 'ktc');
+    expect(await Promise.all(lasting.map(ask))).toEqual(before);
   });
 });

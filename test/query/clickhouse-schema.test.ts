@@ -8,13 +8,8 @@ import type { Field } from '../../src/event/field.ts';
 import { FIELDS } from '../../src/event/fields.ts';
 import { EVENT_KINDS } from '../../src/event/kinds.ts';
 import { definitions } from '../support/chdb/definitions.ts';
-import {
-  CLICKHOUSE,
-  type Engine,
-  type EngineVersion,
-  startEngine,
-  whyNoEngine,
-} from '../support/chdb/engine.ts';
+import { type Engine, type EngineVersion, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { CLICKHOUSE } from '../support/chdb/http.ts';
 import { insertLines, NOW, sampleLine } from '../support/chdb/sample-lines.ts';
 import { fullEvents } from '../support/sample-events.ts';
 
@@ -99,16 +94,96 @@ describe.skipIf(missing)('the tables', () => {
     expect(await engine.value("SELECT count() FROM system.databases WHERE name LIKE '%wanted'")).toBe('0');
   });
 
+  it('are changed by one apply.sh at a time: the others wait', async () => {
+    const engine = engineOf('26.9');
+    const apply = (graceS: number) => engine.apply('--database', 'shared', '--grace-s', String(graceS));
+    await Promise.all([apply(180), apply(200), apply(220)]);
+    await apply(180);
+    expect(await definitions(engine, 'shared')).toEqual(await definitions(engine));
+    expect(await engine.value("SELECT count() FROM system.databases WHERE name LIKE '%wanted'")).toBe('0');
+  });
+
+  it('are left alone while another apply.sh is at work, and the user is told whose turn it is', async () => {
+    const engine = engineOf('26.9');
+    await engine.query("CREATE DATABASE busy__wanted COMMENT 'apply.sh of process 1 on ch1'");
+    const apply = () => engine.apply('--database', 'busy', '--wait-s', '1');
+    const refused = await apply().catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: 75,
+      stderr: expect.stringContaining('apply.sh of process 1 on ch1 is at work on busy'),
+    });
+    const [, way = ''] = /: (DROP DATABASE .*), and run/.exec(String((refused as Error).message)) ?? [];
+    expect(await engine.value("SELECT count() FROM system.databases WHERE name = 'busy'")).toBe('0');
+    await engine.query(way);
+    await apply();
+  });
+
+  it('that were changed by half lose no line, and the next run completes them', async () => {
+    const engine = engineOf('26.9');
+    const counter = join(engine.directory, 'statements');
+    const client = join(engine.directory, 'client-that-ends');
+    // Runs so many statements, and none after them.
+    writeFileSync(
+      client,
+      `#!/bin/sh
+count=$(($(cat ${counter}) + 1))
+echo $count >${counter}
+[ $count -le "$LAST" ] || exit 1
+exec curl --silent --show-error --fail --data-binary @- ${engine.url}
+`,
+      { mode: 0o755 },
+    );
+    const apply = async (last: number, graceS: number): Promise<number> => {
+      writeFileSync(counter, '0');
+      await run(
+        join(CLICKHOUSE, 'apply.sh'),
+        ['--client', client, '--database', 'halved', '--grace-s', String(graceS)],
+        { env: { ...process.env, LAST: String(last) } },
+      );
+      return Number(readFileSync(counter, 'utf8'));
+    };
+    await apply(1000, 100);
+    // Another time of grace makes all views anew.
+    const all = await apply(1000, 101);
+    let taken = 0;
+    for (const [round, part] of [0.3, 0.55, 0.65, 0.75].entries()) {
+      await expect(apply(Math.floor(all * part), 200 + round)).rejects.toMatchObject({ code: 69 });
+      await engine.query('DROP DATABASE halved__wanted');
+      const line = sampleLine({ host: `host${round}` });
+      await insertLines(engine, [line], 'halved').then(
+        () => taken++,
+        () => undefined,
+      );
+    }
+    // Some found the way in as it was, others none.
+    expect(taken).toBeGreaterThan(0);
+    expect(taken).toBeLessThan(4);
+    await apply(1000, 180);
+    expect(await definitions(engine, 'halved')).toEqual(await definitions(engine));
+    expect(await engine.value('SELECT count() FROM halved.events FINAL')).toBe(String(taken));
+  });
+
   it.each([
     [['--ttl-days', 'many'], 64, 'whole number'],
     [['--database', 'a-b'], 64, 'no plain name'],
     [['--bogus', '1'], 64, 'unknown option'],
+    [['--brokers'], 64, 'its value is missing'],
     [['--url', 'http://127.0.0.1:1/'], 69, 'cannot be reached'],
   ])('are not made with %j', async (options, code, text) => {
     const refused = engineOf('26.9')
       .apply(...options)
       .catch((error: unknown) => error);
     expect(await refused).toMatchObject({ code, stderr: expect.stringContaining(text) });
+  });
+
+  it.each([
+    ['24.8.14.39', 'ClickHouse 24.8.14.39 is too old: 25.8'],
+    ['<html>', 'no ClickHouse answers'],
+  ])('are not made where the version is %s', async (version, text) => {
+    const client = join(engineOf('26.9').directory, 'other-client');
+    writeFileSync(client, `#!/bin/sh\necho '${version}'\n`, { mode: 0o755 });
+    const refused = run(join(CLICKHOUSE, 'apply.sh'), ['--client', client]).catch((error: unknown) => error);
+    expect(await refused).toMatchObject({ code: 69, stderr: expect.stringContaining(text) });
   });
 
   it('are made by a client that reads statements from standard input', async () => {

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALERT_FILE } from '../../query/grafana/source/alerts.ts';
 import { DASHBOARDS } from '../../query/grafana/source/dashboards.ts';
-import { AS_NUMBERS, type Engine, type Row, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
+import { AS_NUMBERS, type Row } from '../support/chdb/http.ts';
 import { type LoadedFleet, loadFleet } from '../support/chdb/questions.ts';
 import { DURATION_MINUTES, hostAt, PLANTED } from '../support/fleet-truth/plan.ts';
 

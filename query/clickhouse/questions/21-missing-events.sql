@@ -1,15 +1,15 @@
 -- Which events are missing, exactly?
 --
 -- Parameters: from, to (UTC); host.
--- Read: ranges of ordinals that never arrived, per session and CPU, and between which moments they were emitted. Search
--- the topic for event_id `<boot_id>-<session>-<cpu>-<ordinal>`.
+-- Read: ranges of ordinals that never arrived, per session and CPU, and between which two host_status they were emitted.
+-- Search the topic for event_id `<boot_id>-<session>-<cpu>-<ordinal>`.
 -- Answer, of the fleet in test/support/fleet-truth:
---   session   cpu  first_ordinal  last_ordinal  events
---   672d3eb6  3    3              3             1
---   672d3eb6  3    7              7             1
---   672d3eb6  3    11             11            1
---   672d3eb6  3    15             15            1
---   672d3eb6  3    19             19            1
+--   session   cpu  first_ordinal  last_ordinal  events  emitted_after                  emitted_before
+--   672d3eb6  3    3              3             1       2026-11-24 11:30:59.999000563  2026-11-24 11:31:59.999000168
+--   672d3eb6  3    7              7             1       2026-11-24 11:35:59.999000426  2026-11-24 11:36:59.999000127
+--   672d3eb6  3    11             11            1       2026-11-24 11:48:59.999000669  2026-11-24 11:49:59.999000379
+--   672d3eb6  3    15             15            1       2026-11-24 11:49:59.999000379  2026-11-24 11:50:59.999000284
+--   672d3eb6  3    19             19            1       2026-11-24 11:57:59.999000530  2026-11-24 11:58:59.999000719
 --   … 4 more
 WITH
     statuses AS (
@@ -40,6 +40,11 @@ WITH
             SELECT session, cpu, missing, missing - row_number() OVER (PARTITION BY session, cpu ORDER BY missing) AS island
             FROM holes)
         GROUP BY session, cpu, island)
-SELECT session, cpu, first_ordinal, last_ordinal, events
-FROM ranges
+SELECT session, cpu, first_ordinal, last_ordinal, events,
+    maxIf(timestamp, ordinals[cpu] <= first_ordinal) AS emitted_after, minIf(timestamp, ordinals[cpu] > last_ordinal) AS emitted_before
+FROM ranges INNER JOIN (
+    SELECT session, timestamp, ordinals
+    FROM host_status FINAL
+    WHERE host = {host:String} AND timestamp >= {from:DateTime64(9, 'UTC')} AND timestamp < {to:DateTime64(9, 'UTC')}) AS reports USING (session)
+GROUP BY session, cpu, first_ordinal, last_ordinal, events
 ORDER BY session, cpu, first_ordinal

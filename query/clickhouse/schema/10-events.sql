@@ -1,5 +1,6 @@
 -- Every TCP event once. The sort key holds exactly the parts of event_id, so that FINAL drops repeats and nothing else.
 -- Time comes second, in steps of five minutes: a question about one kind of event and some hours reads little else.
+-- NULL is what the event does not know; of addresses it is '::', which no connection has.
 -- A host without the label `service` may have several: that of an event is then the systemd unit of its process.
 CREATE TABLE @database.events@local @on_cluster
 (
@@ -26,9 +27,9 @@ CREATE TABLE @database.events@local @on_cluster
     netns Nullable(UInt64) CODEC(T64, ZSTD(1)),
     ip_version Nullable(UInt8),
     local_address IPv6 CODEC(ZSTD(1)),
-    local_port UInt16 CODEC(ZSTD(1)),
+    local_port Nullable(UInt16) CODEC(ZSTD(1)),
     remote_address IPv6 CODEC(ZSTD(1)),
-    remote_port UInt16 CODEC(ZSTD(1)),
+    remote_port Nullable(UInt16) CODEC(ZSTD(1)),
     connection_id String CODEC(ZSTD(1)),
     direction LowCardinality(Nullable(String)),
     old_state LowCardinality(Nullable(String)),
@@ -60,7 +61,7 @@ CREATE TABLE @database.events@local @on_cluster
     total_retransmits Nullable(UInt64) CODEC(T64, ZSTD(1)),
     inserted_at DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
     event_id String ALIAS concat(boot_id, '-', session, '-', toString(cpu), '-', toString(ordinal)),
-    community_id Nullable(String) ALIAS if(local_port = 0 OR remote_port = 0, NULL, concat('1:', base64Encode(SHA1(concat(
+    community_id Nullable(String) ALIAS if(local_port IS NULL OR remote_port IS NULL OR local_address = toIPv6('::'), NULL, concat('1:', base64Encode(SHA1(assumeNotNull(concat(
         char(0, 0),
         if((local_address, local_port) <= (remote_address, remote_port),
             concat(substring(reinterpret(local_address, 'FixedString(16)'), if(ip_version = 4, 13, 1)),
@@ -70,7 +71,7 @@ CREATE TABLE @database.events@local @on_cluster
         char(6, 0),
         if((local_address, local_port) <= (remote_address, remote_port),
             char(intDiv(local_port, 256), local_port % 256, intDiv(remote_port, 256), remote_port % 256),
-            char(intDiv(remote_port, 256), remote_port % 256, intDiv(local_port, 256), local_port % 256))))))),
+            char(intDiv(remote_port, 256), remote_port % 256, intDiv(local_port, 256), local_port % 256)))))))),
     INDEX peer remote_address TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX connection connection_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX inserted inserted_at TYPE minmax GRANULARITY 1

@@ -31,8 +31,14 @@ const earliest = (events: readonly FleetEvent[]): string => events.map(timeOf).s
 const isGivenUp = ({ old_state, new_state }: FleetEvent): boolean =>
   old_state === 'SYN_SENT' && new_state === 'CLOSE';
 
+/** What is not known comes last. */
+const portOrder = ({ port }: { readonly port: number | null }): number => port ?? Number.POSITIVE_INFINITY;
+
 /** Connections of which both ends tell, one in each rack. */
 function bothEnds({ lives }: Sorted, rackA: string, rackB: string): Answer {
+  const whole = lives.filter(
+    (event) => typeof event.local_port === 'number' && typeof event.remote_port === 'number',
+  );
   const flowOf = (event: FleetEvent, isTurned: boolean): string => {
     const ends = [
       `${event.local_address} ${event.local_port}`,
@@ -41,10 +47,10 @@ function bothEnds({ lives }: Sorted, rackA: string, rackB: string): Answer {
     return (isTurned ? ends.toReversed() : ends).join(' ');
   };
   const inB = Map.groupBy(
-    lives.filter((event) => label(event, 'rack') === rackB),
+    whole.filter((event) => label(event, 'rack') === rackB),
     (event) => flowOf(event, true),
   );
-  const pairs = lives
+  const pairs = whole
     .filter((event) => label(event, 'rack') === rackA)
     .flatMap((a) => (inB.get(flowOf(a, false)) ?? []).map((b) => ({ a, b })))
     .filter(({ a, b }) => a.host !== b.host && Math.abs(msOf(a) - msOf(b)) < 60_000);
@@ -118,7 +124,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
         events.filter((event) => event.retransmit_kind === 'syn' || isGivenUp(event)),
         (event) => ({
           peer: event.remote_address ?? '',
-          port: event.remote_port ?? 0,
+          port: event.remote_port ?? null,
           remote_host: peer(event, 'name'),
         }),
       )
@@ -134,7 +140,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
           by(
             (row) => -row.syns_again,
             (row) => row.peer,
-            (row) => row.port,
+            (row) => portOrder(row),
           ),
         ),
     '11-short-lived-connections': ({ max_ms }) =>
@@ -166,7 +172,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
     '13-who-talks-to': ({ service }) =>
       grouped(
         lives.filter((event) => event.direction === 'passive' && serviceOf(event) === service),
-        (event) => ({ from_service: peer(event, 'service'), port: event.local_port ?? 0 }),
+        (event) => ({ from_service: peer(event, 'service'), port: event.local_port ?? null }),
       )
         .map(({ words, all }) => ({
           ...words,
@@ -179,7 +185,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
           by(
             (row) => -row.connections,
             (row) => row.from_service,
-            (row) => row.port,
+            (row) => portOrder(row),
           ),
         ),
     '14-first-seen-after': ({ moment = '' }) =>
@@ -188,7 +194,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
         peer: ['unknown', 'ambiguous'].includes(peer(event, 'name'))
           ? (event.remote_address ?? '')
           : peer(event, 'service'),
-        port: event.remote_port ?? 0,
+        port: event.remote_port ?? null,
       }))
         .map(({ words, all }) => ({
           ...{ ...words, first_seen: earliest(all), connects: all.length },
@@ -200,7 +206,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
             (row) => -row.connects,
             (row) => row.service,
             (row) => row.peer,
-            (row) => row.port,
+            (row) => portOrder(row),
           ),
         ),
     '16-story-of-a-connection': ({ host, connection_id }) =>
@@ -238,7 +244,7 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
     '30-refused-or-unreachable': () =>
       grouped(failures, (event) => ({
         peer: event.remote_address ?? '',
-        port: event.remote_port ?? 0,
+        port: event.remote_port ?? null,
         service: serviceOf(event),
         how: (event.duration_us ?? 0) >= 1_000_000 ? 'unreachable' : 'refused',
       }))
@@ -254,9 +260,23 @@ export function connectionAnswers(facts: Sorted): Record<string, Truth> {
           by(
             (row) => -row.failed,
             (row) => row.peer,
-            (row) => row.port,
+            (row) => portOrder(row),
             (row) => row.service,
           ),
         ),
+    '38-story-of-a-flow': ({ community_id }) =>
+      events
+        .filter((event) => event.community_id === community_id)
+        .sort(
+          by(
+            ({ timestamp }) => timestamp,
+            ({ host }) => host,
+          ),
+        )
+        .map((event) => ({
+          ...{ timestamp: timeOf(event), host: event.host, event: event.event },
+          ...{ old_state: event.old_state ?? null, new_state: event.new_state ?? null },
+          ...{ bytes_sent: event.bytes_sent ?? null, retransmits: event.retransmits ?? null },
+        })),
   };
 }

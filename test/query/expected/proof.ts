@@ -1,6 +1,6 @@
 /** The questions that compare what agents say of themselves with what has arrived. */
 import type { FleetEvent } from '../../support/fleet-truth/event.ts';
-import { by, count, grouped, msOf, type Sorted, sessionOf, sum, type Truth } from './facts.ts';
+import { by, count, grouped, msOf, type Sorted, sessionOf, sum, type Truth, timeOf } from './facts.ts';
 
 const IS_GIVEN_UP = /^sink\.[^.]+\.(dropped|rejected)\./;
 
@@ -75,10 +75,16 @@ export function proofAnswers({ statuses, retransmits, missing, startMs }: Sorted
       return grouped(
         places.map((place, index) => ({ ...place, island: place.ordinal - index })),
         ({ session, cpu, island }) => ({ session, cpu, island }),
-      ).map(({ words: { session, cpu }, all }) => ({
-        ...{ session, cpu, first_ordinal: all[0]?.ordinal, last_ordinal: all.at(-1)?.ordinal },
-        events: all.length,
-      }));
+      ).map(({ words: { session, cpu }, all }) => {
+        const [first = 0, last = 0] = [all[0]?.ordinal, all.at(-1)?.ordinal];
+        const reports = statuses.filter((one) => one.host === host && sessionOf(one.event_id) === session);
+        const emitted = ({ ordinals }: FleetEvent): number => ordinals?.[cpu] ?? 0;
+        return {
+          ...{ session, cpu, first_ordinal: first, last_ordinal: last, events: all.length },
+          emitted_after: timeOf(reports.findLast((one) => emitted(one) <= first) as FleetEvent),
+          emitted_before: timeOf(reports.find((one) => emitted(one) > last) as FleetEvent),
+        };
+      });
     },
     '22-proof-of-the-kernel': () =>
       runs

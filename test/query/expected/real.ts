@@ -1,12 +1,6 @@
 /** Real events in tables of their own, and what the questions about them have to answer. */
-import {
-  AS_NUMBERS,
-  type Engine,
-  KEEP_ALL,
-  type Parameters,
-  type Row,
-  startEngine,
-} from '../../support/chdb/engine.ts';
+import { type Engine, startEngine } from '../../support/chdb/engine.ts';
+import { AS_NUMBERS, KEEP_ALL, type Parameters, type Row } from '../../support/chdb/http.ts';
 import { clickhouseTime, type Question, refreshSums, thoseOf } from '../../support/chdb/questions.ts';
 import { insertLines } from '../../support/chdb/sample-lines.ts';
 import type { FleetEvent } from '../../support/fleet-truth/event.ts';
@@ -52,6 +46,8 @@ export async function openRealEvents(
     ...{ from: clickhouseTime(startMs), to: clickhouseTime(endMs) },
     ...{ min_segments: '1', max_ms: '50', min_age_s: '0', silent_s: '0', rack_b: 'unknown' },
     ...{ host: story?.host ?? '', connection_id: story?.connection_id ?? '', remote_host: 'unknown' },
+    community_id:
+      events.find(({ event, community_id }) => event === 'tcp_life' && community_id)?.community_id ?? '',
     ...parameters,
   };
   const engine = await startEngine('26.9');

@@ -1,5 +1,5 @@
 /** The answer that the comment of a question shows: of the made fleet of 100,000 events. */
-import type { Row } from './engine.ts';
+import type { Row } from './http.ts';
 
 const MOST_ROWS = 5;
 const MOST_CHARACTERS = 46;

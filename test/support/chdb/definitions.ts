@@ -1,8 +1,8 @@
 /** What the engine has understood of everything that is there: two databases are equal when this is. */
-import type { Engine } from './engine.ts';
+import type { ClickHouse } from './http.ts';
 
 /** The statements that would make each table, by name, without the name of the database and the hashes of texts. */
-export async function definitions(engine: Engine, database = 'ktc'): Promise<Record<string, string>> {
+export async function definitions(engine: ClickHouse, database = 'ktc'): Promise<Record<string, string>> {
   const rows = await engine.rows(
     `SELECT name, create_table_query AS text FROM system.tables WHERE database = '${database}'`,
   );

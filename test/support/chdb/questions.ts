@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { FleetEvent } from '../fleet-truth/event.ts';
 import { createFleet, type Fleet, type FleetOptions } from '../fleet-truth/fleet.ts';
 import { hostAt, PLANTED } from '../fleet-truth/plan.ts';
-import { CLICKHOUSE, type Engine, type Parameters } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { CLICKHOUSE, type ClickHouse, type Parameters } from './http.ts';
 
 const FOLDER = join(CLICKHOUSE, 'questions');
 const LINES_PER_WRITE = 5000;
@@ -33,12 +34,13 @@ export const isOfFleet = ({ name }: Question): boolean => !['31-rejected-lines',
 export const clickhouseTime = (ms: number): string =>
   new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
 
-const firstConnectionOf = (host: string, { events }: LoadedFleet): string =>
-  events.find((event) => event.host === host && event.event === 'tcp_connect')?.connection_id ?? '';
+const firstConnectOf = (host: string, { events }: LoadedFleet): FleetEvent | undefined =>
+  events.find((event) => event.host === host && event.event === 'tcp_connect');
 
 /** The parameters of a question, as an analyst of the made fleet would choose them. */
 export function parametersOf({ name, sql }: Question, fleet: LoadedFleet): Parameters {
   const { badRackPair, deploy, reusedAddress } = PLANTED;
+  const connect = firstConnectOf(hostAt(PLANTED.shortLived.hostIndex).name, fleet);
   const minute = (count: number): string => clickhouseTime(fleet.startMs + count * 60_000);
   const all: Parameters = {
     from: minute(0),
@@ -55,7 +57,8 @@ export function parametersOf({ name, sql }: Question, fleet: LoadedFleet): Param
     address: reusedAddress.address,
     host: hostAt(name === '21-missing-events' ? PLANTED.removed[2].hostIndex : PLANTED.shortLived.hostIndex)
       .name,
-    connection_id: firstConnectionOf(hostAt(PLANTED.shortLived.hostIndex).name, fleet),
+    connection_id: connect?.connection_id ?? '',
+    community_id: connect?.community_id ?? '',
     remote_host: hostAt(8).name,
   };
   return thoseOf(sql, all);
@@ -78,7 +81,7 @@ export function firstEvents(count: number, startMs: number): FleetEvent[] {
 }
 
 /** Sums and names are of what is there now, not of a minute ago. */
-export async function refreshSums(engine: Engine, database: string): Promise<void> {
+export async function refreshSums(engine: ClickHouse, database: string): Promise<void> {
   for (const view of ['peer_traffic_refresh', 'service_traffic_refresh']) {
     await engine.query(`SYSTEM REFRESH VIEW ${database}.${view}`);
     await engine.query(`SYSTEM WAIT VIEW ${database}.${view}`);

@@ -1,6 +1,6 @@
 """ClickHouse's HTTP interface in front of an engine inside this process (chdb), for the tests and benches.
 
-    python server.py DIRECTORY CONFIG
+    python server.py DIRECTORY
 
 Prints the port that it listens on, and ends when standard input is closed. As with ClickHouse, a request is one
 statement, as the body or as `query` with the data of an INSERT as the body; `param_NAME`, `database` and settings come
@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
 server.turn = threading.Lock()
-server.session = Session(f"{sys.argv[1]}?config-file={sys.argv[2]}")
+server.session = Session(sys.argv[1])
 print(server.server_port, flush=True)
 
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { endJava, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
 import { freePorts } from '../wait.ts';
 import { createTopics, type Topics } from './topics.ts';
+import { OLD_JAVA, startZooKeeper } from './zookeeper.ts';
 
 export const RELEASES = ['1.1', '2.8'] as const;
 export type Release = (typeof RELEASES)[number];
@@ -19,13 +20,6 @@ export interface OldBrokers {
   stop(): Promise<void>;
 }
 
-/** They reach into classes of Java 8. Their own messages, which say when they serve, are of the level info. */
-const OLD_JAVA = [
-  '--add-opens=java.base/java.lang=ALL-UNNAMED',
-  '--add-opens=java.base/sun.nio.ch=ALL-UNNAMED',
-  '-Dzookeeper.admin.enableServer=false',
-  '-Dorg.slf4j.simpleLogger.defaultLogLevel=info',
-];
 const HEAP_MIB = 256;
 
 /** One broker of each release. */
@@ -36,17 +30,9 @@ export async function startOldBrokers(): Promise<OldBrokers> {
     await Promise.all(programs.map((program) => endJava(program, 'SIGKILL')));
     rmSync(directory, { recursive: true, force: true });
   };
-  const [zooKeeperPort = 0, ...ports] = await freePorts(1 + RELEASES.length);
+  const ports = await freePorts(RELEASES.length);
 
-  const start = async (name: 'kafka-2.8' | 'kafka-1.1', up: string, ...words: string[]) => {
-    const logFile = join(directory, `${words[0]}-${name}.log`);
-    const args = [...OLD_JAVA, ...javaOptions(librariesOf(name), HEAP_MIB), ...words];
-    const started = startJava({ name, args, logFile, isUp: (printed) => printed.includes(up) });
-    programs.push(started.child);
-    await started.up;
-  };
-
-  const startBroker = async (release: Release, port: number): Promise<OldBroker> => {
+  const startBroker = async (release: Release, port: number, zooKeeperPort: number): Promise<OldBroker> => {
     const address = `127.0.0.1:${port}`;
     const file = join(directory, `${release}.properties`);
     writeProperties(file, {
@@ -57,16 +43,26 @@ export async function startOldBrokers(): Promise<OldBrokers> {
       'offsets.topic.replication.factor': '1',
       'auto.create.topics.enable': 'false',
     });
-    await start(`kafka-${release}`, '[KafkaServer id=0] started', 'kafka.Kafka', file);
+    const name = `kafka-${release}` as const;
+    const started = startJava({
+      name,
+      args: [...OLD_JAVA, ...javaOptions(librariesOf(name), HEAP_MIB), 'kafka.Kafka', file],
+      logFile: join(directory, `${release}.log`),
+      isUp: (printed) => printed.includes('[KafkaServer id=0] started'),
+    });
+    programs.push(started.child);
+    await started.up;
     return { address, ...createTopics(() => [address]) };
   };
 
   try {
-    const main = 'org.apache.zookeeper.server.ZooKeeperServerMain';
-    const data = join(directory, 'zookeeper');
-    await start('kafka-2.8', 'binding to port', main, String(zooKeeperPort), data);
+    const zooKeeper = await startZooKeeper(directory);
+    programs.push(zooKeeper.child);
     const brokers = await Promise.all(
-      RELEASES.map(async (release, index) => [release, await startBroker(release, ports[index] ?? 0)]),
+      RELEASES.map(async (release, index) => [
+        release,
+        await startBroker(release, ports[index] ?? 0, zooKeeper.port),
+      ]),
     );
     return { of: Object.fromEntries(brokers) as Record<Release, OldBroker>, stop };
   } catch (error) {
