@@ -15,7 +15,6 @@ import {
   isOfFleet,
   type LoadedFleet,
   parametersOf,
-  type Question,
   questions,
   refreshSums,
 } from '../support/chdb/questions.ts';
@@ -32,9 +31,6 @@ const EVENTS = 20_000;
 const LINES_PER_INSERT = 5000;
 const missing = whyNoCluster();
 if (missing) console.warn(`skipped: the tables of a cluster: ${missing}`);
-
-/** They read what each node has summed up by itself. */
-const isOfSums = ({ name }: Question): boolean => /^3[45]-/.test(name);
 
 describe.skipIf(missing)('a cluster of ClickHouse', () => {
   let cluster: ClickHouseCluster;
@@ -99,17 +95,14 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     expect([second, fourth]).toEqual([first, third]);
   });
 
-  it.each(questions().filter((question) => isOfFleet(question) && !isOfSums(question)))(
-    '$name',
-    async (question) => {
-      const parameters = parametersOf(question, fleet);
-      const settings = { ...AS_NUMBERS, distributed_product_mode: 'global' };
-      expectSame(
-        await node(3).rows(question.sql, parameters, settings),
-        truths[question.name]?.(parameters) ?? [],
-      );
-    },
-  );
+  it.each(questions().filter(isOfFleet))('$name', async (question) => {
+    const parameters = parametersOf(question, fleet);
+    const settings = { ...AS_NUMBERS, distributed_product_mode: 'global' };
+    expectSame(
+      await node(3).rows(question.sql, parameters, settings),
+      truths[question.name]?.(parameters) ?? [],
+    );
+  });
 
   it('changes tables of an earlier version, the distributed ones too', async () => {
     const database = `past_${attempt++}`;

@@ -58,6 +58,8 @@ function configOf(index: number, all: readonly Ports[], zooKeeperPort: number, d
   <logger><level>warning</level><log>${directory}/log</log></logger>
   <path>${directory}/data/</path>
   <tmp_path>${directory}/tmp/</tmp_path>
+  <!-- This build has none of the threads that send what waits for another shard. -->
+  <background_distributed_schedule_pool_size>4</background_distributed_schedule_pool_size>
   <listen_host>127.0.0.1</listen_host>
   <http_port>${http}</http_port>
   <tcp_port>${tcp}</tcp_port>
