@@ -69,7 +69,7 @@ const UNITS: Readonly<Record<string, string>> = {
     silent_for_s: 's',
     sent: 'decbytes',
     received: 'decbytes',
-    bytes: 'decbytes',
+    bytes: 'bytes',
   },
 };
 

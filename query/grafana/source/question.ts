@@ -71,6 +71,11 @@ interface Question {
   readonly sql: string;
 }
 
+/** The name of a column or a reason stays as it is. */
+function capital(word: string): string {
+  return word.includes('_') ? word : word.slice(0, 1).toUpperCase() + word.slice(1);
+}
+
 /** The comment of a file without what its parameters and its answer are, and its SQL as it is. */
 function read(name: string): Question {
   const file = FOLDERS.map((folder) => join(folder, `${name}.sql`)).find((path) => existsSync(path));
@@ -82,7 +87,7 @@ function read(name: string): Question {
     .map((line) => line.slice(3))
     .filter((line) => line !== '')
     .join(' ')
-    .replace(/ Parameters: .*? Read: (.)/, (_, first: string) => ` ${first.toUpperCase()}`)
+    .replace(/ Parameters: .*? Read: (\S+)/, (_, first: string) => ` ${capital(first)}`)
     .replace(/ (Cost: |Answer, ).*/, '');
   return { question, sql: lines.slice(start).join('\n') };
 }

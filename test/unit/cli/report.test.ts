@@ -36,7 +36,7 @@ describe('ktc report', () => {
     expect(await runCaptured(reportCommand, ['--since', '2026-11-25', file])).toEqual({
       code: 65,
       stdout: '',
-      stderr: `ktc: ${file}: all 2 events are outside of --since and --until\n`,
+      stderr: `ktc: ${file}: 2 events from 2026-11-24 14:00:00 to 2026-11-24 14:01:00 UTC, none of them within --since and --until\n`,
     });
     const broken = join(directory, 'broken.gz');
     writeFileSync(broken, Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3]));
