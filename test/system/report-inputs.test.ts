@@ -104,6 +104,7 @@ describe('the same report is made of', () => {
       [[empty], 65, `${empty}: no event to report on`],
       [[half], 65, `${half}: the only line is no event; a report reads NDJSON of ktc, recordings and spools`],
       [[nothing], 65, `spool ${nothing}: no event to report on`],
+      [[directory], 65, `${directory} is no spool, and has NDJSON: name the files in it`],
       [
         ['--since', '2099-01-01', file],
         65,

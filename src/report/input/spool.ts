@@ -14,7 +14,10 @@ export function spoolInput(directory: string): Input {
     name: `spool ${directory}`,
     async *read() {
       try {
-        for (const segment of listSegments(directory, systemFiles)) {
+        const segments = listSegments(directory, systemFiles);
+        if (segments.length === 0 && holdsNdjson(directory))
+          yield inputRefusal('damaged', `${directory} is no spool, and has NDJSON: name the files in it`);
+        for (const segment of segments) {
           const payloads = readSegment(directory, segment, systemFiles, (descriptor, { path }) =>
             payloadsOf(systemFiles, descriptor, (offset) =>
               problems.push(`${basename(path)}, offset ${offset}: damaged, its events are missing`),
@@ -28,6 +31,11 @@ export function spoolInput(directory: string): Input {
     },
     problems: () => problems,
   };
+}
+
+/** A directory of what a file sink or a shipper wrote. */
+function holdsNdjson(directory: string): boolean {
+  return systemFiles.readdirSync(directory).some((name) => /\.ndjson\b/.test(name));
 }
 
 /** A segment is at most a few MiB (`spool.segment_bytes`), so it is read as a whole. Throws the error of the system. */
