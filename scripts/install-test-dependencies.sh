@@ -48,10 +48,11 @@ build_collector() {
   echo "$stamp" >"$target/stamp"
 }
 
+# install_ansible NAME: what test/support/host/NAME.txt lists into .cache/NAME/venv.
 install_ansible() {
-  local requirements=test/support/host/requirements.txt target=.cache/ansible
+  local requirements=test/support/host/$1.txt target=.cache/$1
   cmp --silent "$requirements" "$target/requirements.txt" && return 0
-  echo "installing Ansible and its linters into $target"
+  echo "installing $1 into $target"
   rm -rf "$target"
   mkdir -p "$target"
   # Debian's Python: another one of the tester's may be removed. The copied list is the mark of success.
@@ -85,7 +86,8 @@ fetch_jars kafka-2.8 'Kafka 2.8'
 fetch_jars kafka-1.1 'Kafka 1.1'
 fetch_jars opensearch OpenSearch
 build_collector
-install_ansible
+install_ansible ansible
+install_ansible ansible-newer
 make_host_roots
 install_chdb 25.8
 install_chdb 26.9

@@ -9,8 +9,9 @@ import { type HostOptions, type Hosts, startHosts, whyNoHosts } from './hosts.ts
 import { packagesOf } from './packages.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
-/** Where Ansible is. */
+/** Where Ansible is: the version for hosts with Python 2.7, and a newer one for others. */
 export const PROGRAMS = join(REPOSITORY, '.cache/ansible/venv/bin');
+export const NEWER_PROGRAMS = join(REPOSITORY, '.cache/ansible-newer/venv/bin');
 
 export type PackageFormat = 'tarball' | 'rpm' | 'deb';
 
@@ -52,6 +53,8 @@ export interface Site {
   /** Of the inventory; a change holds from the next playbook on. */
   readonly groupVariables: Record<string, Record<string, unknown>>;
   readonly hostVariables: Record<string, Record<string, unknown>>;
+  /** Where the Ansible is that plays; another one may be set. */
+  programs: string;
   /** Runs a playbook of the collection, such as `install`, with further words of ansible-playbook. */
   play(playbook: string, ...words: readonly string[]): Promise<Run>;
   /** The same without waiting for its end. */
@@ -61,7 +64,7 @@ export interface Site {
 
 /** Why this machine cannot have a site, in one line; null when it can. */
 export function whyNoSite(): string | null {
-  if (!existsSync(join(PROGRAMS, 'ansible-playbook')))
+  if (![PROGRAMS, NEWER_PROGRAMS].every((programs) => existsSync(join(programs, 'ansible-playbook'))))
     return 'no Ansible: run scripts/install-test-dependencies.sh';
   return whyNoHosts();
 }
@@ -150,13 +153,13 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     const inventory = join(directory, 'inventory.json');
     writeInventory(inventory);
     const child = spawn(
-      join(PROGRAMS, 'ansible-playbook'),
+      join(site.programs, 'ansible-playbook'),
       ['-i', inventory, `ktc.agent.${playbook}`, ...words],
       {
         cwd: directory,
         env: {
           ...process.env,
-          PATH: `${PROGRAMS}:${process.env['PATH']}`,
+          PATH: `${site.programs}:${process.env['PATH']}`,
           ANSIBLE_COLLECTIONS_PATH: join(directory, 'collections'),
           ANSIBLE_HOME: join(directory, 'ansible'),
           // Not in ~/.ansible, where a host of another site with the same name would be taken for this one.
@@ -179,7 +182,8 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     };
   };
 
-  return {
+  const site: Site = {
+    programs: PROGRAMS,
     packages,
     state,
     hosts,
@@ -192,6 +196,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+  return site;
 }
 
 /** `web1 : ok=13 changed=5 unreachable=0 failed=0 …`, at the end of what ansible-playbook prints. */
