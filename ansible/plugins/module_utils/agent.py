@@ -6,8 +6,14 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import errno
+import fcntl
 import json
 import os
+
+try:
+    from http.client import HTTPConnection, HTTPException
+except ImportError:
+    from httplib import HTTPConnection, HTTPException
 
 PROGRAM = "/usr/bin/ktc"
 UNIT = "ktc-agent.service"
@@ -16,6 +22,16 @@ HOME = "/opt/ktc-agent"
 RELEASES = HOME + "/releases"
 CONFIGURATION = "/etc/ktc"
 SECRETS = CONFIGURATION + "/secrets"
+ANSWER_S = 5
+LOCK = "/run/ktc-agent.lock"
+# Held by being open.
+LOCKS = []
+
+
+def lock_host():
+    """Waits until no other module of this collection changes the host, as of a second controller; until this one ends."""
+    LOCKS.append(open(LOCK, "w"))
+    fcntl.flock(LOCKS[-1], fcntl.LOCK_EX)
 
 
 def release_program(version):
@@ -24,9 +40,9 @@ def release_program(version):
 
 
 def releases():
-    """The releases of the tarball on this host, by version; one that is being unpacked is none yet."""
+    """The releases of the tarball on this host, by version; one that is being unpacked, or has no program, is none."""
     names = os.listdir(RELEASES) if os.path.isdir(RELEASES) else []
-    return sorted(name for name in names if not name.startswith("."))
+    return sorted(name for name in names if not name.startswith(".") and os.path.exists(release_program(name)))
 
 
 def run_json(module, command):
@@ -94,16 +110,24 @@ def running_snapshot(module, telemetry, program=PROGRAM):
     return run_json(module, [program, "status", "--json", "--address", telemetry])
 
 
-def unreadiness(snapshot):
-    """Why a running agent does not deliver, each reason in one line; empty when it is ready."""
-    reasons = []
-    source = snapshot["source"]
-    if not source["open"]:
-        reasons.append("source %s is not open: %s" % (source["kind"], source["problem"] or "still starting"))
-    for name, sink in sorted(snapshot["sinks"].items()):
-        if sink["state"] != "ready":
-            reasons.append("sink %s is %s: %s" % (name, sink["state"], sink["problem"] or "no reason given"))
+def unreadiness(snapshot, telemetry):
+    """Why a running agent is not well, each reason in one line, those of sinks first words `sink `; empty when it is."""
+    reasons = readiness_reasons(telemetry)
+    if snapshot["spool"]["problem"] is not None:
+        reasons.append("the disk takes no events: %s" % snapshot["spool"]["problem"])
     return reasons + ["the account does not balance: %s" % line for line in snapshot["imbalances"]]
+
+
+def readiness_reasons(telemetry):
+    """What /readyz says against it."""
+    connection = HTTPConnection(telemetry, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/readyz")
+        return json.loads(connection.getresponse().read().decode("utf-8"))["reasons"]
+    except (IOError, OSError, HTTPException, ValueError, LookupError) as error:
+        return ["no answer from http://%s/readyz: %s" % (telemetry, error)]
+    finally:
+        connection.close()
 
 
 def process_start(pid):

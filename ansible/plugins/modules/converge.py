@@ -129,6 +129,7 @@ def main():
         },
         supports_check_mode=True,
     )
+    agent.lock_host()
     deadline_s = module.params["deadline_s"]
     first_start = os.path.exists(footprint.FIRST_START)
     unit = agent.unit_state(module, agent.UNIT)

@@ -141,6 +141,7 @@ def main():
         required_if=[("state", "present", ["sources", "kernels"])],
         supports_check_mode=True,
     )
+    agent.lock_host()
     os.umask(0o022)
     if module.params["state"] == "absent":
         absent(module)

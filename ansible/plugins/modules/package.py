@@ -173,6 +173,7 @@ def main():
         required_if=[("state", "present", ["version"])],
         supports_check_mode=True,
     )
+    agent.lock_host()
     os.umask(0o022)
     package_format = module.params["format"]
     if module.params["state"] == "absent":

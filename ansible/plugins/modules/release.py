@@ -63,6 +63,7 @@ removed:
   returned: always
 """
 
+import glob
 import os
 import pwd
 import shutil
@@ -72,6 +73,8 @@ from ansible_collections.ktc.agent.plugins.module_utils import agent, footprint,
 
 CURRENT = agent.HOME + "/current"
 PREVIOUS = agent.HOME + "/previous"
+# Where the role brings a tarball, which an interrupted run may have left there.
+ARCHIVES = "/var/tmp/ktc-agent-*.tar.gz"
 
 
 def write_link(target, path):
@@ -97,6 +100,8 @@ def unpack(module, version, archive):
         shutil.rmtree(work)
         reason = errors.strip() or "there is no %s/bin/ktc in it" % version
         module.fail_json(msg="%s is not the tarball of release %s: %s" % (archive, version, reason))
+    # What somebody has left there is no release.
+    shutil.rmtree("%s/%s" % (agent.RELEASES, version), ignore_errors=True)
     os.rename("%s/%s" % (work, version), "%s/%s" % (agent.RELEASES, version))
     os.rmdir(work)
     restorecon = module.get_bin_path("restorecon")
@@ -127,19 +132,16 @@ def present_links():
     return dict((path, target) for path, target in links.items() if target.startswith(CURRENT + "/"))
 
 
-def running_release():
-    """The release whose program runs, also if it is neither the current nor the previous one."""
-    for name in os.listdir("/proc"):
-        target = agent.read_link("/proc/%s/exe" % name) if name.isdigit() else None
-        if target is not None and target.startswith(agent.RELEASES + "/"):
-            return target[len(agent.RELEASES) + 1 :].split("/")[0]
-    return None
+def running_releases():
+    """The releases whose programs run, also those that are neither the current nor the previous one."""
+    targets = [agent.read_link("/proc/%s/exe" % name) or "" for name in os.listdir("/proc") if name.isdigit()]
+    return set(target[len(agent.RELEASES) + 1 :].split("/")[0] for target in targets if target.startswith(agent.RELEASES + "/"))
 
 
 def prune(keep):
     """Removes the oldest releases; never one that is linked or runs."""
-    linked = [os.path.basename(agent.read_link(path) or "") for path in (CURRENT, PREVIOUS)]
-    others = [name for name in agent.releases() if name not in linked + [running_release()]]
+    needed = running_releases().union(os.path.basename(agent.read_link(path) or "") for path in (CURRENT, PREVIOUS))
+    others = [name for name in agent.releases() if name not in needed]
     others.sort(key=lambda name: os.stat("%s/%s" % (agent.RELEASES, name)).st_ctime, reverse=True)
     for name in others[keep:]:
         shutil.rmtree("%s/%s" % (agent.RELEASES, name))
@@ -182,8 +184,11 @@ def use(module, version, keep):
 
 def remove(module):
     """Removes everything that `use` makes, and nothing that somebody else has made."""
-    found = sorted(units.present()) + sorted(present_links())
+    archives = sorted(glob.glob(ARCHIVES))
+    found = sorted(units.present()) + sorted(present_links()) + archives
     if found and not module.check_mode:
+        for path in archives:
+            os.unlink(path)
         for path in present_links():
             os.unlink(path)
         units.write({})
@@ -216,6 +221,7 @@ def main():
         required_if=[("state", "unpacked", ["version"]), ("state", "current", ["version"])],
         supports_check_mode=True,
     )
+    agent.lock_host()
     os.umask(0o022)
     state, version = module.params["state"], module.params["version"]
     if state == "absent":

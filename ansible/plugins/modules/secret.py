@@ -100,6 +100,7 @@ def main():
         },
         supports_check_mode=True,
     )
+    agent.lock_host()
     os.umask(0o022)
     path = "%s/%s" % (agent.SECRETS, module.params["name"])
     content = to_bytes(module.params["content"])
