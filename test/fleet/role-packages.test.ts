@@ -56,7 +56,8 @@ describe.skipIf(missing)('the role with each package', () => {
     await site.hosts.run(
       'rpm1',
       `base64 --decode > /root/base.rpm <<'END'\n${base}\nEND
-       rpm --upgrade /root/base.rpm; mkdir -p /etc/sysconfig /usr/share/man/man8`,
+       rpm --upgrade /root/base.rpm; mkdir -p /etc/sysconfig /usr/share/man/man8 /etc/yum.repos.d
+       printf '[dead]\nname=dead\nbaseurl=http://192.0.2.1/\nenabled=1\n' >/etc/yum.repos.d/dead.repo`,
     );
     before = await inventoriesOf(site.hosts, NAMES);
     await onEach(

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { NEXT, VERSION } from '../support/packages.ts';
-import { openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
+import { NEWER_PROGRAMS, openSite, PROGRAMS, type Site, traceOnly, whyNoSite } from '../support/site.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
@@ -63,10 +63,22 @@ describe.skipIf(missing)('the role', () => {
     await site?.close();
   });
 
+  it('refuses what would end without an error and without a change: an empty pattern, tags that nothing has', async () => {
+    const apart = await site.play('status', '-e', 'ktc_agent_hosts=wbe');
+    const tagged = await site.play('rollout', '--tags', 'configure');
+    expect([apart.code, tagged.code]).toEqual([2, 2]);
+    expect(apart.output).toContain('No host is in wbe');
+    expect(tagged.output).toContain('Only the playbook install has tags');
+  });
+
   it('predicts in check mode on bare hosts what the first run does, and the second run does nothing', async () => {
     const predicted = await site.play('install', '--check', '--diff');
     expect(predicted.code, predicted.output).toBe(0);
     expect(predicted.output).toContain('+release');
+    for (const playbook of ['rollout', 'uninstall']) {
+      const checked = await site.play(playbook, '--check', '--limit', 'web');
+      expect(checked.code, checked.output).toBe(0);
+    }
     expect(await inventories()).toEqual(before);
 
     const first = await site.play('install');
@@ -87,7 +99,10 @@ describe.skipIf(missing)('the role', () => {
         host: { labels: { rack: 'r7' } },
       },
     };
+    // By the newer Ansible, of which this host has the Python.
+    site.programs = NEWER_PROGRAMS;
     const changed = await site.play('install', '--limit', 'web2');
+    site.programs = PROGRAMS;
     expect(changed.code, changed.output).toBe(0);
     expect(changed.changed).toEqual({ web2: 2 });
 
@@ -165,6 +180,16 @@ describe.skipIf(missing)('the role', () => {
       variables: { ktc_agent_config__web: { batch: { linger_ms: '{{ nothing | default(omit) }}' } } },
       says: /ktc_agent_config__web: batch\.linger_ms is default\(omit\)/,
     },
+    {
+      mistake: 'a variable that the role has not got',
+      variables: { ktc_agent_verison: NEXT },
+      says: /The role has no variable ktc_agent_verison \(ktc_agent_version is meant\?\)/,
+    },
+    {
+      mistake: 'a version of which the controller has no package, on a host with little space',
+      variables: { ktc_agent_version: '9.9.9', ktc_agent_minimum_free_mb: 99_000_000 },
+      says: /The controller has no \S+9\.9\.9\S+: .*Less than 99000000 MB .* are free in \/opt, \/usr, \/var\/lib, \/var\/tmp\./,
+    },
   ])('refuses $mistake and leaves the running agent alone', async ({ variables, says }) => {
     const pid = await pidOf('web1');
     const content = await site.hosts.run('web1', 'cat /etc/ktc/conf.d/*');
@@ -208,12 +233,12 @@ describe.skipIf(missing)('the role', () => {
       distribution: { id: 'ol', version_id: '7.9', id_like: 'fedora' },
       architecture: 'x86_64',
       systemd: 219,
-      free_mb: 100_000,
+      free_mb: { '/opt': 100_000 },
       clock_synchronized: true,
       secure_boot: false,
       tools: ['gcc', 'make', 'dkms'],
       module: { headers: true },
-      package: { format: 'tarball', formats: ['rpm'] },
+      package: { format: null, version: null, releases: [], formats: ['rpm'] },
     };
     const variables = JSON.stringify({ ktc_agent_host: facts, ktc_agent_module: 'dkms' });
     const refused = await site.play('install', '--check', '--limit', 'web1', '-e', variables);
@@ -225,6 +250,15 @@ describe.skipIf(missing)('the role', () => {
     await site.hosts.run('web1', 'systemctl stop ktc-agent');
     await site.hosts.run('web2', 'systemctl disable ktc-agent');
     await site.hosts.run('db1', 'systemctl stop ktc-agent; systemctl mask ktc-agent');
+    // Older releases, of which one runs; one that was begun by hand; and SELinux's program, in so far as it is asked here.
+    const releases = '/opt/ktc-agent/releases';
+    await site.hosts.run(
+      'db2',
+      `for version in 0.0.1 0.0.2 0.0.3; do install -D /bin/sleep ${releases}/$version/bin/ktc; done
+       systemd-run --quiet --unit old ${releases}/0.0.1/bin/ktc 600
+       mkdir -p ${releases}/${NEXT}/lib
+       printf '#!/bin/sh\necho "$*" >>/root/restored\n' >/usr/local/sbin/restorecon; chmod +x /usr/local/sbin/restorecon`,
+    );
     const upgraded = await site.play('install', '-e', `ktc_agent_version=${NEXT}`);
     expect(upgraded.code, upgraded.output).toBe(0);
     expect(await Promise.all(NAMES.map(stateOf))).toEqual([
@@ -235,6 +269,11 @@ describe.skipIf(missing)('the role', () => {
     ]);
     for (const name of NAMES) expect(await site.hosts.run(name, 'ktc --version')).toContain(NEXT);
     expect(await site.hosts.run('db2', 'ktc status')).toContain(`ktc ${NEXT} on db2`);
+    const left = await site.hosts.run(
+      'db2',
+      `ls ${releases} | sort -V; cat /root/restored; systemctl stop old; rm /root/restored /usr/local/sbin/restorecon`,
+    );
+    expect(left.trim().split('\n')).toEqual(['0.0.1', '0.0.3', VERSION, NEXT, `-R ${releases}/${NEXT}`]);
   });
 
   it('goes back to the release and the configuration before, by one playbook', async () => {
@@ -245,6 +284,11 @@ describe.skipIf(missing)('the role', () => {
     expect(back.code, back.output).toBe(0);
     for (const name of NAMES)
       expect(await site.hosts.run(name, 'ktc status')).toContain(`ktc ${VERSION} on ${name}`);
+    // Else the next upgrade would find it there, and keep no newer one.
+    await site.hosts.run('web1', `test ! -e /etc/ktc/.kept/${VERSION}`);
+    // Whoever runs it again does not mean the hosts to go forward.
+    const twice = await site.play('rollback', '--limit', 'web2');
+    expect(twice.changed, twice.output).toEqual({ web2: 0 });
     const again = await site.play('install', '--limit', 'web');
     expect(again.changed, again.output).toEqual({ web1: 0, web2: 0 });
   });

@@ -129,7 +129,7 @@ def main():
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "systemd": units.systemd_version(module),
-        "free_mb": min(free_mb(agent.RELEASES), free_mb("/usr"), free_mb("/var/tmp")),
+        "free_mb": dict((path, free_mb(path)) for path in ("/opt", "/usr", "/var/lib", "/var/tmp")),
         "clock_synchronized": is_clock_synchronized(module),
         "secure_boot": is_secure_boot(),
         "tools": [name for name in ("gcc", "make", "dkms") if module.get_bin_path(name) is not None],
