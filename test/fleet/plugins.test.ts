@@ -227,6 +227,120 @@ def note(path):
     ]);
   });
 
+  it('names variables of the role that would have no effect, and what was probably meant', () => {
+    const names = [
+      ...['ktc_agent_version', 'ktc_agent_config__wbe', 'ktc_agent_rollout_waves', 'ktc_agent_wave_hosts'],
+      ...['ktc_agent_verison', 'ktc_agent_config_web', 'ktc_agent_quite_another'],
+    ];
+    const found = evaluate(
+      `from ${PLUGINS}.filter.variables import unknown_variables`,
+      "unknown_variables(given['names'], given['role'])",
+      { names, role: join(ROOT, 'ansible/roles/ktc_agent') },
+    );
+    expect(found).toEqual([
+      'ktc_agent_config_web (ktc_agent_config__web is meant?)',
+      'ktc_agent_quite_another',
+      'ktc_agent_verison (ktc_agent_version is meant?)',
+    ]);
+  });
+
+  it('knows which version of the agent is the newer one', () => {
+    const newer = (one: string, other: string) =>
+      evaluate(`from ${PLUGINS}.test.version import newer_than`, 'newer_than(*given)', [one, other]);
+    for (const [one, other] of [
+      ['0.10.0', '0.9.0'],
+      ['1.0.0', '1.0.0-rc.1'],
+      ['1.0.1', '1.0'],
+    ] as const)
+      expect([newer(one, other), newer(other, one), newer(one, one)]).toEqual([true, false, false]);
+  });
+
+  it('exchanges the configuration as a whole also where the kernel cannot, and completes an interrupted exchange', () => {
+    const paths = ['new/conf.d', 'etc/conf.d'].map((path) => join(directory, path));
+    for (const [index, path] of paths.entries()) {
+      mkdirSync(path, { recursive: true });
+      writeFileSync(join(path, 'name'), String(index));
+    }
+    const imports = `import os
+from ${PLUGINS}.modules import config_layers
+def exchange(new, old, number, renames):
+    config_layers.RENAMEAT2 = number or config_layers.RENAMEAT2
+    rename, done = os.rename, []
+    def counted(source, target):
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        done.append(source)
+        rename(source, target)
+    config_layers.os.rename = counted
+    try:
+        config_layers.exchange(new, old)
+    except KeyboardInterrupt:
+        pass
+    config_layers.os.rename = rename
+    config_layers.DIRECTORY, config_layers.STAGE = old, os.path.dirname(new)
+    config_layers.recover()
+    return [len(done)] + [open(path + '/name').read() for path in (new, old) if os.path.isdir(path)]`;
+    const exchange = (number: number, renames: number) =>
+      evaluate(imports, 'exchange(*given)', [...paths, number, renames]);
+    // A system call that no kernel has, as renameat2 is for 3.10.
+    const none = 100_000;
+    expect(exchange(0, 0)).toEqual([0, '1', '0']);
+    expect(exchange(none, 3)).toEqual([3, '0', '1']);
+    expect(exchange(none, 1)).toEqual([1, '0', '1']);
+    expect(exchange(none, 2)).toEqual([2, '0']);
+  });
+
+  it('takes an agent for well only if /readyz says so, its disk takes events, and trouble during the soak goes', () => {
+    const imports = `import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ${PLUGINS}.module_utils import agent
+from ${PLUGINS}.modules import gate
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(json.dumps({'reasons': ['source is disturbed']} if self.path == '/readyz' else {}).encode())
+    def log_message(self, *words):
+        pass
+server = HTTPServer(('127.0.0.1', 0), Answer)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+def reasons():
+    snapshot = {'spool': {'problem': 'ENOSPC'}, 'imbalances': ['read']}
+    first, *rest = agent.unreadiness(snapshot, '127.0.0.1:1')
+    return [first[:36]] + rest + agent.unreadiness(snapshot, '127.0.0.1:%d' % server.server_port)[:1]
+def seen(pid='1', uptime_s=1, lost=0, dropped=0):
+    sinks = {'kafka': {'rejected': {}, 'dropped': {'spool_full': dropped}}}
+    return {'pid': pid, 'uptime_s': uptime_s, 'ledger': {'lost': {'crash': lost}, 'sinks': sinks}}
+def soak(troubles, deadline_s, later=seen()):
+    gate.PAUSE_S = 0
+    gate.look = lambda module, version: (later, [], troubles.pop(0) if troubles else [])
+    return gate.soak(None, None, seen(), 0, deadline_s)
+def absent():
+    gate.agent.unit_state = lambda module, unit: {'LoadState': 'not-found', 'ActiveState': 'inactive'}
+    return gate.verdict(None, None, 0, 0)['verdict']`;
+    const [reasons, blip, lasting, others, absent] = evaluate(
+      imports,
+      `[reasons(), soak([['sink away']], 60), soak([['sink away']] * 100000, 0),
+        [soak([], 0, later)[0] for later in (seen(pid='2'), seen(uptime_s=0), seen(lost=2), seen(dropped=3))], absent()]`,
+      null,
+    ) as [string[], unknown, unknown, unknown, string];
+    expect(reasons).toEqual([
+      'no answer from http://127.0.0.1:1/re',
+      'the disk takes no events: ENOSPC',
+      'the account does not balance: read',
+      'source is disturbed',
+    ]);
+    expect(blip).toEqual([[], []]);
+    expect(lasting).toEqual([[], ['sink away']]);
+    expect(others).toEqual([
+      ['the agent has started again during the soak'],
+      ['the agent has started again during the soak'],
+      ['2 records were lost during the soak'],
+      ['3 events were dropped or refused during the soak'],
+    ]);
+    expect(absent).toBe('sick');
+  });
+
   const answer = (verdict: string) => ({ gate: { verdict, reasons: verdict === 'well' ? [] : [verdict] } });
   const arrived = { missing: {}, problem: null };
   it.each([
@@ -259,14 +373,26 @@ def note(path):
     },
     { wave: [answer('sink_ill'), answer('sick')], baseline: [answer('sink_ill')], verdict: 'fail' },
     { wave: [answer('sink_ill')], baseline: [], verdict: 'pause' },
+    { wave: [answer('sink_ill')], baseline: [answer('off'), answer('sick')], verdict: 'pause' },
+    { wave: [answer('off')], canary: true, verdict: 'pause' },
+    { wave: [answer('off'), answer('well')], canary: true, verdict: 'pass' },
+    { wave: [{ skipped: true }, answer('well')], refused: ['host0'], verdict: 'pause' },
+    { wave: [{ skipped: true }, answer('sick')], refused: ['host0'], verdict: 'fail' },
   ])(
-    'judges $wave beside $baseline, of which $arrival is read, as $verdict',
-    ({ wave, baseline = [], arrival = {}, verdict }) => {
+    'judges $wave beside $baseline, of which $arrival is read and $refused could not have the agent, as $verdict',
+    ({ wave, baseline = [], arrival = {}, refused = [], canary = false, verdict }) => {
       const results = Object.fromEntries(wave.map((result, index) => [`host${index}`, result]));
       const judged = evaluate(
         `from ${PLUGINS}.filter.rollout import judge`,
-        "judge(given['results'], {}, given['baseline'], given['arrival'])",
-        { results, baseline, arrival },
+        "judge(given['results'], given['failures'], given['baseline'], given['arrival'], given['refused'], given['canary'])",
+        {
+          results,
+          failures: { host0: refused.length > 0 ? 'no space' : '' },
+          baseline,
+          arrival,
+          refused,
+          canary,
+        },
       ) as { verdict: string; reasons: string[] };
       expect(judged.verdict).toBe(verdict);
       expect(judged.reasons.length > 0).toBe(verdict !== 'pass');

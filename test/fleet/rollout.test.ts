@@ -123,24 +123,14 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(again.output).toContain(`Version ${NEXT} has failed before`);
   });
 
-  it('rolls back what works by its own account, and whose events do not arrive where they are read', async () => {
-    await broker.createTopic('elsewhere', 1);
-    const sound = site.hostVariables['canary1'] ?? {};
-    site.hostVariables['canary1'] = {
-      ...sound,
-      ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } } },
-    };
-    try {
-      const failed = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(15));
-      expect(failed.code, failed.output).toBe(2);
-      expect(failed.output).toMatch(
-        /rolled back: canary1: its host_status \S+ was acknowledged, and has not arrived/,
-      );
-    } finally {
-      site.hostVariables['canary1'] = sound;
-    }
+  it('pauses, and blames no version, where a host cannot have it', async () => {
+    const paused = await site.play('rollout', ...TO_NEXT, '-e', 'ktc_agent_package=rpm');
+    expect(paused.code, paused.output).toBe(2);
+    expect(paused.output).toMatch(
+      /Paused, nothing was rolled back: canary1: .* The agent was installed here as tarball/,
+    );
+    expect(existsSync(`${site.state}/failed-${NEXT}.json`)).toBe(false);
     expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
-    expect(await running('canary1')).toBe(VERSION);
   });
 
   it('pauses when the controller cannot read the topic, because nobody knows', async () => {
@@ -172,6 +162,45 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(existsSync(`${site.state}/failed-${NEXT}.json`)).toBe(false);
   });
 
+  it('rolls back what works by its own account, and whose events do not arrive, also after a pause', async () => {
+    await broker.createTopic('elsewhere', 1);
+    const sound = site.hostVariables['canary1'] ?? {};
+    site.hostVariables['canary1'] = {
+      ...sound,
+      ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } } },
+    };
+    try {
+      const failed = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(15));
+      expect(failed.code, failed.output).toBe(2);
+      expect(failed.output).toMatch(
+        /rolled back: canary1: its host_status \S+ was acknowledged, and has not arrived/,
+      );
+    } finally {
+      site.hostVariables['canary1'] = sound;
+    }
+    expect(await versions()).toEqual(NAMES.map(() => at(VERSION)));
+    expect(await running('canary1')).toBe(VERSION);
+  });
+
+  it('takes a configuration back that fails within a version, and does not blame the version', async () => {
+    const sound = site.hostVariables['canary1'] ?? {};
+    site.hostVariables['canary1'] = {
+      ...sound,
+      ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } }, batch: { linger_ms: 300 } },
+    };
+    const configuration = () => site.hosts.run('canary1', 'tail -n +1 /etc/ktc/conf.d/*; ktc config show');
+    const before = await configuration();
+    try {
+      const failed = await site.play('rollout', ...giveUpAfter(15));
+      expect(failed.code, failed.output).toBe(2);
+      expect(failed.output).toMatch(/rolled back: canary1: .* has not arrived \(Not rolled back: none\)/);
+    } finally {
+      site.hostVariables['canary1'] = sound;
+    }
+    expect(await configuration()).toBe(before);
+    expect(existsSync(`${site.state}/failed-${VERSION}.json`)).toBe(false);
+  });
+
   it('rolls a wave back when one of its hosts dies, names it, and leaves the later waves untouched', async () => {
     const words = ['-e', '{"ktc_agent_rollout_waves": [2, 1]}', ...soakOn('web2')];
     const dying = site.play('rollout', ...TO_NEXT, ...words);
@@ -188,14 +217,22 @@ describe.skipIf(missing)('a roll-out', () => {
     expect(await running('web1')).toBe(VERSION);
   });
 
-  it('goes on where it was stopped, also by the death of its controller, through all waves', async () => {
+  it('goes on where it was stopped, also by the death of its controller, through all waves, beside a dead host', async () => {
     const killed = site.start('rollout', ...TO_NEXT, ...soakOn('web1'));
     await until(async () => (await versions())[1] === at(NEXT), 'the new release on web1');
+    const second = await site.play('rollout', ...TO_NEXT);
+    expect([second.code, second.output]).toEqual([
+      2,
+      expect.stringMatching(/a roll-out of \w+ runs here as process \d+/),
+    ]);
     killed.kill();
     await killed.done;
     expect((await versions())[3]).toBe(at(VERSION));
+    await site.hosts.kill('web2');
     const done = await site.play('rollout', ...TO_NEXT);
     expect(done.code, done.output).toBe(0);
+    expect(done.output).toContain('Not reachable, and so not changed: web2"');
+    await site.hosts.boot('web2');
     expect(await versions()).toEqual(NAMES.map(() => at(NEXT)));
     expect(await Promise.all(NAMES.map(running))).toEqual(NAMES.map(() => NEXT));
   });

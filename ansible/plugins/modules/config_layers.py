@@ -35,10 +35,10 @@ options:
     type: str
     default: ktc
   keep_as:
-    description: Keep the old set under the name of this release, for a rollback to it.
+    description: Keep the old set under this name, that of its release, for a way back to it.
     type: str
   restore:
-    description: Instead of the variables, take the set that was kept under the name of this release.
+    description: Instead of the variables, take the set that was kept under this name.
     type: str
   layers:
     description: Set by the action plugin.
@@ -199,6 +199,7 @@ def main():
         },
         supports_check_mode=True,
     )
+    agent.lock_host()
     os.umask(0o077)
     program, layers = module.params["program"], module.params["layers"] or []
     recover()
@@ -236,6 +237,10 @@ def main():
     # Once: after an interrupted run, what is there now is the new set already.
     if keep_as is not None and not module.check_mode and (changed or not os.path.isdir("%s/%s" % (KEPT, keep_as))):
         write_set("%s/%s" % (KEPT, keep_as), before, group)
+    # A release that gets another set has no older one to go back to.
+    replaced = module.params["restore"] or module.params["version"]
+    if replaced is not None and not module.check_mode:
+        shutil.rmtree("%s/%s" % (KEPT, replaced), ignore_errors=True)
     shutil.rmtree(STAGE, ignore_errors=True)
     module.exit_json(
         changed=changed,

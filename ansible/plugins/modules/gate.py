@@ -29,7 +29,8 @@ options:
     type: int
     default: 120
   deadline_s:
-    description: How long it may take until all is well, in seconds, before the soak begins.
+    description: >-
+      How long it may take until all is well, in seconds, before the soak begins, and again where something is not well during it.
     type: int
     default: 120
 """
@@ -95,7 +96,7 @@ def look(module, version):
     source = module.params["source"]
     if source is not None and snapshot["source"]["open"] and snapshot["source"]["kind"] != source:
         reasons.append("it reads %s, not %s" % (snapshot["source"]["kind"], source))
-    unready = agent.unreadiness(snapshot)
+    unready = agent.unreadiness(snapshot, disk["telemetry"])
     sinks = [reason for reason in unready if reason.startswith("sink ")]
     reasons += [reason for reason in unready if not reason.startswith("sink ")]
     return snapshot, reasons, sinks
@@ -144,12 +145,13 @@ def wait_until_acknowledged(module, version, deadline):
             return None, reasons, sinks
 
 
-def soak(module, version, first, seconds):
-    """Looks until the soak is over: reasons why it was not well all the time."""
+def soak(module, version, first, seconds, deadline_s):
+    """Looks until the soak is over: reasons why it was not well, of which those that go within the deadline are none."""
     # What it has run already counts.
     end = time.time() + max(0, seconds - first["uptime_s"])
     while True:
-        snapshot, reasons, sinks = look(module, version)
+        # A sink that reconnects, because its broker was restarted, is no reason to take a version back.
+        snapshot, reasons, sinks = wait_until_well(module, version, time.time() + deadline_s)
         if reasons or sinks:
             return reasons, sinks
         if snapshot["pid"] != first["pid"] or snapshot["uptime_s"] < first["uptime_s"]:
@@ -165,6 +167,8 @@ def soak(module, version, first, seconds):
 
 def verdict(module, version, soak_s, deadline_s):
     unit = agent.unit_state(module, agent.UNIT)
+    if unit["LoadState"] == "not-found":
+        return {"verdict": "sick", "reasons": ["the agent is not installed"], "host_status": None}
     if unit["ActiveState"] == "inactive" or unit["LoadState"] == "masked":
         return {"verdict": "off", "reasons": ["the operator has stopped the service"], "host_status": None}
     deadline = time.time() + deadline_s
@@ -174,7 +178,7 @@ def verdict(module, version, soak_s, deadline_s):
         if not module.check_mode:
             event, reasons, sinks = wait_until_acknowledged(module, version, deadline)
         if not reasons and not sinks:
-            reasons, sinks = soak(module, version, first, soak_s)
+            reasons, sinks = soak(module, version, first, soak_s, deadline_s)
     name = "sick" if reasons else "sink_ill" if sinks else "well"
     return {"verdict": name, "reasons": reasons + sinks, "host_status": event}
 
