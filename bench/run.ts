@@ -1,7 +1,7 @@
 /**
  * Runs the benches and writes docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [processes] [source] [tools] [outage] [crash] [module] [report] [query] [fleet]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [processes] [source] [tools] [outage] [crash] [module] [report] [query] [fleet] [controller]
  *
  * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
  * be the machine's.
@@ -9,6 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { controller } from './controller.ts';
 import { crash } from './crash.ts';
 import { fleet } from './fleet.ts';
 import { fleetReport } from './fleet-report.ts';
@@ -26,7 +27,22 @@ import { spool } from './spool.ts';
 import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  ...{ pages, kafka, spool, otlp, idle, processes, source, tools, outage, crash, module, query, fleet },
+  ...{
+    pages,
+    kafka,
+    spool,
+    otlp,
+    idle,
+    processes,
+    source,
+    tools,
+    outage,
+    crash,
+    module,
+    query,
+    fleet,
+    controller,
+  },
   report: fleetReport,
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
