@@ -151,6 +151,8 @@ describe.skipIf(missing)('docs/fleet.md', () => {
   it('lessens what all hosts send, and takes that back', async () => {
     const limit = 'ktc config show --json | grep -A1 events_per_second.tcp_state || true';
     const [lessen = '', restore = ''] = BLOCKS[4] ?? [];
+    await run([`! ${lessen.replace(':10', ':ten')}`]);
+    for (const shown of await onEach(limit)) expect(shown).not.toContain('98-incident.json');
     await run([lessen]);
     for (const shown of await onEach(limit)) expect(shown).toContain('98-incident.json');
     expect(
