@@ -82,8 +82,9 @@ const NARROW_NS = 50_000n;
 const MAX_SAMPLES = 5;
 
 interface TraceSample {
-  /** Trace clock less CLOCK_MONOTONIC. */
-  readonly offset: bigint;
+  /** Trace clock less CLOCK_MONOTONIC: no less than `least`, no more than `most`. */
+  readonly least: bigint;
+  readonly most: bigint;
   /** The last reading of the trace clock. */
   readonly trace: bigint;
 }
@@ -93,7 +94,7 @@ interface TraceSample {
  * other task. Null if the trace clock cannot be read.
  */
 function sampleTraceClock(read: () => bigint | null, host: HostClocks): TraceSample | null {
-  let best: { width: bigint; offset: bigint } | null = null;
+  let best: { least: bigint; most: bigint } | null = null;
   let last = 0n;
   for (let count = 0; count < MAX_SAMPLES; count++) {
     const before = host.monotonicNanoseconds();
@@ -102,10 +103,25 @@ function sampleTraceClock(read: () => bigint | null, host: HostClocks): TraceSam
     if (trace === null) continue;
     last = trace;
     const width = after - before;
-    if (best === null || width < best.width) best = { width, offset: trace - (before + after) / 2n };
+    if (best === null || width < best.most - best.least)
+      best = { least: trace - after, most: trace - before };
     if (width < NARROW_NS) break;
   }
-  return best === null ? null : { offset: best.offset, trace: last };
+  return best === null ? null : { ...best, trace: last };
+}
+
+const middleOf = ({ least, most }: TraceSample): bigint => (least + most) / 2n;
+
+/**
+ * The middle of a narrow sample; of another one what it allows, as near as possible to what was known before. Where other
+ * tasks take the CPU away in every reading, the middle is off by milliseconds, and times would go back from one round of
+ * reading to the next.
+ */
+function offsetNear(known: bigint, sample: TraceSample): bigint {
+  const { least, most } = sample;
+  if (most - least < NARROW_NS) return middleOf(sample);
+  if (known < least) return least;
+  return known > most ? most : known;
 }
 
 /** Far more than a sample is uncertain by, and less than timestamps may be shifted by. */
@@ -116,7 +132,8 @@ const SAME_CLOCK_NS = 1_000_000n;
  * for the processes in it, and not for the kernel (time_namespaces(7)). True where the trace clock cannot be read.
  */
 export function showsMonotonic(readTraceClock: () => bigint | null, host: HostClocks = HOST_CLOCKS): boolean {
-  const { offset = 0n } = sampleTraceClock(readTraceClock, host) ?? {};
+  const shown = sampleTraceClock(readTraceClock, host);
+  const offset = shown === null ? 0n : middleOf(shown);
   return offset < SAME_CLOCK_NS && offset > -SAME_CLOCK_NS;
 }
 
@@ -139,12 +156,12 @@ export function createLiveClock(
 ): TraceClock | null {
   const sample = (): TraceSample | null => {
     if (readTraceClock !== null) return sampleTraceClock(readTraceClock, host);
-    return { offset: 0n, trace: host.monotonicNanoseconds() };
+    return { least: 0n, most: 0n, trace: host.monotonicNanoseconds() };
   };
   const first = sample();
   if (first === null) return null;
   const start = first.trace;
-  let offset = first.offset;
+  let offset = middleOf(first);
   let offsetFromEpoch = Number(offset - start);
   /** Changes only when the wall clock is stepped. */
   let wallMinusMonotonic = 0n;
@@ -159,7 +176,7 @@ export function createLiveClock(
     },
     follow() {
       const shown = readTraceClock === null ? null : sample();
-      if (shown !== null) setOffset(shown.offset);
+      if (shown !== null) setOffset(offsetNear(offset, shown));
       const now = clock.now();
       const stepped = Math.abs(host.wallMilliseconds() - toWallMilliseconds(clock, now)) > STEP_MS;
       if (stepped || now - calibratedAt > CALIBRATION_INTERVAL_NS) calibrate();

@@ -165,6 +165,25 @@ describe.each([5n * HOUR_NS, -5n * HOUR_NS])('a clock on a trace clock that is %
   });
 });
 
+describe('a trace clock in whose every reading other tasks take the CPU away', () => {
+  it('stays where it was known to be, and follows what the pauses do not explain', () => {
+    const host = makeHost();
+    let pauseNs = 0n;
+    let drift = 0n;
+    const clock = onTraceClock(() => {
+      host.pass(pauseNs);
+      return host.monotonicNanoseconds() + drift;
+    }, host);
+    pauseNs = 8n * MILLISECOND_NS;
+    clock.follow();
+    expect(errorOf(clock, host)).toBeLessThan(ERROR_MS);
+    // Further away than the pauses explain.
+    drift = 20n * MILLISECOND_NS;
+    const shown = clock.follow();
+    expect(Math.abs(clock.now() - shown) / 1e6).toBeLessThan(ERROR_MS);
+  });
+});
+
 describe.each([500n, -500n])('a host whose clocks NTP slews by %d ppm from the trace clock', (ppm) => {
   const ROUNDS = 5_000;
   const ROUND_NS = 60n * MILLISECOND_NS;
