@@ -5,11 +5,16 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import type { ClockStep } from '../support/guest/clock-steps.ts';
-import { bootGuest, type GuestResult, guestAgentUnavailable } from '../support/guest.ts';
+import { buildGuestModule } from '../support/guest/module.ts';
+import {
+  bootGuest,
+  EL7_KERNELS,
+  type GuestKernel,
+  type GuestResult,
+  guestAgentUnavailable,
+} from '../support/guest.ts';
 
-const unavailable = guestAgentUnavailable('6.1');
-if (unavailable !== undefined) console.warn(`skipped, the agent in a guest: ${unavailable}`);
-
+const KERNELS: readonly GuestKernel[] = ['6.1', ...EL7_KERNELS];
 const support = join(import.meta.dirname, '../support/guest');
 /** docs/source.md promises 2 ms; an emulated CPU is slow between two looks at the clock. */
 const CLOCK_ERROR_MS = 20;
@@ -18,15 +23,24 @@ function lines(guest: GuestResult, name: string): string[] {
   return String(guest.outputs.get(name)).trim().split('\n');
 }
 
-describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
-  test('records and replays with a CPU offline, follows a clock that is stepped, and shows the demo', async () => {
+describe.each(KERNELS)('the agent on Linux %s', (kernel) => {
+  const unavailable = guestAgentUnavailable(kernel);
+  if (unavailable !== undefined) console.warn(`skipped, the agent on ${kernel}: ${unavailable}`);
+  // EL7 has no tracepoints of TCP: the module has.
+  const isEl7 = kernel === '3.10';
+  const stateEvent = isEl7 ? 'ktc/tcp_set_state' : 'sock/inet_sock_set_state';
+
+  test('records and replays with a CPU offline, follows a clock that is stepped, and shows the demo', async ({
+    skip,
+  }) => {
+    skip(unavailable !== undefined, unavailable);
     const directory = mkdtempSync(join(tmpdir(), 'ktc-guest-agent-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const config = join(directory, 'agent.json');
     writeFileSync(
       config,
       JSON.stringify({
-        source: { kind: 'tracepoints' },
+        source: { kind: isEl7 ? 'module' : 'tracepoints' },
         spool: { directory: '/tmp' },
         dead_letter: { path: '' },
         telemetry: { http: { enabled: false } },
@@ -34,16 +48,17 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
       }),
     );
     const guest = await bootGuest({
-      kernel: '6.1',
+      kernel,
       node: true,
       // No nft, and a kernel without its numgen, as on EL7.
       programs: ['/usr/sbin/ip', '/usr/sbin/tc'],
       modules: ['veth', 'sch_netem'],
       script: `
+        ${isEl7 ? 'node /ktc.cjs module load /tcp_trace.ko' : ''}
         echo 0 > /sys/devices/system/cpu/cpu1/online
         node /ktc.cjs record --output /tmp/guest.ktcrec > /out/recorded &
         recorder=$!
-        until grep -q 1 /sys/kernel/tracing/instances/ktc-record/events/sock/inet_sock_set_state/enable; do
+        until grep -q 1 /sys/kernel/debug/tracing/instances/ktc-record/events/${stateEvent}/enable; do
           kill -0 $recorder
         done
         node -e "require('net').connect(1, '127.0.0.1').on('error', () => {})"
@@ -69,7 +84,11 @@ describe.skipIf(unavailable !== undefined)('the agent on Linux 6.1', () => {
         wait $demo
         ip netns list > /out/namespaces
       `,
-      files: { '/agent.json': config, '/clock-steps.ts': join(support, 'clock-steps.ts') },
+      files: {
+        '/agent.json': config,
+        '/clock-steps.ts': join(support, 'clock-steps.ts'),
+        ...(isEl7 && { '/tcp_trace.ko': buildGuestModule(kernel) }),
+      },
     });
     expect(guest.exitCode, guest.console).toBe(0);
     const events = lines(guest, 'events');
