@@ -2,7 +2,8 @@
 --
 -- Parameters: from, to (UTC).
 -- Read: harmless: FINAL shows each once. Many, for long: a consumer that cannot commit, or an agent that cannot save
--- its cursor. What the engine has merged already is not counted, so this is a lower bound.
+-- its cursor. What the engine has merged already is not counted, so this is a lower bound. It counts every event between
+-- from and to twice, which takes some 1.5 seconds of CPU per ten million of them.
 -- Answer, after the first 3,000 lines of a topic were consumed again:
 --   host                    row_count  events  repeats
 --   batch-16.a.example.net  1790       1320    470
