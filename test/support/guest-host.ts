@@ -11,12 +11,12 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeInitramfs } from './guest/initramfs.ts';
 import { resolveModules } from './guest/modules.ts';
-import { counterSpeed, type GuestKernel, guestKernelRoot, guestUnavailable } from './guest.ts';
+import { counterSpeed, type GuestKernel, guestKernelRoot, guestUnavailable, releaseOf } from './guest.ts';
 import { attemptOver, HOST_CACHE, type Output, outputOf, SSH_OPTIONS } from './host/ssh.ts';
 import type { Hosts } from './hosts.ts';
 import { freePorts, until } from './wait.ts';
@@ -39,13 +39,6 @@ export function whyNoGuestHost(): string | null {
   if (process.getuid?.() !== 0) return 'needs root to make the disk of a host';
   if (!existsSync(ROOT)) return 'no root of a guest: run scripts/make-guest-root.sh';
   return guestUnavailable('6.1') ?? guestUnavailable('6.12') ?? null;
-}
-
-/** The release of a kernel, as its `uname -r` says it. */
-export function releaseOf(kernel: GuestKernel): string {
-  const [release] = readdirSync(join(guestKernelRoot(kernel), 'lib/modules'));
-  if (release === undefined) throw new Error(`no kernel ${kernel} has been fetched`);
-  return release;
 }
 
 /** What brings the host's systemd up: it belongs to the kernel, not to the host. Gives its path. */

@@ -186,10 +186,17 @@ export function guestKernelRoot(kernel: GuestKernel): string {
   return kernel === '3.10' ? `${GIVEN_KERNEL}` : join(repository, '.cache/guest', kernel);
 }
 
-function kernelFiles(kernel: GuestKernel): KernelFiles {
+/** The release of a kernel, as its `uname -r` says it. */
+export function releaseOf(kernel: GuestKernel): string {
   const root = guestKernelRoot(kernel);
   const [release] = readdirSync(join(root, 'lib/modules'));
   if (release === undefined) throw new Error(`${root} holds no kernel`);
+  return release;
+}
+
+function kernelFiles(kernel: GuestKernel): KernelFiles {
+  const root = guestKernelRoot(kernel);
+  const release = releaseOf(kernel);
   return { root, image: join(root, `boot/vmlinuz-${release}`), modules: `lib/modules/${release}` };
 }
 

@@ -20,8 +20,6 @@ export const noPackagesReason = process.getuid?.() === 0 ? null : 'needs root';
 
 export interface BuildOptions {
   readonly version?: string;
-  /** Another root of the repository than this. */
-  readonly root?: string;
   /** Of the environment of the build. */
   readonly env?: Readonly<Record<string, string>>;
   /** Where to put them; a new directory, which the caller removes, when absent. */
@@ -31,17 +29,12 @@ export interface BuildOptions {
 /** Builds packages of these formats. Gives the directory with them. */
 export function buildPackages(
   formats: readonly string[],
-  {
-    version = VERSION,
-    root = ROOT,
-    env = {},
-    output = mkdtempSync(join(tmpdir(), 'ktc-packages-')),
-  }: BuildOptions = {},
+  { version = VERSION, env = {}, output = mkdtempSync(join(tmpdir(), 'ktc-packages-')) }: BuildOptions = {},
 ): string {
   const words = ['--output', output, '--version', version, '--level', '0'];
   for (const format of formats) words.push('--format', format);
   execFileSync(process.execPath, ['--no-warnings', 'packaging/package.ts', ...words], {
-    cwd: root,
+    cwd: ROOT,
     stdio: 'pipe',
     env: { ...process.env, ...env },
   });

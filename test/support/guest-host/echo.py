@@ -1,6 +1,5 @@
-"""Echo connections: echo.py serve ADDRESS PORT, echo.py request ADDRESS PORT CONNECTIONS; for ever where CONNECTIONS is 0."""
+"""Echo connections: echo.py serve ADDRESS PORT, echo.py request ADDRESS PORT CONNECTIONS."""
 
-import itertools
 import socket
 import socketserver
 import sys
@@ -30,6 +29,5 @@ def request(address):
 mode, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if mode == "serve":
     Server((host, port), Echo).serve_forever()
-count = int(sys.argv[4])
-for _ in range(count) if count > 0 else itertools.count():
+for _ in range(int(sys.argv[4])):
     request((host, port))

@@ -32,18 +32,6 @@ export async function makeConnections({ run }: GuestHost, name: string, count: n
   await run(name, `${LINK}\n${REQUEST} ${count}\nuntil is_quiet; do sleep 0.2; done`);
 }
 
-/** Makes connections, four at a time, until `stopConnections`. */
-export async function startConnections({ run }: GuestHost, name: string): Promise<void> {
-  await run(
-    name,
-    `systemd-run --quiet --unit load sh -c 'for _ in 1 2 3; do ${REQUEST} 0 & done; ${REQUEST} 0'`,
-  );
-}
-
-export async function stopConnections({ run }: GuestHost, name: string): Promise<void> {
-  await run(name, `${LINK}\nsystemctl stop load\nuntil is_quiet; do sleep 0.2; done`);
-}
-
 /** What the kernel says of the link; only the traffic of this file is there. */
 export async function countedByKernel({ run }: GuestHost, name: string): Promise<Counted> {
   const output = await run(
