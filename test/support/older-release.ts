@@ -1,0 +1,52 @@
+/** The release before: an agent that knows API 1 of the module only, and the module of API 1. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildModule } from '../../src/source/module/build.ts';
+import { type GuestKernel, guestKernelRoot, releaseOf } from './guest.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+export const OLDER_VERSION = '0.0.9';
+
+/** What the bundle and the module are built from. */
+const COPIED = ['kmodule', 'scripts', 'src'];
+const LINKED = ['config', 'node_modules', 'package.json', 'tsconfig.json'];
+
+/**
+ * API 2 has added what a connection has sent to retransmits and loss probes (kmodule/README.md), and the agent that came with
+ * it reads API 1 as well.
+ */
+const CHANGES = [
+  { file: 'kmodule/tcp_trace.c', from: /^#define KTC_API 2$/m, to: '#define KTC_API 1' },
+  { file: 'kmodule/tcp_trace.c', from: /"1\.1\.0"/, to: '"1.0.0"' },
+  { file: 'kmodule/tcp_trace_events.h', from: /^\t\t(KTC_SENT_FIELDS|KTC_ASSIGN_SENT\(tp\);)\n/gm, to: '' },
+  { file: 'kmodule/tcp_trace_events.h', from: /KTC_SENT_VALUES, /g, to: '' },
+  { file: 'kmodule/tcp_trace_events.h', from: /KTC_SENT (?=KTC_MEASURES)/g, to: '' },
+  { file: 'src/source/module/status.ts', from: /newest: 2 \}/, to: 'newest: 1 }' },
+] as const;
+
+/** Builds its agent and its module for a kernel into a directory. Gives their paths. */
+export function buildOlderRelease(directory: string, kernel: GuestKernel): { agent: string; module: string } {
+  const root = join(directory, 'repository');
+  for (const name of COPIED) cpSync(join(ROOT, name), join(root, name), { recursive: true });
+  for (const name of LINKED) symlinkSync(join(ROOT, name), join(root, name));
+  for (const { file, from, to } of CHANGES) {
+    const path = join(root, file);
+    const text = readFileSync(path, 'utf8');
+    if (text.search(from) === -1) throw new Error(`${file} has nothing to change: ${from}`);
+    writeFileSync(path, text.replace(from, to));
+  }
+  const agent = join(directory, 'older.cjs');
+  const options = JSON.stringify({ output: agent, version: OLDER_VERSION });
+  const script = `import('./scripts/bundle.ts').then(({ bundle }) => bundle(${options}))`;
+  execFileSync(process.execPath, ['--no-warnings', '--eval', script], { cwd: root });
+  const release = releaseOf(kernel);
+  const built = buildModule({
+    sources: join(root, 'kmodule'),
+    kernel: release,
+    headers: join(guestKernelRoot(kernel), 'lib/modules', release, 'build'),
+    output: join(directory, 'older.ko'),
+  });
+  if (!built.ok) throw new Error(built.problem);
+  return { agent, module: built.value };
+}
