@@ -330,7 +330,7 @@ describe.skipIf(missing)('the role', () => {
     );
     const removed = await site.play('uninstall');
     expect(removed.code, removed.output).toBe(0);
-    expect(await site.hosts.run('db1', `ls ${updates}; rm -r /lib/modules`)).toBe('');
+    expect(await site.hosts.run('db1', `find /lib/modules -name 'updates*'; rm -r /lib/modules`)).toBe('');
     expect(await site.hosts.run('db2', 'cat /root/dkms-said; rm /root/dkms-said /usr/local/bin/dkms')).toBe(
       'remove tcp_trace/1.0.0 --all\n',
     );
