@@ -70,6 +70,13 @@ describe.skipIf(missing)('the collection', () => {
     expect(run('ansible-doc', '--type', 'role', 'ktc.agent.ktc_agent')).toContain('ktc_agent_rollout_soak_s');
   });
 
+  it('has all of its modules in the group that takes defaults for all of them (module_defaults)', () => {
+    const runtime = join(ROOT, 'ansible/meta/runtime.yml');
+    const grouped = evaluate('import yaml', "yaml.safe_load(open(given))['action_groups']['ktc']", runtime);
+    const names = readdirSync(join(ROOT, 'ansible/plugins/modules')).map((name) => name.replace('.py', ''));
+    expect((grouped as string[]).toSorted()).toEqual(names.toSorted());
+  });
+
   it('orders the layers of a host as Ansible merges its groups, and numbers them by the group alone', () => {
     const groups = [
       { name: 'web', depth: 2, priority: 1 },

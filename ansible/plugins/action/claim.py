@@ -12,15 +12,7 @@ import os
 import socket
 
 from ansible.plugins.action import ActionBase
-
-
-def start_of(pid):
-    """When the process was started, in ticks since the boot (proc(5)); None where it is gone, or there is no /proc."""
-    try:
-        with open("/proc/%d/stat" % pid) as file:
-            return file.read().rpartition(") ")[2].split()[19]
-    except (IOError, OSError):
-        return None
+from ansible_collections.ktc.agent.plugins.module_utils import agent
 
 
 def owner_of(text):
@@ -38,9 +30,9 @@ def claim(path, pid):
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         owner = owner_of(file.read())
-        here = {"pid": pid, "start": start_of(pid), "controller": socket.gethostname(), "user": getpass.getuser()}
+        here = {"pid": pid, "start": agent.start_ticks(pid), "controller": socket.gethostname(), "user": getpass.getuser()}
         is_there = owner is not None and owner["controller"] == here["controller"] and owner["start"] is not None
-        if is_there and owner["pid"] != pid and start_of(owner["pid"]) == owner["start"]:
+        if is_there and owner["pid"] != pid and agent.start_ticks(owner["pid"]) == owner["start"]:
             return owner
         file.truncate(0)
         file.write(json.dumps(here) + "\n")

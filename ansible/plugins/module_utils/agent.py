@@ -45,6 +45,11 @@ def releases():
     return sorted(name for name in names if not name.startswith(".") and os.path.exists(release_program(name)))
 
 
+def has_headers(kernel):
+    """Whether modules can be built for a kernel here."""
+    return os.path.exists("/lib/modules/%s/build/Makefile" % kernel)
+
+
 def run_json(module, command):
     """Runs a command that prints JSON. Gives (document, None), or (None, problem in one line)."""
     code, output, errors = module.run_command(command)
@@ -61,7 +66,8 @@ def read_text(path):
         with open(path) as file:
             return file.read()
     except (IOError, OSError) as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        # The last one is of a process that ended after its file was opened.
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESRCH):
             return None
         raise
 
@@ -111,7 +117,7 @@ def running_snapshot(module, telemetry, program=PROGRAM):
 
 
 def unreadiness(snapshot, telemetry):
-    """Why a running agent is not well, each reason in one line, those of sinks first words `sink `; empty when it is."""
+    """Why a running agent is not well, each reason in one line, those of sinks with `sink ` first; empty when it is well."""
     reasons = readiness_reasons(telemetry)
     if snapshot["spool"]["problem"] is not None:
         reasons.append("the disk takes no events: %s" % snapshot["spool"]["problem"])
@@ -130,12 +136,17 @@ def readiness_reasons(telemetry):
         connection.close()
 
 
+def start_ticks(pid):
+    """When a process was started, in ticks since the boot; None where it is gone, or there is no /proc."""
+    stat = read_text("/proc/%d/stat" % pid)
+    # Field 22 (proc(5)); the name before it may contain spaces.
+    return None if stat is None else int(stat.rpartition(") ")[2].split()[19])
+
+
 def process_start(pid):
     """When a process was started, in seconds since 1970; 0 where it is gone."""
-    stat = read_text("/proc/%d/stat" % pid)
+    ticks = start_ticks(pid)
     boot = [line.split()[1] for line in read_text("/proc/stat").splitlines() if line.startswith("btime ")]
-    if stat is None or not boot:
+    if ticks is None or not boot:
         return 0
-    # Field 22 (proc(5)); the name before it may contain spaces.
-    ticks = int(stat.rpartition(") ")[2].split()[19])
     return int(boot[0]) + ticks / os.sysconf("SC_CLK_TCK")

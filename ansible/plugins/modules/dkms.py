@@ -70,8 +70,6 @@ def run(module, *words):
 
 def status(module):
     """(version, kernel, state) of each line; kernel is None for sources that were only added. DKMS 2 and 3 differ."""
-    if not module.check_mode:
-        restore_lost_sources()
     lines = run(module, "status").splitlines()
     found = [re.match(NAME + r"(?:/|, )([^,:]+)(?:, ([^,:]+), [^,:]+)?: (\w+)", line) for line in lines]
     return [match.groups() for match in found if match]
@@ -81,8 +79,10 @@ def sources_of(version):
     return "/usr/src/%s-%s" % (NAME, version)
 
 
-def restore_lost_sources():
+def restore_lost_sources(module):
     """A package that was changed has taken the sources of its version away, and without them DKMS does nothing at all."""
+    if module.check_mode:
+        return
     versions = os.listdir(TREE) if os.path.isdir(TREE) else []
     for version in versions:
         # Beside the versions are links to what is installed for each kernel.
@@ -113,8 +113,9 @@ def present(module, sources, kernels):
     if text is None:
         module.fail_json(msg="there is no %s/dkms.conf" % sources)
     version = re.search(r'^PACKAGE_VERSION="(.*)"', text, re.M).group(1)
+    restore_lost_sources(module)
     known = status(module)
-    buildable = [kernel for kernel in kernels if os.path.exists("/lib/modules/%s/build/Makefile" % kernel)]
+    buildable = [kernel for kernel in kernels if agent.has_headers(kernel)]
     missing = [kernel for kernel in buildable if (version, kernel, "installed") not in known]
     if missing and not module.check_mode:
         add(module, sources, version, known)
@@ -124,8 +125,10 @@ def present(module, sources, kernels):
 
 
 def absent(module):
-    has_dkms = module.get_bin_path("dkms") is not None
-    versions = sorted(set(version for version, dummy, dummy2 in status(module))) if has_dkms else []
+    if module.get_bin_path("dkms") is None:
+        module.exit_json(changed=False)
+    restore_lost_sources(module)
+    versions = sorted(set(version for version, dummy, dummy2 in status(module)))
     for version in versions if not module.check_mode else []:
         remove(module, version)
     module.exit_json(changed=len(versions) > 0)

@@ -112,7 +112,7 @@ def module_state(kernel):
         "missing_for": [name for name in newer if not has_module(name)],
         # What DKMS has installed is taken away by DKMS.
         "paths": module_files("*", ["extra", "updates"]),
-        "headers": os.path.exists("/lib/modules/%s/build/Makefile" % kernel),
+        "headers": agent.has_headers(kernel),
     }
 
 
