@@ -77,14 +77,7 @@ export const controller: Bench = async (quick) => {
   const rows: string[][] = [];
   const measure = async (what: string, count: number, words: readonly string[]) => {
     await writeInventory(directory, hosts, count);
-    const cost = await timed(directory, [
-      words[0] ?? '',
-      '-i',
-      'inventory.json',
-      '-f',
-      String(FORKS),
-      ...words.slice(1),
-    ]);
+    const cost = await timed(directory, [...words, '-i', 'inventory.json', '-f', String(FORKS)]);
     rows.push([what, String(count), figure(cost.seconds), figure(cost.cpuSeconds / count)]);
   };
   try {

@@ -15,7 +15,7 @@ import { type Bench, figure } from './report.ts';
 
 const TOPIC = 'idle';
 const LONGEST_TRAFFIC_S = 600;
-/** As often as a source reads that reads for a tool (src/agent/tool-session.ts). */
+/** As often as a source reads that reads for a tool (src/cli/tool.ts). */
 const TIMER = 'setInterval(() => {}, 30)';
 
 interface Rate {

@@ -14,7 +14,13 @@ import {
 import { quantile, readTopic, type TopicContent } from './kafka/topic.ts';
 import { type Bar, type Bench, figure } from './report.ts';
 
-const RATES = [1_000, 10_000, 50_000];
+/** Events per second, and the most that an event may cost then, relative to rsyslog. */
+const RELATIVE_LIMITS = new Map([
+  [1_000, 0.6],
+  [10_000, 0.45],
+  [50_000, 0.4],
+]);
+const RATES = [...RELATIVE_LIMITS.keys()];
 const PARTITIONS = 6;
 const RSYSLOG = 'rsyslog, imfile → omkafka';
 const SHIPPERS: readonly (readonly [name: string, start: StartShipper])[] = [
@@ -30,9 +36,6 @@ const AGENTS = [
   { name: 'the same, packed, zstd', settings: { format: 'ndjson', compression: 'zstd' }, limit: 4 },
 ] as const;
 type Variant = (typeof AGENTS)[number];
-
-/** The most that an event may cost, relative to rsyslog, by rate. */
-const RELATIVE_LIMITS: Readonly<Record<number, number>> = { 1000: 0.6, 10000: 0.45, 50000: 0.4 };
 
 interface Measured {
   readonly variant: Variant;
@@ -134,7 +137,7 @@ function barsOf({ perSecond, agents, others }: Result): Bar[] {
             {
               what: `${what}: the same, relative to rsyslog, ${at}`,
               value: cost / perEvent(rsyslog.cpuSeconds, rsyslog.events),
-              limit: RELATIVE_LIMITS[perSecond] ?? 1,
+              limit: RELATIVE_LIMITS.get(perSecond) ?? 1,
               unit: '×',
             },
           ]),

@@ -27,22 +27,20 @@ import { spool } from './spool.ts';
 import { tools } from './tools.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  ...{
-    pages,
-    kafka,
-    spool,
-    otlp,
-    idle,
-    processes,
-    source,
-    tools,
-    outage,
-    crash,
-    module,
-    query,
-    fleet,
-    controller,
-  },
+  pages,
+  kafka,
+  spool,
+  otlp,
+  idle,
+  processes,
+  source,
+  tools,
+  outage,
+  crash,
+  module,
+  query,
+  fleet,
+  controller,
   report: fleetReport,
 };
 const PAGE = join(import.meta.dirname, '../docs/performance.md');

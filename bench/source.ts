@@ -12,7 +12,7 @@ import type { OwnerOptions, OwnerUsage } from '../test/support/source-owner.ts';
 import { runSteady } from '../test/support/traffic/traffic.ts';
 import { type Bench, figure, median, quantile } from './report.ts';
 
-/** As the tools read (src/agent/tool-session.ts). */
+/** As the tools read (src/cli/tool.ts). */
 const LINGER_MS = 30;
 const CONNECTIONS_PER_SECOND = 1_000;
 /** Longer than a linger, so that each connection finds it waiting. */
