@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Hosts, startHosts } from '../test/support/hosts.ts';
+import { SSH_OPTIONS } from '../test/support/host/ssh.ts';
+import { startHosts } from '../test/support/hosts.ts';
 import { VERSION } from '../test/support/packages.ts';
 import { endOf, PROGRAMS } from '../test/support/site.ts';
 import { type Bench, figure } from './report.ts';
@@ -49,19 +50,15 @@ async function timed(directory: string, words: readonly string[]): Promise<Cost>
   return { seconds: Number(seconds), cpuSeconds: Number(user) + Number(system) };
 }
 
-async function writeInventory(directory: string, hosts: Hosts, count: number): Promise<void> {
-  const addresses = await Promise.all(
-    NAMES.map(async (name) => (await hosts.run(name, 'hostname --all-ip-addresses')).trim()),
-  );
-  const { ansible_ssh_common_args: ways = '' } = hosts.variables(NAMES[0] ?? '');
+function writeInventory(directory: string, addresses: readonly string[], count: number): void {
   const aliases = Array.from({ length: count }, (_, index) => [
     `host${index + 1}`,
-    { ansible_host: addresses[index % NAMES.length] },
+    { ansible_host: addresses[index % addresses.length] },
   ]);
   const vars = {
     ansible_user: 'root',
     // Straight to the address, as a controller reaches its hosts.
-    ansible_ssh_common_args: ways.replace(/-o ProxyCommand=.*$/, ''),
+    ansible_ssh_common_args: SSH_OPTIONS,
     ansible_python_interpreter: '/usr/bin/python3',
   };
   const inventory = { ktc_agents: { hosts: Object.fromEntries(aliases), vars } };
@@ -75,12 +72,14 @@ export const controller: Bench = async (quick) => {
   symlinkSync(join(REPOSITORY, 'ansible'), join(collections, 'agent'));
   const hosts = await startHosts(NAMES.map((name) => ({ name, suite: 'bookworm' })));
   const rows: string[][] = [];
+  const addresses: string[] = [];
   const measure = async (what: string, count: number, words: readonly string[]) => {
-    await writeInventory(directory, hosts, count);
+    writeInventory(directory, addresses, count);
     const cost = await timed(directory, [...words, '-i', 'inventory.json', '-f', String(FORKS)]);
     rows.push([what, String(count), figure(cost.seconds), figure(cost.cpuSeconds / count)]);
   };
   try {
+    for (const name of NAMES) addresses.push((await hosts.run(name, 'hostname --all-ip-addresses')).trim());
     const incident = ['ansible', 'ktc_agents', '-b', '-m', 'raw', '-a', LESSEN];
     await measure('the command of an incident: `ansible -m raw`', quick ? 30 : 1_000, incident);
     mkdirSync(join(directory, 'packages'));

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { onlineCpus } from '../src/source/ftrace/instance.ts';
 import { KTC } from '../test/support/agent.ts';
 import { startTool, stopTools } from '../test/support/tool.ts';
 import { INSTANCES } from '../test/support/tracefs.ts';
+import { knock } from '../test/support/traffic/traffic.ts';
 import { until } from '../test/support/wait.ts';
 import { cpuSeconds } from './process.ts';
 import { type Bench, median, spread } from './report.ts';
@@ -40,9 +40,7 @@ async function measureFirstLine(): Promise<FirstLine> {
   await until(() => shown.includes('DPORT'), 'the header', PAUSE);
   const headerMs = performance.now() - startedAt;
   const knockedAt = performance.now();
-  // Not by `once`, which throws what the connection is refused with.
-  const socket = connect(1, '127.0.0.1').on('error', () => {});
-  await new Promise((resolve) => socket.on('close', resolve));
+  await knock(1);
   await until(() => shown.includes('127.0.0.1'), 'the event', PAUSE);
   const eventMs = performance.now() - knockedAt;
   terminal.stdin.write('\x03');

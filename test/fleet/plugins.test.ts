@@ -252,14 +252,17 @@ def note(path):
   });
 
   it('knows which version of the agent is the newer one', () => {
-    const newer = (one: string, other: string) =>
-      evaluate(`from ${PLUGINS}.test.version import newer_than`, 'newer_than(*given)', [one, other]);
-    for (const [one, other] of [
+    const pairs = [
       ['0.10.0', '0.9.0'],
       ['1.0.0', '1.0.0-rc.1'],
       ['1.0.1', '1.0'],
-    ] as const)
-      expect([newer(one, other), newer(other, one), newer(one, one)]).toEqual([true, false, false]);
+    ];
+    const found = evaluate(
+      `from ${PLUGINS}.test.version import newer_than`,
+      '[[newer_than(one, other), newer_than(other, one), newer_than(one, one)] for one, other in given]',
+      pairs,
+    );
+    expect(found).toEqual(pairs.map(() => [true, false, false]));
   });
 
   it('exchanges the configuration as a whole also where the kernel cannot, and completes an interrupted exchange', () => {
@@ -394,7 +397,7 @@ def absent():
         "judge(given['results'], given['failures'], given['baseline'], given['arrival'], given['refused'], given['canary'])",
         {
           results,
-          failures: { host0: refused.length > 0 ? 'no space' : '' },
+          failures: Object.fromEntries(refused.map((host) => [host, 'no space'])),
           baseline,
           arrival,
           refused,

@@ -6,12 +6,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostStatusEvent, KtcEvent } from '../../src/event/tcp-event.ts';
+import type { KtcEvent } from '../../src/event/tcp-event.ts';
 import { inventoriesOf } from '../support/host/inventory.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { buildEl7Base, NEXT, VERSION } from '../support/packages.ts';
+import { describeSessions, sessionOf } from '../support/sessions.ts';
 import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
-import { askEvents, type MissingRow } from '../support/topic-questions.ts';
+import { missingIn } from '../support/topic-questions.ts';
 
 const missing = whyNoSite() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the role with each package: ${missing}`);
@@ -142,24 +143,17 @@ describe.skipIf(missing)('the role with each package', () => {
     const lines = [...new Set(await broker.consume(TOPIC))];
     const topic = join(directory, 'topic.ndjson');
     writeFileSync(topic, lines.map((line) => `${line}\n`).join(''));
-    const rows = askEvents<MissingRow>('missing.jq', `cat ${topic}`);
-    expect(rows.flatMap((row) => row.missing)).toEqual([]);
+    expect(missingIn(topic)).toEqual([]);
 
     const events = lines.map((line) => JSON.parse(line) as KtcEvent);
     const inOrder = events.sort((one, other) => (one.timestamp < other.timestamp ? -1 : 1));
     for (const name of NAMES) {
       const ofHost = inOrder.filter(({ host }) => host === name);
       const sessions = [...Map.groupBy(ofHost, sessionOf).values()];
-      // The agent emits its last host_status when it stops: the account of the whole session.
-      const last = sessions.flatMap((session) => session.findLast(isHostStatus) ?? []);
-      expect(last.map((event) => event.agent_version)).toEqual([VERSION, NEXT, VERSION]);
-      expect(last.map(({ ledger }) => (ledger['emitted'] ?? 0) + 1)).toEqual(
-        sessions.map(({ length }) => length),
-      );
-      const lost = last.flatMap(({ ledger }) =>
-        Object.entries(ledger).filter(([key]) => /^lost\./.test(key)),
-      );
-      expect(lost.filter(([, count]) => count > 0)).toEqual([]);
+      const described = describeSessions(ofHost);
+      expect(described.map(({ version }) => version)).toEqual([VERSION, NEXT, VERSION]);
+      expect(described.map(({ emitted }) => emitted)).toEqual(described.map(({ found }) => found));
+      for (const { lost } of described) expect(lost).toEqual({});
 
       const connects = sessions.map((session) => session.filter(({ event }) => event === 'tcp_connect'));
       for (const { length } of connects) expect(length).toBeGreaterThan(0);
@@ -173,7 +167,4 @@ describe.skipIf(missing)('the role with each package', () => {
   });
 });
 
-/** The trace session that an event belongs to. */
-const sessionOf = ({ event_id }: KtcEvent): string => event_id.split('-').slice(0, -2).join('-');
-const isHostStatus = (event: KtcEvent): event is HostStatusEvent => event.event === 'host_status';
 const timeOf = (event: KtcEvent | undefined): number => Date.parse(event?.timestamp ?? '');

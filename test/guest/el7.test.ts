@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
-import { imbalances, type Ledger } from '../../src/ledger/ledger.ts';
+import { imbalances } from '../../src/ledger/ledger.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
+import { countedOnLink, expectNoComplaint, ledgerIn } from '../support/guest/outputs.ts';
 import { bootGuest, type GuestResult, guestAgentUnavailable } from '../support/guest.ts';
-import { countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
 import { shared } from '../support/shared.ts';
 import { parseCsv } from '../support/tool.ts';
 import { compile, parseRecords } from '../support/traffic/traffic.ts';
@@ -23,8 +23,7 @@ describe.skipIf(unavailable !== undefined)('the agent and the tools on Linux 3.1
   const output = (name: string): string => guest.outputs.get(name)?.toString() ?? '';
   const lines = (name: string): string[] => output(name).trim().split('\n');
   const events = (name: string) => lines(name).map((line) => JSON.parse(line) as TcpEvent);
-  const ledgerOf = (name: string) =>
-    (JSON.parse(lines(`${name}.log`).at(-1) ?? '') as { ledger: Ledger }).ledger;
+  const ledgerOf = (name: string) => ledgerIn(output(`${name}.log`));
   /** Of the connections over the link that loses packets. */
   const overLink = (kind: TcpEvent['event']) =>
     events('events').filter(({ event, remote_address }) => event === kind && remote_address !== '127.0.0.1');
@@ -94,9 +93,7 @@ describe.skipIf(unavailable !== undefined)('the agent and the tools on Linux 3.1
     const ledger = ledgerOf('events');
     expect(imbalances(ledger)).toEqual([]);
     expect([ledger.lost.kernel_overrun, ledger.lost['probe_missed'] ?? 0]).toEqual([0, 0]);
-    const countersOf = (when: string) =>
-      sumCounters(['a', 'b'].map((name) => parseCounters(output(`nstat-${name}-${when}`))));
-    const counted = countersSince(countersOf('before'), countersOf('after'));
+    const counted = countedOnLink(output);
     expect(counted.TcpRetransSegs).toBeGreaterThan(0);
     expectAttempts(overLink('tcp_retransmit').length, counted.TcpRetransSegs);
   });
@@ -123,8 +120,6 @@ describe.skipIf(unavailable !== undefined)('the agent and the tools on Linux 3.1
   });
 
   test('the kernel log has no complaint', () => {
-    const [, ...sinceLoaded] = output('dmesg').split('tcp_trace: ');
-    expect(sinceLoaded.length).toBeGreaterThan(0);
-    expect(sinceLoaded.join()).not.toMatch(/WARNING:|BUG:|Oops|Call Trace|INFO:|stall/);
+    expectNoComplaint(output('dmesg'));
   });
 });

@@ -5,6 +5,7 @@ import { TCP_STATES } from '../../src/event/kinds.ts';
 import { TOOL_NAMES } from '../../src/tool/tool.ts';
 import { expectAttempts } from '../support/guest/attempts.ts';
 import { buildGuestModule } from '../support/guest/module.ts';
+import { countedOnLink } from '../support/guest/outputs.ts';
 import {
   bootGuest,
   EL7_KERNELS,
@@ -12,7 +13,7 @@ import {
   type GuestResult,
   guestAgentUnavailable,
 } from '../support/guest.ts';
-import { type Counters, countersSince, parseCounters, sumCounters } from '../support/nstat.ts';
+import type { Counters } from '../support/nstat.ts';
 import { shared } from '../support/shared.ts';
 import { parseCsv, type Row } from '../support/tool.ts';
 import { NODE_COMM } from '../support/traffic/comm.ts';
@@ -115,9 +116,7 @@ describe.each(KERNELS)('the tools with tcp_trace.ko on Linux %s', (kernel) => {
     if (booted === guest) return;
     guest = booted;
     parsed.clear();
-    const countersOf = (when: string) =>
-      sumCounters(['a', 'b'].map((name) => parseCounters(output(`nstat-${name}-${when}`))));
-    counted = countersSince(countersOf('before'), countersOf('after'));
+    counted = countedOnLink(output);
     clients = parseRecords(output('client'));
     servers = parseRecords(output('server'));
     held = ['held-client', 'held-server'].flatMap((name) =>

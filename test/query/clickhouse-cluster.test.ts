@@ -12,6 +12,7 @@ import {
 import { definitions } from '../support/chdb/definitions.ts';
 import { AS_NUMBERS, KEEP_ALL } from '../support/chdb/http.ts';
 import {
+  differentIn,
   isOfFleet,
   type LoadedFleet,
   parametersOf,
@@ -52,8 +53,6 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
   const numbers = (sql: string): Promise<number[]> =>
     Promise.all(cluster.nodes.map(async (one) => Number(await one.value(sql))));
   const everywhere = (count: number): number[] => cluster.nodes.map(() => count);
-  const differentIn = (database: string): string =>
-    `SELECT (SELECT count() FROM ${database}.events FINAL) + (SELECT count() FROM ${database}.host_status FINAL)`;
 
   beforeAll(async () => {
     cluster = await startCluster();

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { TelemetrySnapshot } from '../../src/telemetry/snapshot.ts';
+import { hasEnded } from './children.ts';
 import { noTracefsReason } from './tracefs.ts';
 import { freePorts, until } from './wait.ts';
 
@@ -117,7 +118,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       return (JSON.parse(line) as { ledger: Ledger }).ledger;
     },
     async stop(signal = 'SIGTERM') {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      if (!hasEnded(child)) child.kill(signal);
       await closed;
       return child.exitCode;
     },
@@ -125,7 +126,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   if (options.awaitReady === false) return agent;
   try {
     await until(async () => {
-      if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}:\n${log}`);
+      if (hasEnded(child))
+        throw new Error(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log}`);
       return (await get('/readyz').catch(() => null))?.status === 200;
     }, 'the agent to be ready');
   } catch (error) {

@@ -1,6 +1,12 @@
 /** The processes that a process has started. */
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hasErrorCode } from '../../src/shared/errors.ts';
+
+/** Whether it has ended, by itself or by a signal. */
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
 
 /** Of the main thread of a process; empty when it has ended. */
 export function childrenOf(pid: number): number[] {

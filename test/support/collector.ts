@@ -16,6 +16,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { hasEnded } from './children.ts';
 import { type Account, openAccount } from './event-account.ts';
 import { suspend } from './suspend.ts';
 import { freePorts, until } from './wait.ts';
@@ -96,8 +97,7 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     closeSync(log);
     child = started;
     const isUp = async () => {
-      if (started.exitCode !== null)
-        throw new Error(`the collector ended:\n${readFileSync(logFile, 'utf8')}`);
+      if (hasEnded(started)) throw new Error(`the collector ended:\n${readFileSync(logFile, 'utf8')}`);
       return (await isListening(httpPort)) && (await isListening(grpcPort));
     };
     await until(isUp, 'the collector to listen');
@@ -106,7 +106,7 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
   async function end(signal: NodeJS.Signals): Promise<void> {
     const running = child;
     child = null;
-    if (running === null || running.exitCode !== null || running.signalCode !== null) return;
+    if (running === null || hasEnded(running)) return;
     const gone = once(running, 'exit');
     running.kill('SIGCONT');
     running.kill(signal);

@@ -14,9 +14,17 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasEnded } from './children.ts';
 import { writeInitramfs } from './guest/initramfs.ts';
 import { resolveModules } from './guest/modules.ts';
-import { counterSpeed, type GuestKernel, guestKernelRoot, guestUnavailable, releaseOf } from './guest.ts';
+import {
+  commandLine,
+  counterSpeed,
+  type GuestKernel,
+  guestKernelRoot,
+  guestUnavailable,
+  releaseOf,
+} from './guest.ts';
 import { attemptOver, HOST_CACHE, type Output, outputOf, SSH_OPTIONS } from './host/ssh.ts';
 import type { Hosts } from './hosts.ts';
 import { freePorts, until } from './wait.ts';
@@ -69,7 +77,7 @@ export async function startGuestHost(name: string, firstKernel: GuestKernel): Pr
   let kernel = firstKernel;
   let machine: ChildProcess | null = null;
 
-  const isOff = () => machine === null || machine.exitCode !== null || machine.signalCode !== null;
+  const isOff = () => machine === null || hasEnded(machine);
   const attempt = (script: string): Promise<Output> =>
     attemptOver(`${SSH_OPTIONS} -o ConnectTimeout=10 -p ${port} root@127.0.0.1`, script);
   const kill = async () => {
@@ -89,7 +97,7 @@ export async function startGuestHost(name: string, firstKernel: GuestKernel): Pr
         ...['-nodefaults', '-display', 'none', '-serial', `file:${console}`, '-no-reboot'],
         ...['-kernel', join(guestKernelRoot(kernel), `boot/vmlinuz-${releaseOf(kernel)}`)],
         ...['-initrd', makeInitramfs(directory, name, kernel)],
-        ...['-append', `console=ttyS0 quiet panic=-1 net.ifnames=0 tsc=reliable ${speed}`],
+        ...['-append', `${commandLine} net.ifnames=0 ${speed}`],
         ...['-drive', `file=${disk},format=raw,if=virtio,cache=unsafe`],
         ...['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:22`],
         ...['-device', 'virtio-net-pci,netdev=net,romfile='],
@@ -132,8 +140,6 @@ export async function startGuestHost(name: string, firstKernel: GuestKernel): Pr
       ansible_port: String(port),
       ansible_user: 'root',
       ansible_ssh_common_args: SSH_OPTIONS,
-      // Without Ansible's -C: compressing costs an emulated CPU more than it saves.
-      ansible_ssh_args: '-o ControlMaster=auto -o ControlPersist=60s',
     }),
     instance: () => 'ktc',
     kill,

@@ -76,7 +76,7 @@ const diskBytes = 256 * 1024 * 1024;
 // Linux distrusts the time-stamp counter of an emulated CPU and would read the time from an emulated HPET instead: slow,
 // contended, and not how a host's trace clock behaves. QEMU's counter is the host's, the same on both CPUs.
 // Nor does it test whether the timer interrupts: on a busy host that can be too late for it, and it panics.
-const commandLine = 'console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check';
+export const commandLine = 'console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check';
 /**
  * The kernel's parameter that says how fast that counter is. A guest finds out by comparing it with an emulated timer, and
  * where its CPUs get little of the host's meanwhile it is wrong: seen 57 times too slow, so that the guest's seconds were over

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ownedName } from '../../src/demo/namespaces.ts';
 import { hasErrorCode } from '../../src/shared/errors.ts';
+import { hasEnded } from './children.ts';
 import { attemptOver, HOST_CACHE, type Output, outputOf, SSH_OPTIONS } from './host/ssh.ts';
 import { until } from './wait.ts';
 
@@ -84,7 +85,7 @@ export async function startHosts(options: readonly HostOptions[]): Promise<Hosts
     },
   );
   const close = async () => {
-    if (keeper.exitCode !== null || keeper.signalCode !== null) return;
+    if (hasEnded(keeper)) return;
     const ended = once(keeper, 'close');
     keeper.stdin.end();
     await ended;

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { DEADLINE_MS } from './wait.ts';
+import { hasEnded } from './children.ts';
+import { until } from './wait.ts';
 
 /** Each is a folder of test/support with a pom.xml. */
 export type LibraryName = 'kafka' | 'kafka-2.8' | 'kafka-1.1' | 'opensearch';
@@ -59,15 +59,16 @@ export function startJava({ name, prefix = [], args, logFile, isUp }: JavaProgra
   const printed = () => readFileSync(logFile, 'utf8');
 
   const waitUntilUp = async () => {
-    const failed = async (what: string) => {
+    try {
+      await until(async () => {
+        if (await isUp(printed())) return true;
+        if (hasEnded(child)) throw new Error('ended while starting');
+        return false;
+      }, 'its start');
+    } catch (error) {
       await endJava(child, 'SIGKILL');
-      return new Error(`${name}: ${what}\n${printed().split('\n').slice(-15).join('\n')}`);
-    };
-    const deadline = performance.now() + DEADLINE_MS;
-    while (!(await isUp(printed()))) {
-      if (hasEnded(child)) throw await failed('ended while starting');
-      if (performance.now() > deadline) throw await failed(`not up within ${DEADLINE_MS} ms`);
-      await delay(50);
+      const last = printed().split('\n').slice(-15).join('\n');
+      throw new Error(`${name}: ${(error as Error).message}\n${last}`, { cause: error });
     }
   };
   return { child, up: waitUntilUp() };
@@ -86,8 +87,4 @@ export async function endJava(running: ChildProcess | null, signal: NodeJS.Signa
   const lastResort = setTimeout(() => running.kill('SIGKILL'), STOP_DEADLINE_MS);
   await gone;
   clearTimeout(lastResort);
-}
-
-export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
-  return exitCode !== null || signalCode !== null;
 }

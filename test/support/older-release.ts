@@ -1,9 +1,10 @@
 /** The release before: an agent that knows API 1 of the module only, and the module of API 1. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../src/source/module/build.ts';
-import { type GuestKernel, guestKernelRoot, releaseOf } from './guest.ts';
+import { changeSource, modulesOf } from './guest/module.ts';
+import type { GuestKernel } from './guest.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const OLDER_VERSION = '0.0.9';
@@ -30,21 +31,16 @@ export function buildOlderRelease(directory: string, kernel: GuestKernel): { age
   const root = join(directory, 'repository');
   for (const name of COPIED) cpSync(join(ROOT, name), join(root, name), { recursive: true });
   for (const name of LINKED) symlinkSync(join(ROOT, name), join(root, name));
-  for (const { file, from, to } of CHANGES) {
-    const path = join(root, file);
-    const text = readFileSync(path, 'utf8');
-    if (text.search(from) === -1) throw new Error(`${file} has nothing to change: ${from}`);
-    writeFileSync(path, text.replace(from, to));
-  }
+  for (const change of CHANGES) changeSource(root, change);
   const agent = join(directory, 'older.cjs');
   const options = JSON.stringify({ output: agent, version: OLDER_VERSION });
   const script = `import('./scripts/bundle.ts').then(({ bundle }) => bundle(${options}))`;
   execFileSync(process.execPath, ['--no-warnings', '--eval', script], { cwd: root });
-  const release = releaseOf(kernel);
+  const { release, headers } = modulesOf(kernel);
   const built = buildModule({
     sources: join(root, 'kmodule'),
     kernel: release,
-    headers: join(guestKernelRoot(kernel), 'lib/modules', release, 'build'),
+    headers,
     output: join(directory, 'older.ko'),
   });
   if (!built.ok) throw new Error(built.problem);

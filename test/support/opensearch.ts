@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endJava, javaOptions, librariesOf, startJava, whyNoJars } from './java.ts';
-import { freePorts } from './wait.ts';
+import { answers, freePorts } from './wait.ts';
 
 const HEAP_MIB = 768;
 const PROGRAM = join(import.meta.dirname, 'opensearch/Node.java');
@@ -62,11 +62,7 @@ export async function startOpenSearch(): Promise<OpenSearch> {
     name: 'OpenSearch',
     args: [...javaOptions(librariesOf('opensearch'), HEAP_MIB), PROGRAM, directory, String(port)],
     logFile: join(directory, 'node.log'),
-    isUp: () =>
-      fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
+    isUp: () => answers(url),
   });
 
   const send = async (method: string, path: string, body?: string): Promise<Answer> => {

@@ -9,7 +9,8 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, rest]);
 }
 
-function message(field: number, content: Buffer | string): Buffer {
+/** A field that is a message, or a text. */
+export function message(field: number, content: Buffer | string): Buffer {
   const bytes = Buffer.from(content);
   return Buffer.concat([varint(field * 8 + LENGTH_DELIMITED), varint(bytes.length), bytes]);
 }

@@ -1,9 +1,11 @@
 /** A real rsyslog with a configuration of its own, as an ordinary process. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasEnded } from './children.ts';
 
 const MODULES = '/usr/lib/x86_64-linux-gnu/rsyslog';
 
@@ -38,7 +40,7 @@ export function createRsyslog(configuration: string): Rsyslog {
     const running = child;
     child = null;
     if (running === null) return;
-    if (running.exitCode !== null || running.signalCode !== null) {
+    if (hasEnded(running)) {
       throw new Error(`rsyslog ended:\n${readFileSync(logFile, 'utf8')}`);
     }
     const gone = once(running, 'exit');

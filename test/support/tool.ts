@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LossyLink } from '../../src/demo/network.ts';
 import { programOfKtc } from './agent.ts';
+import { hasEnded } from './children.ts';
 import { INSTANCES } from './tracefs.ts';
 import type { HeldRecord } from './traffic/held.ts';
 import { until } from './wait.ts';
@@ -26,7 +27,7 @@ const started: ChildProcess[] = [];
 /** Ends what a failed test has left running; for `afterEach`. */
 export async function stopTools(): Promise<void> {
   for (const child of started.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
+    if (hasEnded(child)) continue;
     child.kill('SIGTERM');
     await once(child, 'exit');
   }
@@ -54,7 +55,7 @@ export async function startTool(...words: string[]): Promise<RunningTool> {
     stdout: () => said.stdout,
     stderr: () => said.stderr,
     async stop(signal = 'SIGINT') {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      if (!hasEnded(child)) child.kill(signal);
       await closed;
       return child.exitCode;
     },

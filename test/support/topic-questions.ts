@@ -14,6 +14,11 @@ export interface MissingRow {
   readonly missing: readonly number[];
 }
 
+/** The numbers that `missing.jq` misses in a file of events, one on each line. */
+export function missingIn(file: string): number[] {
+  return askEvents<MissingRow>('missing.jq', `cat ${file}`).flatMap(({ missing }) => missing);
+}
+
 /** The rows that a program prints of the events that a shell command prints, one on each line. */
 export function askEvents<Row>(program: string, command: string): Row[] {
   const line = `${command} | jq -n -c -f ${join(PROGRAMS, program)}`;

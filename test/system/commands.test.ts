@@ -23,7 +23,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import type { TcpEvent } from '../../src/event/tcp-event.ts';
 import { asNobody, KTC, startAgent, whyNoAgent } from '../support/agent.ts';
 import { createEventValidator } from '../support/schema.ts';
-import { INSTANCES, TRACING } from '../support/tracefs.ts';
+import { INSTANCES, isEnabled, TRACING } from '../support/tracefs.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
@@ -142,11 +142,7 @@ describe.skipIf(missing)('ktc', () => {
     const file = join(directory, 'short.ktcrec');
     const instance = newInstance('record');
     const { child, end } = start(['record', '--output', file, '--set', `source.instance=${instance}`]);
-    await until(() => existsSync(`${INSTANCES}/${instance}/events`), 'recording to begin');
-    await until(
-      () => readFileSync(`${INSTANCES}/${instance}/events/sock/inet_sock_set_state/enable`, 'utf8') !== '0\n',
-      'the probe to be on',
-    );
+    await until(() => isEnabled(instance, 'sock/inet_sock_set_state'), 'the probe to be on');
     const port = await connectOnce();
     child.kill('SIGINT');
     const recorded = await end;

@@ -10,9 +10,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } 
 import type { ConnectEvent, TcpEvent } from '../../src/event/tcp-event.ts';
 import { removeInstance } from '../../src/source/ftrace/instance.ts';
 import { KTC, type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
+import { childrenOf } from '../support/children.ts';
 import { startHttpReceiver, TAKEN } from '../support/otlp-receiver.ts';
 import { type RunningTool, startTool, stopTools } from '../support/tool.ts';
-import { INSTANCES } from '../support/tracefs.ts';
+import { INSTANCES, isEnabled } from '../support/tracefs.ts';
 import { compile, parseShortLived, type ShortLived } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
@@ -85,14 +86,7 @@ describe.skipIf(missing)('the process of an event', () => {
     const words = ['record', '--output', file, '--set', `source.instance=${instance}`];
     const recorder = spawn(KTC, words, { stdio: 'ignore' });
     onTestFinished(() => void recorder.kill());
-    const enabled = `${INSTANCES}/${instance}/events/sock/inet_sock_set_state/enable`;
-    await until(() => {
-      try {
-        return readFileSync(enabled, 'utf8').startsWith('1');
-      } catch {
-        return false;
-      }
-    }, 'the recorder to trace');
+    await until(() => isEnabled(instance, 'sock/inet_sock_set_state'), 'the recorder to trace');
     const processes = [...(await runShortLived('rename', 50)), ...(await runShortLived('thread', 50))];
     recorder.kill('SIGINT');
     await once(recorder, 'exit');
@@ -228,7 +222,7 @@ describe.skipIf(missing)('the process of an event', () => {
         },
       },
     });
-    const inside = Number(readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'utf8'));
+    const [inside] = childrenOf(agent.pid);
     try {
       expect(readdirSync(INSTANCES).filter((name) => name.startsWith('ktc-pid'))).toEqual([]);
       const processes = await runShortLived('rename', 50);
@@ -237,7 +231,7 @@ describe.skipIf(missing)('the process of an event', () => {
       expect(events.map(nameOf)).toEqual(processes.map(nameOf));
       await until(() => receiver.received.length > 0, 'a request of the agent');
     } finally {
-      process.kill(inside, 'SIGTERM');
+      if (inside !== undefined) process.kill(inside, 'SIGTERM');
       await agent.stop('SIGCONT');
       await receiver.close();
     }

@@ -2,7 +2,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,7 +9,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { TOOL_NAMES as NAMES } from '../../src/tool/tool.ts';
 import { asNobody, KTC, whyNoAgent } from '../support/agent.ts';
 import { instancesOf, isTracing, startTool, stopTools } from '../support/tool.ts';
-import { runSteady } from '../support/traffic/traffic.ts';
+import { knock, runSteady } from '../support/traffic/traffic.ts';
 import { until } from '../support/wait.ts';
 
 const missing = whyNoAgent();
@@ -27,11 +26,8 @@ function readAvailable(fd: number): string {
   }
 }
 
-/** One connection to a port of this host where nobody listens: two changes of state, and a failed connect. */
-async function knock(address = '127.0.0.1'): Promise<void> {
-  const socket = connect(1, address).on('error', () => {});
-  await new Promise((resolve) => socket.on('close', resolve));
-}
+/** A port where nobody listens: a connection to it is two changes of state, and a failed connect. */
+const CLOSED_PORT = 1;
 
 const SIGINT = 2;
 
@@ -70,7 +66,7 @@ describe.skipIf(missing)('how a tool ends', () => {
       // Of IPv6 only, so that nothing is lost however much others do.
       const tool = await startTool('tcpstates', '-6', '--source', 'tracepoints');
       expect(instancesOf(tool.pid)).toEqual([`ktc-tcpstates-${tool.pid}`]);
-      await knock('::1');
+      await knock(CLOSED_PORT, '::1');
       expect(await tool.stop(signal)).toBe(0);
       // What the kernel held when the signal came is printed too.
       expect(tool.stdout()).toContain('SYN_SENT    -> CLOSE');
@@ -102,7 +98,7 @@ describe.skipIf(missing)('how a tool ends', () => {
       isOver = true;
     });
     await until(async () => {
-      if (!hasLines) await knock('::1');
+      if (!hasLines) await knock(CLOSED_PORT, '::1');
       return isOver;
     }, 'the end');
     const [lines, errors] = await output;
@@ -230,7 +226,7 @@ describe.skipIf(missing)('in a terminal', () => {
       await until(() => terminal.shown().includes('DPORT'), 'the header');
       const pids = instancesOf().flatMap((name) => /^ktc-tcpconnect-(\d+)$/.exec(name)?.[1] ?? []);
       for (const pid of pids) process.kill(Number(pid), 'SIGWINCH');
-      await knock();
+      await knock(CLOSED_PORT);
       await until(() => terminal.shown().includes('127.0.0.1'), 'the event');
       terminal.press('\x03');
       expect(await terminal.end).toBe(0);

@@ -9,13 +9,13 @@
  *     await cluster.stop();
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endJava, hasEnded, whyNoJars } from '../java.ts';
+import { hasEnded } from '../children.ts';
+import { endJava, whyNoJars } from '../java.ts';
 import { startZooKeeper } from '../kafka/zookeeper.ts';
-import { freePorts, until } from '../wait.ts';
+import { answers, freePorts, until } from '../wait.ts';
 import { MISSING_FUNCTIONS, pythonOf, whyNoEngine } from './engine.ts';
 import { type ClickHouse, clickHouseAt } from './http.ts';
 
@@ -81,11 +81,6 @@ function configOf(index: number, all: readonly Ports[], zooKeeperPort: number, d
 function createNode(directory: string, { http }: Ports): Node {
   const clickHouse = clickHouseAt(`http://127.0.0.1:${http}/`);
   let child: ChildProcess | null = null;
-  const isUp = (): Promise<boolean> =>
-    fetch(`${clickHouse.url}ping`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
   return {
     ...clickHouse,
     async start() {
@@ -99,17 +94,15 @@ function createNode(directory: string, { http }: Ports): Node {
       });
       closeSync(output);
       child = started;
-      await until(async () => hasEnded(started) || (await isUp()), 'a ClickHouse server');
+      await until(
+        async () => hasEnded(started) || (await answers(`${clickHouse.url}ping`)),
+        'a ClickHouse server',
+      );
       if (hasEnded(started))
         throw new Error(`ClickHouse ended at its start: ${readFileSync(join(directory, 'output'), 'utf8')}`);
       for (const statement of MISSING_FUNCTIONS['25.8']) await clickHouse.query(statement);
     },
-    async kill() {
-      if (child === null || hasEnded(child)) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
+    kill: () => endJava(child, 'SIGKILL'),
   };
 }
 

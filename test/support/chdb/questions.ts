@@ -135,3 +135,7 @@ export async function loadFleet(
   await refreshSums(engine, database);
   return { ...fleet, events };
 }
+
+/** Counts the different events of a database, host_status among them. */
+export const differentIn = (database: string): string =>
+  `SELECT (SELECT count() FROM ${database}.events FINAL) + (SELECT count() FROM ${database}.host_status FINAL)`;

@@ -1,9 +1,9 @@
 /** Kernel modules for a guest: tcp_trace.ko, built from kmodule/ as `ktc module build` does it, and a helper of tests. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from '../../../src/source/module/build.ts';
-import { type GuestKernel, guestKernelRoot } from '../guest.ts';
+import { type GuestKernel, guestKernelRoot, releaseOf } from '../guest.ts';
 import { madeOnce } from '../made-once.ts';
 
 const repository = join(import.meta.dirname, '../../..');
@@ -16,11 +16,24 @@ const VARIANTS = {
   kretprobe: { file: 'compat.h', from: /^#ifdef CONFIG_SECURITY_NETWORK$/m, to: '#ifdef KTC_NEVER' },
 } as const;
 
-/** Where a guest has the modules of its kernel; the kernel must be there (`guestUnavailable`). */
-function modulesOf(kernel: GuestKernel): { release: string; headers: string } {
-  const modules = join(guestKernelRoot(kernel), 'lib/modules');
-  const [release = ''] = readdirSync(modules);
-  return { release, headers: join(modules, release, 'build') };
+/** What modules of a kernel are built for; the kernel must be there (`guestUnavailable`). */
+export function modulesOf(kernel: GuestKernel): { release: string; headers: string } {
+  const release = releaseOf(kernel);
+  return { release, headers: join(guestKernelRoot(kernel), 'lib/modules', release, 'build') };
+}
+
+export interface SourceChange {
+  readonly file: string;
+  readonly from: RegExp;
+  readonly to: string;
+}
+
+/** Changes a copy of sources that lies below `root`. Throws where there is nothing to change. */
+export function changeSource(root: string, { file, from, to }: SourceChange): void {
+  const path = join(root, file);
+  const text = readFileSync(path, 'utf8');
+  if (text.search(from) === -1) throw new Error(`${file} has nothing to change: ${from}`);
+  writeFileSync(path, text.replace(from, to));
 }
 
 /** Path of the module, or of a variant. */
@@ -29,13 +42,7 @@ export function buildGuestModule(kernel: GuestKernel, variant?: keyof typeof VAR
   const directory = madeOnce(`tcp_trace-${variant ?? 'itself'}-${release}`, (made) => {
     const sources = join(made, 'sources');
     cpSync(join(repository, 'kmodule'), sources, { recursive: true });
-    if (variant !== undefined) {
-      const { file, from, to } = VARIANTS[variant];
-      const path = join(sources, file);
-      const text = readFileSync(path, 'utf8');
-      if (!from.test(text)) throw new Error(`${file} has nothing to change for ${variant}`);
-      writeFileSync(path, text.replace(from, to));
-    }
+    if (variant !== undefined) changeSource(sources, VARIANTS[variant]);
     const built = buildModule({ sources, kernel: release, headers, output: join(made, 'tcp_trace.ko') });
     if (!built.ok) throw new Error(built.problem);
   });

@@ -3,7 +3,8 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { endJava, hasEnded, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
+import { hasEnded } from '../children.ts';
+import { endJava, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
 import { enter } from '../namespace.ts';
 import { suspend } from '../suspend.ts';
 

@@ -1,7 +1,7 @@
 /** The ZooKeeper that older Kafka and a cluster of ClickHouse need. */
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { endJava, javaOptions, librariesOf, startJava } from '../java.ts';
+import { javaOptions, librariesOf, startJava } from '../java.ts';
 import { freePorts } from '../wait.ts';
 
 /** They reach into classes of Java 8. Their own messages, which say when they serve, are of the level info. */
@@ -29,9 +29,6 @@ export async function startZooKeeper(directory: string): Promise<ZooKeeper> {
     logFile: join(directory, 'zookeeper.log'),
     isUp: (printed) => printed.includes('binding to port'),
   });
-  await up.catch(async (error: unknown) => {
-    await endJava(child, 'SIGKILL');
-    throw error;
-  });
+  await up;
   return { port, child };
 }

@@ -154,8 +154,8 @@ export async function runSteady(options: SteadyOptions): Promise<SteadyResult> {
 }
 
 /** Connects once to a port of the loopback, and resolves when the connection has ended, refused or not. */
-export async function knock(port: number): Promise<void> {
-  const socket = connect(port, '127.0.0.1').on('error', () => {});
+export async function knock(port: number, address = '127.0.0.1'): Promise<void> {
+  const socket = connect(port, address).on('error', () => {});
   // Not by once(), which rejects where the connection is refused.
   await new Promise((resolve) => socket.on('close', resolve));
 }

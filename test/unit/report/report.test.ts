@@ -113,13 +113,14 @@ describe('a report says', () => {
   });
 
   it('that nothing was sent again only where the kernels say so', async () => {
-    const [agent, other] = ['web1', 'web2'].map((name) => createTestAgent({ name, address: '10.0.0.1' }));
+    const agent = createTestAgent({ name: 'web1', address: '10.0.0.1' });
+    const other = createTestAgent({ name: 'web2', address: '10.0.0.1' });
     const statuses = (retransmits: number) =>
       [0, 60].flatMap((second) => [
-        agent?.status(second, {
+        agent.status(second, {
           counters: { 'Tcp.OutSegs': 100 + second, 'Tcp.RetransSegs': (retransmits * second) / 60 },
-        }) ?? '',
-        other?.status(second) ?? '',
+        }),
+        other.status(second),
       ]);
     expect((await headlinesOf(statuses(0))).get('retransmits')).toBe('No segment was sent again.');
     expect((await headlinesOf(statuses(7))).get('retransmits')).toBe(

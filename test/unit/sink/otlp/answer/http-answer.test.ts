@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeHttp } from '../../../../../src/sink/otlp/answer/http-answer.ts';
-import { partialSuccess } from '../../../../support/rpc-status.ts';
+import { message, partialSuccess } from '../../../../support/rpc-status.ts';
 
 const WHERE = 'http://collector:4318/v1/logs';
 const answer = (status: number, body: string | Buffer = '', headers: Record<string, string> = {}) =>
@@ -53,7 +53,7 @@ describe('a success is an acknowledgement, as it is to the exporters of OpenTele
       expect(answer(200, partialSuccess(3, words), headers), `${length}`).toEqual(accepted(3, words));
       if (length < 2 || length > 127) continue;
       const text = 'x'.repeat(length - 2);
-      const warning = Buffer.concat([Buffer.from([0x0a, length, 0x12, length - 2]), Buffer.from(text)]);
+      const warning = message(1, message(2, text));
       expect(answer(200, warning, headers), `${length}`).toEqual(accepted(0, text));
     }
     // The two bytes of this length are a no-break space and a `<`.
