@@ -56,41 +56,38 @@ function line(cells: readonly string[], widths: readonly number[]): string {
 }
 
 /** GitHub's Markdown, aligned so that it can be read as it is. */
-export function tableText({ title, script, columns, rows, notes }: Table): string {
+function gridText(columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = columns.map((name, column) =>
     Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`;
-  const body = rows.map((row) => line(row, widths));
+  return [line(columns, widths), rule, ...rows.map((row) => line(row, widths))].join('\n');
+}
+
+export function tableText({ title, script, columns, rows, notes }: Table): string {
   return [
     `## ${title}`,
     '',
     `Made by \`${script}\`.`,
     '',
-    line(columns, widths),
-    rule,
-    ...body,
+    gridText(columns, rows),
     ...notes.map((note) => `\n${note}`),
     '',
   ].join('\n');
 }
 
-export function barsText(bars: readonly Bar[]): string {
-  return tableText({
-    title: 'Targets',
-    script: 'bench/run.ts',
-    columns: ['what', 'measured', 'at most', 'target'],
-    rows: bars.map(({ what, value, limit, unit }) => [
-      what,
-      `${figure(value)} ${unit}`,
-      `${figure(limit)} ${unit}`,
-      value <= limit ? 'reached' : 'missed',
-    ]),
-    notes: [],
-  });
+/** Nothing, when there is no bar. */
+export function barsTable(bars: readonly Bar[]): string {
+  const rows = bars.map(({ what, value, limit, unit }) => [
+    what,
+    `${figure(value)} ${unit}`,
+    `${figure(limit)} ${unit}`,
+    value <= limit ? 'reached' : 'missed',
+  ]);
+  return rows.length === 0 ? '' : `${gridText(['what', 'measured', 'at most', 'target'], rows)}\n`;
 }
 
-/** The machine, for the head of a page of figures. */
+/** The machine and the day, for figures. */
 export function machine(): string {
   const [cpu] = cpus();
   const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';

@@ -1,12 +1,12 @@
 /**
- * Runs the benches and writes docs/performance.md.
+ * Runs the benches, all or those named, and writes their sections of docs/performance.md.
  *
  *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [processes] [source] [tools] [outage] [crash] [module] [report] [query] [fleet] [controller]
  *
- * With `--quick`, or when not all are run, the tables are only printed. A missed bar is said, and is no failure: it may
- * be the machine's.
+ * With `--quick`, the tables are only printed; else each bench writes its section of the page. A missed bar is said, and is
+ * no failure: it may be the machine's.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { controller } from './controller.ts';
@@ -18,10 +18,11 @@ import { kafka } from './kafka.ts';
 import { module } from './module.ts';
 import { otlp } from './otlp.ts';
 import { outage } from './outage.ts';
+import { sectionText, withSections } from './page.ts';
 import { pages } from './pages.ts';
 import { processes } from './processes.ts';
 import { query } from './query.ts';
-import { type Bar, type Bench, barsText, machine, tableText } from './report.ts';
+import type { Bench } from './report.ts';
 import { source } from './source.ts';
 import { spool } from './spool.ts';
 import { tools } from './tools.ts';
@@ -59,25 +60,15 @@ if (process.getuid?.() !== 0) {
   process.exit(77);
 }
 
-const where = machine();
-const texts: string[] = [];
-const bars: Bar[] = [];
+const measured = new Map<string, string>();
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   console.error(`measuring ${name} …`);
-  const report = await bench(values.quick);
-  bars.push(...report.bars);
-  for (const table of report.tables) {
-    const text = tableText(table);
-    texts.push(text);
-    console.log(text);
-  }
-}
-const summary = barsText(bars);
-console.log(`${summary}\n${where}`);
-
-if (!values.quick && positionals.length === 0) {
-  const head = `# Performance\n\n<!-- Written by \`make bench\` (bench/run.ts): do not edit. -->\n\nThis page shows what the agent costs, compared with other programs in the same run. Read it to size hosts. Shared virtual\nmachines are noisy: use the ratios rather than the absolute figures, and measure on your own host with \`make bench\`.\n\n${where}\n`;
-  writeFileSync(PAGE, [head, summary, ...texts].join('\n'));
+  const section = sectionText(await bench(values.quick));
+  console.log(section);
+  measured.set(name, section);
+  if (values.quick) continue;
+  // After each: a bench that fails must not cost what the others have measured.
+  writeFileSync(PAGE, withSections(readFileSync(PAGE, 'utf8'), Object.keys(BENCHES), measured));
   console.error(`written to ${PAGE}`);
 }

@@ -52,19 +52,21 @@ function modulesOf({ outputs }: Metafile): string[] {
  * With 4 MiB, that came so late that 15 s at 10,000 events/s had 26 to 32 full collections of 20 to 30 ms each, and an event
  * cost 5.1 to 5.4 µs; with 1 MiB they are 6 to 8, and an event costs 4.3 µs (gzip, Node.js 26).
  *
- * `--optimize-for-size` lets the old generation grow by less before it is collected: at 10,000 events/s 8 and 23 MB less, for
- * the same CPU (5.45 and 5.86 µs per event instead of 5.31 and 5.99, two pairs of runs in turns on a busy machine). By so
- * little, however, that at 1,000 events/s a full collection came every 6.5 s and was a fifth of the cost: with growth by 50 %
- * instead, an event costs 11.7 and 12.0 µs there instead of 13.0 and 13.1, for the same memory. Without `--optimize-for-size`
- * it would be 9.5 to 10.4 µs, and 20 % less at 50,000 events/s, for 10 to 30 MB more at 10,000 events/s. Tried
- * as well: `--lite-mode` saves 10 MB of Node.js' own code, but an event costs three times as much; fixed thresholds of malloc
- * (MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ 131072) save 10 to 20 MB more, but an event costs 15 % more.
+ * The old generation begins small and grows by half before it is collected, which is some 4 s at 10,000 events/s. V8's own
+ * choice would be 28 MB at the start. `--optimize-for-size` instead lets it grow by so little that an event costs 12.3 to
+ * 14.3 µs at 1,000 events/s instead of 9.4 to 10.6, for the same peak of some 98 MB at 10,000 events/s. Code that is seldom
+ * run stays compiled, because what is run once a round, five times a second, would be flushed and compiled again and again:
+ * in the third minute at 1,000 events/s, an event costs 8.4 µs instead of 9.9. Tried as well: `--lite-mode` saves 10 MB of
+ * Node.js' own code, but an event costs three times as much; fixed thresholds of malloc (MALLOC_MMAP_THRESHOLD_ and
+ * MALLOC_TRIM_THRESHOLD_ 131072) save 10 to 20 MB more, but an event costs 15 % more; `--no-memory-pool` saves nothing once
+ * the agent has started.
  */
 export const NODE_FLAGS = [
   '--single-threaded-gc',
   '--max-semi-space-size=1',
-  '--optimize-for-size',
+  '--initial-heap-size=12',
   '--heap-growing-percent=50',
+  '--no-flush-bytecode',
 ];
 
 /**

@@ -16,6 +16,8 @@ export interface Bpftrace {
 /** 16 MiB a CPU: nothing may be lost. */
 const ENVIRONMENT = { BPFTRACE_PERF_RB_PAGES: '4096' };
 
+const END_AGAIN_MS = 1_000;
+
 async function countLines(path: string, start: string): Promise<number> {
   let lines = 0;
   let rest = '';
@@ -55,7 +57,10 @@ export async function startBpftrace(): Promise<Bpftrace> {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.kill('SIGINT');
+    // One that comes between bpftrace's look at its flag and its wait is forgotten until the next event.
+    const again = setInterval(() => child.kill('SIGINT'), END_AGAIN_MS);
     await exit;
+    clearInterval(again);
   };
   return {
     async finish() {
