@@ -105,7 +105,8 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     async run() {
       progress.countCrash();
-      void deliveries.open(stopping.giveUp);
+      // Somebody waits for a replay.
+      void deliveries.open(stopping.giveUp, status.kind === 'replay' ? 0 : config.sink.connect_spread_ms);
       const reading = source.run(handler);
       stopping.begin();
       hostStatus.start();

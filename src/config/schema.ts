@@ -222,6 +222,10 @@ export const schema = {
       default: 2,
       doc: 'Maximum number of batches in flight (sent and not yet acknowledged), per sink. A fault halves the number of batches in flight; successful batches raise it again.',
     }),
+    connect_spread_ms: key(integer(0, 600_000), {
+      default: 3000,
+      doc: 'Longest pause before a sink connects for the first time, in milliseconds; the actual pause is a random part of it, so that the agents of a fleet that start together do not all connect at the same moment. Events wait meanwhile, as in an outage.',
+    }),
     retry_initial_ms: key(integer(1, 60_000), {
       default: 100,
       doc: 'Longest pause before the first retry of a failed batch, in milliseconds. It doubles with every retry; the actual pause is a random part of it. At most `sink.retry_max_ms`.',

@@ -31,8 +31,11 @@ export interface DeliveryOptions extends BackOffLimits {
 /** The delivery of the batches of one sink. */
 export interface Delivery {
   readonly name: string;
-  /** Opens the sink and starts to send. Refused only for a problem that an operator has to solve. */
-  open(): Promise<Result>;
+  /**
+   * Opens the sink, after a random part of `spreadMs` milliseconds, and starts to send. Refused only for a problem that an
+   * operator has to solve.
+   */
+  open(spreadMs?: number): Promise<Result>;
   /** Sends what waits in the spool, as far as the window allows. */
   pump(): void;
   /**
@@ -135,7 +138,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     name: sink.name,
-    async open() {
+    async open(spreadMs = 0) {
+      // A fleet that was without power, or was upgraded, starts at one moment.
+      if (spreadMs > 0) await pauses.pause(Math.random() * spreadMs);
       const opened = await openSink(sink, pauses, options, noteFault);
       if (!opened.ok) {
         progress.fail(opened.problem);

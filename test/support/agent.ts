@@ -74,7 +74,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const file = join(directory, 'agent.json');
   const instance = options.instance ?? `ktc-test-${process.pid}-${started++}`;
   const configure = (config: object) => {
-    const { source } = config as { source?: object };
+    const { source, sink } = config as { source?: object; sink?: object };
     const complete = {
       spool: { enabled: false },
       // Tests count the events of their own traffic.
@@ -82,6 +82,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       telemetry: { http: { port } },
       ...config,
       source: { instance, ...source },
+      // No fleet is here to be spread.
+      sink: { connect_spread_ms: 0, ...sink },
     };
     writeFileSync(file, JSON.stringify(complete));
   };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DONE, refusal } from '../../../../src/shared/result.ts';
 import { createDeliveryFixture, longestBackOff, pass, useFakeClock } from './fixture.ts';
 
@@ -32,6 +32,33 @@ describe('opening', () => {
     await fixture.answerOpen();
     expect(await opened).toEqual(DONE);
     expect(fixture.delivery.status()).toMatchObject({ state: 'ready', problem: null, retries: 4 });
+  });
+
+  test('begins after a random part of the spread, so that a fleet does not connect at one moment', async () => {
+    for (const part of [0.001, 0.25, 1]) {
+      vi.spyOn(Math, 'random').mockReturnValue(part);
+      const fixture = createDeliveryFixture();
+      const opened = fixture.delivery.open(3_000);
+      await fixture.append('a');
+      await pass(part * 3_000 - 1);
+      expect(fixture.sink.opening).toHaveLength(0);
+      await pass(1);
+      await fixture.answerOpen();
+      expect(await opened).toEqual(DONE);
+      expect(fixture.sink.sent).toEqual([['a']]);
+    }
+  });
+
+  test('is not waited for when the agent stops before it has begun', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const fixture = createDeliveryFixture();
+    const opened = fixture.delivery.open(600_000);
+    await fixture.append('a');
+    const drained = fixture.delivery.drain(1_000);
+    await pass(1_000);
+    await Promise.all([opened, drained]);
+    expect(fixture.account.dropped).toEqual({ shutdown: 1 });
+    fixture.expectBalance();
   });
 
   test('ends with a problem that only an operator can solve, and then nothing is sent', async () => {
