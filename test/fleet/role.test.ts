@@ -246,6 +246,25 @@ describe.skipIf(missing)('the role', () => {
     expect(refused.output).toContain('(dkms#443)');
   });
 
+  it('warns of keys that the installed release does not know, before an upgrade', async () => {
+    const sound = site.groupVariables['web'];
+    site.groupVariables['web'] = { ktc_agent_config__web: { batch: { of_the_next_release: 1 } } };
+    const predicted = await site.play(
+      'install',
+      '--check',
+      '--limit',
+      'web1',
+      '-e',
+      `ktc_agent_version=${NEXT}`,
+    );
+    site.groupVariables['web'] = sound ?? {};
+    expect(predicted.code, predicted.output).toBe(0);
+    // Ansible breaks the lines of warnings.
+    expect(predicted.output.replace(/\s+/g, ' ')).toContain(
+      'the release that is installed now does not know a key: ktc_agent_config__web of group web: batch.of_the_next_release: unknown key',
+    );
+  });
+
   it('leaves what the operator has stopped, disabled and masked so, also through an upgrade', async () => {
     await site.hosts.run('web1', 'systemctl stop ktc-agent');
     await site.hosts.run('web2', 'systemctl disable ktc-agent');

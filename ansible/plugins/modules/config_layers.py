@@ -40,6 +40,12 @@ options:
   restore:
     description: Instead of the variables, take the set that was kept under this name.
     type: str
+  trial:
+    description:
+      - Change nothing and refuse nothing. Warn of keys that I(program), of whatever version, does not know - before an upgrade,
+        those that the release which runs would have to do without.
+    type: bool
+    default: false
   layers:
     description: Set by the action plugin.
     type: list
@@ -57,6 +63,11 @@ files:
   type: list
   elements: str
   returned: always
+unknown:
+  description: What I(program) says of each key that it does not know.
+  type: list
+  elements: str
+  returned: with I(trial)
 """
 
 import ctypes
@@ -169,6 +180,14 @@ def problems_of(module, program, layers):
     return [explain(line, layers) for line in lines]
 
 
+def report_unknown(module, problems):
+    """Ends a trial. What is unknown is no fault: the release that is to come is asked when it is there."""
+    unknown = [line for line in problems if ": unknown key" in line]
+    for line in unknown:
+        module.warn("the release that is installed now does not know a key: " + line)
+    module.exit_json(changed=False, files=[], unknown=unknown)
+
+
 def group_of(user):
     """The group that may read the configuration: root's, until the agent's own has been made."""
     try:
@@ -195,6 +214,7 @@ def main():
             "user": {"type": "str", "default": "ktc"},
             "keep_as": {"type": "str"},
             "restore": {"type": "str"},
+            "trial": {"type": "bool", "default": False},
             "layers": {"type": "list", "elements": "dict"},
         },
         supports_check_mode=True,
@@ -222,6 +242,9 @@ def main():
         write_set(STAGE + "/conf.d", wanted, group)
         write_file(STAGE + "/agent.json", base, group)
         problems = problems_of(module, program, layers)
+        if module.params["trial"]:
+            shutil.rmtree(STAGE)
+            report_unknown(module, problems)
         if problems:
             shutil.rmtree(STAGE)
             module.fail_json(
