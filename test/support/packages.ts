@@ -24,17 +24,24 @@ export interface BuildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where to put them; a new directory, which the caller removes, when absent. */
   readonly output?: string;
+  /** The repository to build from; this one when absent. */
+  readonly root?: string;
 }
 
 /** Builds packages of these formats. Gives the directory with them. */
 export function buildPackages(
   formats: readonly string[],
-  { version = VERSION, env = {}, output = mkdtempSync(join(tmpdir(), 'ktc-packages-')) }: BuildOptions = {},
+  {
+    version = VERSION,
+    env = {},
+    output = mkdtempSync(join(tmpdir(), 'ktc-packages-')),
+    root = ROOT,
+  }: BuildOptions = {},
 ): string {
   const words = ['--output', output, '--version', version, '--level', '0'];
   for (const format of formats) words.push('--format', format);
   execFileSync(process.execPath, ['--no-warnings', 'packaging/package.ts', ...words], {
-    cwd: ROOT,
+    cwd: root,
     stdio: 'pipe',
     env: { ...process.env, ...env },
   });

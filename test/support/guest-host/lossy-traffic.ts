@@ -32,6 +32,11 @@ export async function makeConnections({ run }: GuestHost, name: string, count: n
   await run(name, `${LINK}\n${REQUEST} ${count}\nuntil is_quiet; do sleep 0.2; done`);
 }
 
+/** Makes connections one after another until the unit `traffic` is stopped. */
+export async function startTraffic({ run }: GuestHost, name: string): Promise<void> {
+  await run(name, `systemd-run --quiet --unit traffic sh -c 'while :; do ${REQUEST} 20; done'`);
+}
+
 /** What the kernel says of the link; only the traffic of this file is there. */
 export async function countedByKernel({ run }: GuestHost, name: string): Promise<Counted> {
   const output = await run(
