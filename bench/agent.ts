@@ -20,10 +20,7 @@ export interface AgentRun {
   readonly lost: number;
 }
 
-/**
- * Connections. Agents run for months, and V8 compiles what has been run often: the code of an event after some 100,000
- * events, the code of a round, of which there are five a second until events fill the buffer sooner, in another minute.
- */
+/** Connections. */
 const WARM_UP = { perSecond: 720, seconds: 12 };
 const WARM_UP_OF_ROUNDS = { perSecond: 72, seconds: 60 };
 /** In a quick bench, warming up is not to take longer than the rest. */
@@ -35,6 +32,20 @@ const LEAST_EVENTS = 40_000;
 /** How long a rate is measured. */
 export function measuredSeconds(perSecond: number, quick: boolean): number {
   return quick ? 2 : Math.max(15, LEAST_EVENTS / perSecond);
+}
+
+/**
+ * Makes traffic before something is measured for `seconds`; gives how many connections. Agents run for months, and V8
+ * compiles what has been run often: the code of an event after some 100,000 events, the code of a round, of which there
+ * are five a second until events fill the buffer sooner, in another minute.
+ */
+export async function warmUp(seconds: number): Promise<number> {
+  const first = await runSteady(WARM_UP);
+  const second = await runSteady({
+    ...WARM_UP_OF_ROUNDS,
+    seconds: Math.min(WARM_UP_OF_ROUNDS.seconds, MEASURED_TO_WARM_UP * seconds),
+  });
+  return first.connections + second.connections;
 }
 
 /**
@@ -57,12 +68,7 @@ export async function runAgent(
     },
   });
   try {
-    const first = await runSteady(WARM_UP);
-    const second = await runSteady({
-      ...WARM_UP_OF_ROUNDS,
-      seconds: Math.min(WARM_UP_OF_ROUNDS.seconds, MEASURED_TO_WARM_UP * seconds),
-    });
-    const connections = first.connections + second.connections;
+    const connections = await warmUp(seconds);
     const before = await cpuWhenQuiet(agent.pid);
     const warm = (await agent.status()).ledger;
 

@@ -8,7 +8,8 @@ import { ACCOUNT, withAccount } from '../test/support/accounts.ts';
 import { startAgent } from '../test/support/agent.ts';
 import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
-import { runSteady, startSteady } from '../test/support/traffic/traffic.ts';
+import { startSteady } from '../test/support/traffic/traffic.ts';
+import { warmUp } from './agent.ts';
 import { probesOf } from './probes.ts';
 import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
 import { type Bench, figure } from './report.ts';
@@ -71,7 +72,7 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
   });
   try {
     // At rest after work: what has been sent must not keep it awake.
-    await runSteady({ perSecond: 200, seconds: 1 });
+    await warmUp(seconds);
     await cpuWhenQuiet(agent.pid);
     const measure = async (): Promise<Period> => {
       const { emitted } = (await agent.status()).ledger;

@@ -60,6 +60,8 @@ export function buildOlderRelease(directory: string, kernel: GuestKernel): { age
 /** Builds its tarball in a directory. Gives the directory with it. */
 export function buildOlderPackage(directory: string): string {
   const output = join(directory, 'packages');
-  buildPackages(['tarball'], { version: OLDER_VERSION, output, root: makeOlderRepository(directory) });
+  // Without git, nothing else says when this release was made.
+  const env = { SOURCE_DATE_EPOCH: '0' };
+  buildPackages(['tarball'], { version: OLDER_VERSION, env, output, root: makeOlderRepository(directory) });
   return output;
 }
