@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import kafkajs from 'kafkajs';
+// Else it wakes the process of the test 1,000 times per second.
+import '../../../src/sink/kafka/kafkajs/timers.ts';
 import { type Account, addLines, openAccount } from '../event-account.ts';
 import { DEADLINE_MS, until } from '../wait.ts';
 
