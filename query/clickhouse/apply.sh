@@ -204,10 +204,22 @@ If it has ended: DROP DATABASE $lock, and run this again"
   trap unlock EXIT
 }
 
+# A replicated table starts in a thread of this pool. Refreshes of views, which begin with the server, wait in others for tables that
+# have not started: where they have all threads, no table starts any more.
+warn_of_few_threads() {
+  local threads
+  # Not every user may read it.
+  threads=$(query 2>/dev/null <<<"SELECT value FROM system.server_settings
+    WHERE name = 'background_schedule_pool_size' AND toUInt64(value) < 16") || return 0
+  [[ -z $threads ]] || echo "apply.sh: warning: background_schedule_pool_size is $threads in the configuration of the server. \
+After a restart its tables may never start: set it to 16 or more, ClickHouse's default is 512" >&2
+}
+
 # Older ones lack what the views need, and would be left with half of the tables.
 version=$(query <<<'SELECT version()')
 [[ $version =~ ^([0-9]+)\.([0-9]+) ]] || fail 69 "no ClickHouse answers: its version would be '${version%%$'\n'*}'"
 ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] >= 2508)) || fail 69 "ClickHouse $version is too old: 25.8 or newer is needed"
+[[ -z $cluster ]] || warn_of_few_threads
 take_lock
 change "CREATE DATABASE IF NOT EXISTS \`$database\` $on_cluster"
 read_existing

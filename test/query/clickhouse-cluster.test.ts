@@ -13,15 +13,19 @@ import { definitions } from '../support/chdb/definitions.ts';
 import { AS_NUMBERS, KEEP_ALL } from '../support/chdb/http.ts';
 import {
   differentIn,
+  firstEvents,
   isOfFleet,
   type LoadedFleet,
   parametersOf,
   questions,
   refreshSums,
+  seenIn,
 } from '../support/chdb/questions.ts';
 import { sampleLine } from '../support/chdb/sample-lines.ts';
 import type { FleetEvent } from '../support/fleet-truth/event.ts';
 import { createFleet, FLEET_START_MS } from '../support/fleet-truth/fleet.ts';
+import { packed, produceAll } from '../support/kafka/produce.ts';
+import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { until } from '../support/wait.ts';
 import { expectedAnswers } from './expected/answers.ts';
 import { expectSame } from './expected/compare.ts';
@@ -30,11 +34,14 @@ import { fleetFacts } from './expected/fleet.ts';
 
 const EVENTS = 20_000;
 const LINES_PER_INSERT = 5000;
-const missing = whyNoCluster();
+/** Of the topic. */
+const READ_EVENTS = 8000;
+const missing = whyNoCluster() ?? whyNoKafka();
 if (missing) console.warn(`skipped: the tables of a cluster: ${missing}`);
 
 describe.skipIf(missing)('a cluster of ClickHouse', () => {
   let cluster: ClickHouseCluster;
+  let broker: Broker;
   let fleet: LoadedFleet;
   let truths: Readonly<Record<string, Truth>>;
   /** A database is used once. */
@@ -55,7 +62,7 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
   const everywhere = (count: number): number[] => cluster.nodes.map(() => count);
 
   beforeAll(async () => {
-    cluster = await startCluster();
+    [cluster, broker] = await Promise.all([startCluster(), startBroker()]);
     await apply(0);
     const made = createFleet({ events: EVENTS, startMs: FLEET_START_MS });
     const deliveries = [...made.deliveries()];
@@ -69,7 +76,10 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     truths = expectedAnswers(fleetFacts(fleet));
     await refreshSums(node(3), 'ktc');
   });
-  afterAll(() => cluster?.stop());
+  afterAll(async () => {
+    await cluster?.stop();
+    await broker?.stop();
+  });
 
   it('has the same tables on every node, and a second run of apply.sh changes nothing', async () => {
     const all = await Promise.all(cluster.nodes.map((one) => definitions(one)));
@@ -130,5 +140,43 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
       `DELETE FROM ktc.rejected_local ON CLUSTER '${CLUSTER}' WHERE reason = 'no_json' AND received_at <= '2099-01-01 00:00:00'`,
     );
     await until(async () => isDeepStrictEqual(await rejected(), everywhere(0)), 'no line on both replicas');
+  });
+
+  it('loses and doubles nothing when a replica is killed while it reads the topic, and answers when it is back', async () => {
+    const database = `killed_${attempt++}`;
+    const queue = ['--brokers', broker.address, '--topic', database, '--group', database];
+    await broker.createTopic(database, 2 * cluster.nodes.length);
+    await apply(0, '--database', database, ...queue, '--flush-ms', '500');
+    const messages = packed(firstEvents(READ_EVENTS, FLEET_START_MS).map((event) => JSON.stringify(event)));
+    const produce = async (part: readonly string[]): Promise<void> => {
+      for (const message of part) await produceAll(broker.address, database, [message], 'zstd');
+    };
+    const [victim, twin] = [node(3), node(2)];
+    const half = messages.length / 2;
+    const writing = produce(messages.slice(0, half));
+    const hasRead = `SELECT sum(num_messages_read) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
+    await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic');
+    await victim.kill();
+    await writing;
+    const different = differentIn(database);
+    await until(async () => Number(await twin.value(different)) > 0, 'answers of the other replica');
+
+    await victim.start();
+    // Answered once all tables have started.
+    expect(Number(await victim.value('SELECT sum(total_rows) FROM system.tables'))).toBeGreaterThan(0);
+    await produce(messages.slice(half));
+    await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic again');
+    const seen = seenIn(database);
+    for (const sql of [different, seen])
+      await until(
+        async () => (await numbers(sql)).every((number) => number >= READ_EVENTS),
+        `all events: ${sql}`,
+      );
+    const ids = ['events', 'host_status'].map((table) => `SELECT event_id FROM ${database}.${table} FINAL`);
+    const all = ids.join(' UNION ALL ');
+    expect(await numbers(`SELECT count() FROM (${all})`)).toEqual(everywhere(READ_EVENTS));
+    expect(await numbers(`SELECT uniqExact(event_id) FROM (${all})`)).toEqual(everywhere(READ_EVENTS));
+    expect(await numbers(seen)).toEqual(everywhere(READ_EVENTS));
+    expect(await numbers(`SELECT count() FROM ${database}.rejected`)).toEqual(everywhere(0));
   });
 });

@@ -1,25 +1,19 @@
 /** From a real topic to the tables by ClickHouse's Kafka engine: nothing lost, nothing doubled, whatever happens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, startEngine, whyNoEngine } from '../support/chdb/engine.ts';
-import { differentIn, firstEvents } from '../support/chdb/questions.ts';
+import { differentIn, firstEvents, seenIn } from '../support/chdb/questions.ts';
 import type { FleetEvent } from '../support/fleet-truth/event.ts';
-import { produceAll } from '../support/kafka/produce.ts';
+import { packed, produceAll } from '../support/kafka/produce.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { until } from '../support/wait.ts';
 
 const DAY_MS = 86_400_000;
-const PER_MESSAGE = 100;
 const missing = whyNoEngine('25.8') ?? whyNoKafka();
 if (missing) console.warn(`skipped: from Kafka to ClickHouse: ${missing}`);
 
 /** The first events of a fleet that was watched an hour ago. */
 const someEvents = (count: number): FleetEvent[] =>
   firstEvents(count, Math.floor(Date.now() / 60_000) * 60_000 - 3 * 3_600_000);
-
-const packed = (lines: readonly string[]): string[] =>
-  Array.from({ length: Math.ceil(lines.length / PER_MESSAGE) }, (_, index) =>
-    lines.slice(index * PER_MESSAGE, (index + 1) * PER_MESSAGE).join('\n'),
-  );
 
 describe.skipIf(missing)('from Kafka to ClickHouse', () => {
   let engine: Engine;
@@ -50,10 +44,7 @@ describe.skipIf(missing)('from Kafka to ClickHouse', () => {
       );
       return Object.fromEntries(rows.map(({ reason, lines }) => [reason, lines]));
     };
-    const seen = (): Promise<number> =>
-      number(
-        `SELECT sum(n) FROM (SELECT groupBitmapMerge(ordinals) AS n FROM ${database}.seen GROUP BY host, boot_id, session, cpu)`,
-      );
+    const seen = (): Promise<number> => number(seenIn(database));
     /** All of these have arrived, and nothing else. */
     const expectAll = async (count: number): Promise<void> => {
       // The bitmaps are filled behind the events, and later if a view between them fails.

@@ -225,6 +225,19 @@ exec curl --silent --show-error --fail --data-binary @- ${engine.url}
     expect(text).not.toMatch(/@[a-z]/);
   });
 
+  it('of a cluster come with a warning where the server has too few threads to start again', async () => {
+    const { url, value } = engineOf('25.8');
+    const setting = "SELECT value FROM system.server_settings WHERE name = 'background_schedule_pool_size'";
+    const threads = await value(setting);
+    expect(Number(threads)).toBeLessThan(16);
+    const warnings = async (...options: string[]): Promise<string> =>
+      (await run(join(CLICKHOUSE, 'apply.sh'), ['--url', url, '--print', ...options])).stderr;
+    expect(await warnings('--database', 'clustered', '--cluster', 'all')).toMatch(
+      new RegExp(`^apply.sh: warning: background_schedule_pool_size is ${threads} .*\n$`),
+    );
+    expect(await warnings()).toBe('');
+  });
+
   it('have a column for every field, and take every kind', async () => {
     const engine = engineOf('26.9');
     const columns = async (table: string): Promise<Set<unknown>> =>

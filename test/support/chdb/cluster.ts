@@ -58,7 +58,9 @@ function configOf(index: number, all: readonly Ports[], zooKeeperPort: number, d
   <logger><level>warning</level><log>${directory}/log</log></logger>
   <path>${directory}/data/</path>
   <tmp_path>${directory}/tmp/</tmp_path>
-  <!-- This build has none of the threads that send what waits for another shard. -->
+  <!-- This build starts the threads of an engine inside a program: none that sends what waits for another shard, and too few to
+       start tables while views refresh (docs/querying.md), for which a server has 512. -->
+  <background_schedule_pool_size>64</background_schedule_pool_size>
   <background_distributed_schedule_pool_size>4</background_distributed_schedule_pool_size>
   <listen_host>127.0.0.1</listen_host>
   <http_port>${http}</http_port>

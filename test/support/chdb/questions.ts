@@ -136,6 +136,10 @@ export async function loadFleet(
   return { ...fleet, events };
 }
 
+/** Counts the events that the bitmaps of a database have seen, host_status among them. */
+export const seenIn = (database: string): string =>
+  `SELECT sum(n) FROM (SELECT groupBitmapMerge(ordinals) AS n FROM ${database}.seen GROUP BY host, boot_id, session, cpu)`;
+
 /** Counts the different events of a database, host_status among them. */
 export const differentIn = (database: string): string =>
   `SELECT (SELECT count() FROM ${database}.events FINAL) + (SELECT count() FROM ${database}.host_status FINAL)`;

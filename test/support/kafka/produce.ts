@@ -5,6 +5,14 @@ import { once } from 'node:events';
 /** Between messages, as they may hold line breaks: the record separator of ASCII, which JSON text escapes. */
 const SEPARATOR = '\u001e';
 
+const LINES_PER_MESSAGE = 100;
+
+/** Messages of the format ndjson. */
+export const packed = (lines: readonly string[]): string[] =>
+  Array.from({ length: Math.ceil(lines.length / LINES_PER_MESSAGE) }, (_, index) =>
+    lines.slice(index * LINES_PER_MESSAGE, (index + 1) * LINES_PER_MESSAGE).join('\n'),
+  );
+
 /** Produces and waits for the acknowledgement of all. */
 export async function produceAll(
   broker: string,
