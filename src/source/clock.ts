@@ -85,8 +85,9 @@ interface TraceSample {
   /** Trace clock less CLOCK_MONOTONIC: no less than `least`, no more than `most`. */
   readonly least: bigint;
   readonly most: bigint;
-  /** The last reading of the trace clock. */
+  /** The last reading of the trace clock, and of CLOCK_MONOTONIC after it. */
   readonly trace: bigint;
+  readonly monotonic: bigint;
 }
 
 /**
@@ -95,19 +96,19 @@ interface TraceSample {
  */
 function sampleTraceClock(read: () => bigint | null, host: HostClocks): TraceSample | null {
   let best: { least: bigint; most: bigint } | null = null;
-  let last = 0n;
+  let [last, monotonic] = [0n, 0n];
   for (let count = 0; count < MAX_SAMPLES; count++) {
     const before = host.monotonicNanoseconds();
     const trace = read();
     const after = host.monotonicNanoseconds();
     if (trace === null) continue;
-    last = trace;
+    [last, monotonic] = [trace, after];
     const width = after - before;
     if (best === null || width < best.most - best.least)
       best = { least: trace - after, most: trace - before };
     if (width < NARROW_NS) break;
   }
-  return best === null ? null : { ...best, trace: last };
+  return best === null ? null : { ...best, trace: last, monotonic };
 }
 
 const middleOf = ({ least, most }: TraceSample): bigint => (least + most) / 2n;
@@ -122,6 +123,35 @@ function offsetNear(known: bigint, sample: TraceSample): bigint {
   if (most - least < NARROW_NS) return middleOf(sample);
   if (known < least) return least;
   return known > most ? most : known;
+}
+
+/** How long a sample counts, at least. It counts twice as long at most, in which NTP slews the clocks apart by 1 ms. */
+const SAMPLE_LIFE_NS = 1_000_000_000n;
+
+/**
+ * Gives the trace clock less CLOCK_MONOTONIC after each further sample: the largest of the last one to two seconds. `global`
+ * may be late and is never early: where the CPU's counter is not stable, it stands still from 1 ms after a tick until the next
+ * tick (`sched_clock_local`, kernel/sched/clock.c), and on a busy virtual machine ticks come late. If the offset followed it
+ * down and up again, times would go back from one round of reading to the next.
+ */
+function followOffset(first: TraceSample): (sample: TraceSample) => bigint {
+  let since = first.monotonic;
+  let known = middleOf(first);
+  let [older, newer] = [known, known];
+  return (sample) => {
+    const shown = offsetNear(known, sample);
+    const age = sample.monotonic - since;
+    if (age > SAMPLE_LIFE_NS) {
+      older = age > 2n * SAMPLE_LIFE_NS ? shown : newer;
+      newer = shown;
+      since = sample.monotonic;
+    } else if (shown > newer) {
+      newer = shown;
+    }
+    known = newer;
+    if (older > known) known = older;
+    return known;
+  };
 }
 
 /** Far more than a sample is uncertain by, and less than timestamps may be shifted by. */
@@ -156,11 +186,13 @@ export function createLiveClock(
 ): TraceClock | null {
   const sample = (): TraceSample | null => {
     if (readTraceClock !== null) return sampleTraceClock(readTraceClock, host);
-    return { least: 0n, most: 0n, trace: host.monotonicNanoseconds() };
+    const monotonic = host.monotonicNanoseconds();
+    return { least: 0n, most: 0n, trace: monotonic, monotonic };
   };
   const first = sample();
   if (first === null) return null;
   const start = first.trace;
+  const offsetAfter = followOffset(first);
   let offset = middleOf(first);
   let offsetFromEpoch = Number(offset - start);
   /** Changes only when the wall clock is stepped. */
@@ -176,7 +208,7 @@ export function createLiveClock(
     },
     follow() {
       const shown = readTraceClock === null ? null : sample();
-      if (shown !== null) setOffset(offsetNear(offset, shown));
+      if (shown !== null) setOffset(offsetAfter(shown));
       const now = clock.now();
       const stepped = Math.abs(host.wallMilliseconds() - toWallMilliseconds(clock, now)) > STEP_MS;
       if (stepped || now - calibratedAt > CALIBRATION_INTERVAL_NS) calibrate();

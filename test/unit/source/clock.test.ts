@@ -184,6 +184,31 @@ describe('a trace clock in whose every reading other tasks take the CPU away', (
   });
 });
 
+describe('a trace clock that stands still where a tick is late, as `global` on a busy virtual machine', () => {
+  it('gives times that never go back, and are late only while it stands', () => {
+    const host = makeHost();
+    /** What it shows while it stands still. */
+    let standing: bigint | null = null;
+    const traceTime = () => standing ?? host.monotonicNanoseconds();
+    const clock = onTraceClock(traceTime, host);
+    let last = 0;
+    for (let round = 0; round < 2_000; round++) {
+      const record = Number(traceTime() - epochOf(clock));
+      const recordedAt = host.trueMilliseconds();
+      const isLate = standing !== null;
+      // For a round of 60 ms in each second, and once for three.
+      const stands = round % 17 === 16 || (round > 1_000 && round < 1_004);
+      standing = stands ? traceTime() : null;
+      host.pass(60n * MILLISECOND_NS);
+      clock.follow();
+      const shown = toWallMilliseconds(clock, record);
+      expect(shown).toBeGreaterThanOrEqual(last);
+      if (!isLate) expect(Math.abs(shown - recordedAt)).toBeLessThan(2 * ERROR_MS);
+      last = shown;
+    }
+  });
+});
+
 describe.each([500n, -500n])('a host whose clocks NTP slews by %d ppm from the trace clock', (ppm) => {
   const ROUNDS = 5_000;
   const ROUND_NS = 60n * MILLISECOND_NS;
