@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
 import { keepFile } from '../kept-open-file.ts';
 import type { Instance } from './instance.ts';
-import { NO_FILTER } from './shared-filters.ts';
+import { mayLeaveOut } from './shared-filters.ts';
 
 export interface Disturbances {
   /** What keeps records from being made at this moment, one line each. */
@@ -44,8 +44,8 @@ export function watchDisturbances({ instance, sharedFilters, needsFtrace }: Watc
   });
   function foreignFilters(): string[] {
     return filters.flatMap(({ event, path, kept }) => {
-      const filter = kept?.read()?.toString('latin1').trim() ?? NO_FILTER;
-      if (filter === NO_FILTER) return [];
+      const filter = kept?.read()?.toString('latin1').trim();
+      if (filter === undefined || !mayLeaveOut(filter)) return [];
       return [`another program has filtered ${event} for the whole host, to ${filter}: echo 0 > ${path}`];
     });
   }

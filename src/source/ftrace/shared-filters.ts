@@ -12,13 +12,20 @@ import { type Instance, readSetting, writeSetting } from './instance.ts';
 
 /** Every kernel has this event, and hardly anybody filters it. */
 const WITNESS = 'events/task/task_newtask/filter';
+/** True for every record, so it takes nothing from anybody whose filter it is too. */
+const ALWAYS_TRUE = 'common_type != 0 || common_pid == ';
 /**
- * True for every record, so it takes nothing from anybody whose filter it is too. The number is there so that no other
- * process writes the same; process ids are no such numbers, because containers have their own.
+ * The number is there so that no other process writes the same; process ids are no such numbers, because containers have
+ * their own.
  */
-const OUR_FILTER = `common_type != 0 || common_pid == ${randomInt(2 ** 31)}`;
+const OUR_FILTER = `${ALWAYS_TRUE}${randomInt(2 ** 31)}`;
 /** What the file of an event without a filter says. */
-export const NO_FILTER = 'none';
+const NO_FILTER = 'none';
+
+/** Whether records may be left out by what the file of a filter says: not by that of a process that finds out the same. */
+export function mayLeaveOut(filter: string): boolean {
+  return filter !== NO_FILTER && !filter.startsWith(ALWAYS_TRUE);
+}
 
 function readHostFilter(tracefs: string): string | null {
   return tryReadText(`${tracefs}/${WITNESS}`)?.trim() ?? null;

@@ -68,6 +68,9 @@ test('a filter that another program sets is told while it is there', () => {
   expect(watch.look()).toEqual([
     `another program has filtered task:task_newtask for the whole host, to comm == "a": echo 0 > ${path}/${FILE}`,
   ]);
+  // Of another agent or tool that finds out whose the filters are: it takes no record away.
+  writeFileSync(`${path}/${FILE}`, 'common_type != 0 || common_pid == 432898410\n');
+  expect(watch.look()).toEqual([]);
   watch.close();
 });
 
