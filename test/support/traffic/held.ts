@@ -20,7 +20,6 @@ export interface HeldRecord extends TrafficRecord {
 /** Of the connection with this number: primes, so that no two are alike. */
 export const requestBytes = (index: number): number => 1_009 + 4_003 * index;
 const responseBytes = (index: number): number => 2_003 + 8_009 * index;
-/** Long enough for a server on a busy machine to have accepted the connection before its end comes. */
 const holdMs = (index: number): number => 331 + 13 * index;
 /**
  * Of the client's ports, one after the other, below those that the kernel chooses from: it would choose again, some time,
@@ -79,9 +78,10 @@ async function hold(host: string, port: number, connections: number): Promise<vo
     const socket = connect({ port, host, localPort: firstPort + index });
     await once(socket, 'connect');
     log(socket, 'client', startedAt, performance.now() - startedAt, holdMs(index));
+    // The server answers what it has accepted. If the end came before, the kernel would have no owner to tell of.
+    if (index % 2 === 0) socket.once('data', () => setTimeout(() => socket.end(), holdMs(index)));
     socket.resume();
     socket.write(`${index}\n`.padEnd(requestBytes(index)));
-    if (index % 2 === 0) setTimeout(() => socket.end(), holdMs(index));
   }
 }
 
