@@ -59,7 +59,7 @@ test-system: test-dependencies build ## Real Kafka, real kernel events
 test-stress: test-dependencies build ## The kernel module under stress, some 5 minutes
 	KTC_STRESS=1 $(NODE) $(BIN)/vitest run test/guest
 
-test-guest-host: test-dependencies build ## The role on a host with a kernel of its own, which is changed; some 35 minutes
+test-guest-host: test-dependencies build ## The role on a host with a kernel of its own, which is changed; an hour
 	scripts/make-guest-root.sh
 	KTC_STRESS=1 $(NODE) $(BIN)/vitest run test/fleet
 

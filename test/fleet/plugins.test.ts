@@ -251,6 +251,26 @@ def note(path):
     ]);
   });
 
+  it('names live patches, of either kind, and kprobes on functions of TCP', () => {
+    const root = join(directory, 'kernel');
+    for (const patch of ['livepatch/kpatch_4711', 'kpatch/kpatch_4711', 'kpatch/patches/older']) {
+      mkdirSync(join(root, patch), { recursive: true });
+      writeFileSync(join(root, patch, 'enabled'), '1\n');
+    }
+    mkdirSync(join(root, 'debug/kprobes'), { recursive: true });
+    const list = ['k  tcp_sendmsg+0x0    [FTRACE]', 'r  tcp_close+0x0', 'k  vfs_read+0x0    [DISABLED]'];
+    writeFileSync(
+      join(root, 'debug/kprobes/list'),
+      list.map((line) => `ffffffff8163e0a0  ${line}\n`).join(''),
+    );
+    const imports = `from ${PLUGINS}.modules.host_facts import other_hooks`;
+    expect(evaluate(imports, 'other_hooks(given)', root)).toEqual([
+      ...['the live patch kpatch_4711', 'the live patch older'],
+      ...['a kprobe on tcp_close', 'a kprobe on tcp_sendmsg'],
+    ]);
+    expect(evaluate(imports, 'other_hooks(given)', join(directory, 'nothing'))).toEqual([]);
+  });
+
   it('knows which version of the agent is the newer one', () => {
     const pairs = [
       ['0.10.0', '0.9.0'],

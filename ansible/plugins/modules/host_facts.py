@@ -103,6 +103,23 @@ def has_module(kernel):
     return len(module_files(kernel, ["extra", "updates", "updates/dkms"])) > 0
 
 
+# Those of TCP are the ones that the module may observe too.
+KPROBE = re.compile(r"^\S+\s+[jkr]\s+((?:tcp_|inet_csk_|security_sock_graft)\w*)\+0x", re.MULTILINE)
+
+
+def other_hooks(root="/sys/kernel"):
+    """Live patches, of kpatch's own module too, and kprobes (kernel/kprobes.c, `report_probe`) of others."""
+    patches = [path for place in ("livepatch", "kpatch", "kpatch/patches") for path in glob.glob("%s/%s/*" % (root, place))]
+    names = sorted(set(os.path.basename(path) for path in patches if os.path.exists(path + "/enabled")))
+    try:
+        kprobes = agent.read_text(root + "/debug/kprobes/list") or ""
+    except (IOError, OSError):
+        # A kernel that is locked down shows debugfs to nobody.
+        kprobes = ""
+    probed = sorted(set(KPROBE.findall(kprobes)))
+    return ["the live patch " + name for name in names] + ["a kprobe on " + name for name in probed]
+
+
 def module_state(kernel):
     newer = newer_kernels(kernel)
     return {
@@ -113,6 +130,7 @@ def module_state(kernel):
         # What DKMS has installed is taken away by DKMS.
         "paths": module_files("*", ["extra", "updates"]),
         "headers": agent.has_headers(kernel),
+        "beside": other_hooks(),
     }
 
 
