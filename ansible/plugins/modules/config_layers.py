@@ -235,21 +235,22 @@ def main():
 
     group = group_of(module.params["user"])
     is_checked = can_check(module, program, module.params["version"])
-    if not is_checked and not module.check_mode:
+    problems = []
+    if not is_checked and not (module.check_mode or module.params["trial"]):
         version = module.params["version"] or "any version"
         module.fail_json(msg="%s of %s is not there to check the configuration" % (program, version))
     if is_checked:
         write_set(STAGE + "/conf.d", wanted, group)
         write_file(STAGE + "/agent.json", base, group)
         problems = problems_of(module, program, layers)
-        if module.params["trial"]:
-            shutil.rmtree(STAGE)
-            report_unknown(module, problems)
-        if problems:
-            shutil.rmtree(STAGE)
-            module.fail_json(
-                msg="the configuration is refused and the old one stays:\n" + "\n".join(problems), problems=problems
-            )
+    if module.params["trial"] or problems:
+        shutil.rmtree(STAGE, ignore_errors=True)
+    if module.params["trial"]:
+        report_unknown(module, problems)
+    if problems:
+        module.fail_json(
+            msg="the configuration is refused and the old one stays:\n" + "\n".join(problems), problems=problems
+        )
     changed = wanted != before or base != base_before
     if changed and not module.check_mode:
         os.rename(STAGE + "/agent.json", BASE)
