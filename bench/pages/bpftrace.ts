@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, createReadStream, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasEnded } from '../../test/support/children.ts';
 import { cpuSeconds, cpuWhenQuiet } from '../process.ts';
 import type { ReaderResult } from './reader.ts';
 
@@ -54,7 +55,7 @@ export async function startBpftrace(): Promise<Bpftrace> {
   const pid = child.pid ?? 0;
   const startSeconds = cpuSeconds(pid);
   const end = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (hasEnded(child)) return;
     const exit = once(child, 'exit');
     child.kill('SIGINT');
     // One that comes between bpftrace's look at its flag and its wait is forgotten until the next event.

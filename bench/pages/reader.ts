@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { NODE_FLAGS } from '../../scripts/bundle.ts';
+import { hasEnded } from '../../test/support/children.ts';
 
 export interface Cost {
   /** Kernel records read. */
@@ -46,7 +47,7 @@ export async function startReader(program: string, instance: string, bufferKb: n
       return (await answer()) as ReaderResult;
     },
     async close() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (hasEnded(child)) return;
       const exit = once(child, 'exit');
       child.kill('SIGKILL');
       await exit;

@@ -30,7 +30,7 @@ export interface Deliveries {
    * Opens the sinks, those on the network each after a random part of `spreadMs` milliseconds, and begins to deliver; calls
    * `onProblem` for each problem that only an operator can solve.
    */
-  open(onProblem: (problem: string) => void, spreadMs: number): Promise<void>;
+  open(onProblem: (problem: string) => void, spreadMs?: number): Promise<void>;
   /**
    * Takes a batch for every sink; its events are `queued` in the accounts of the sinks. They are sent when so many have come
    * together that no larger batch would be taken, or by `pump`.
@@ -84,9 +84,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   return {
     async open(onProblem, spreadMs) {
       await Promise.all(
-        deliveries.map(async (delivery, place) => {
-          // A file or a pipe has nobody to be spared.
-          const opened = await delivery.open(sinks[place]?.sockets === undefined ? 0 : spreadMs);
+        deliveries.map(async (delivery) => {
+          const opened = await delivery.open(spreadMs);
           if (!opened.ok) onProblem(`sink ${delivery.name}: ${opened.problem}`);
         }),
       );

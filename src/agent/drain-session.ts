@@ -75,7 +75,7 @@ async function drain(
   let operatorProblem: string | null = null;
   void deliveries.open((problem) => {
     operatorProblem ??= problem;
-  }, 0);
+  });
   const ticker = setInterval(() => onProgress(ledger), PROGRESS_MS);
   await deliveries.drain(timeoutMs, signal);
   clearInterval(ticker);

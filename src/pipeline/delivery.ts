@@ -32,8 +32,8 @@ export interface DeliveryOptions extends BackOffLimits {
 export interface Delivery {
   readonly name: string;
   /**
-   * Opens the sink, after a random part of `spreadMs` milliseconds, and starts to send. Refused only for a problem that an
-   * operator has to solve.
+   * Opens the sink, one on the network after a random part of `spreadMs` milliseconds, and starts to send. Refused only for a
+   * problem that an operator has to solve.
    */
   open(spreadMs?: number): Promise<Result>;
   /** Sends what waits in the spool, as far as the window allows. */
@@ -139,8 +139,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     name: sink.name,
     async open(spreadMs = 0) {
-      // A fleet that was without power, or was upgraded, starts at one moment.
-      if (spreadMs > 0) await pauses.pause(Math.random() * spreadMs);
+      // A fleet that was without power, or was upgraded, starts at one moment. A file or a pipe has nobody to be spared.
+      if (spreadMs > 0 && sink.sockets !== undefined) await pauses.pause(Math.random() * spreadMs);
       const opened = await openSink(sink, pauses, options, noteFault);
       if (!opened.ok) {
         progress.fail(opened.problem);

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KtcEvent } from '../../src/event/tcp-event.ts';
 import { countedByKernel, openLink, startTraffic } from '../support/guest-host/lossy-traffic.ts';
 import { type GuestHost, startGuestHost, whyNoGuestHost } from '../support/guest-host.ts';
+import { untilRuns } from '../support/hosts.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { buildOlderPackage, OLDER_VERSION } from '../support/older-release.ts';
 import { VERSION } from '../support/packages.ts';
@@ -34,10 +35,7 @@ describe.skipIf(missing)('a release with another API of the module', { timeout: 
   const api = () => guest.run(NAME, 'cat /sys/module/tcp_trace/parameters/api');
   /** Until the kernel has sent some more segments again, under the eyes of the agent that runs now. */
   async function watchTraffic(version: string): Promise<void> {
-    await until(
-      async () => (await guest.attempt(NAME, 'ktc status')).stdout.includes(`ktc ${version} on `),
-      `${version} to run`,
-    );
+    await untilRuns(guest, NAME, version);
     const { retransmits } = await countedByKernel(guest, NAME);
     await until(
       async () => (await countedByKernel(guest, NAME)).retransmits > retransmits + MORE_RETRANSMITS,

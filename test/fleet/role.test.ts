@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inventoriesOf } from '../support/host/inventory.ts';
+import { untilRuns } from '../support/hosts.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { NEXT, VERSION } from '../support/packages.ts';
 import { NEWER_PROGRAMS, openSite, PROGRAMS, type Site, traceOnly, whyNoSite } from '../support/site.ts';
@@ -28,12 +29,6 @@ describe.skipIf(missing)('the role', () => {
     (
       await site.hosts.attempt(name, 'systemctl is-active ktc-agent || true; systemctl is-enabled ktc-agent')
     ).stdout.trim();
-  /** Whether or not the sink is connected, which comes up to some seconds later. */
-  const runs = (name: string, version: string) =>
-    until(
-      async () => (await site.hosts.attempt(name, 'ktc status')).stdout.includes(`ktc ${version} on ${name}`),
-      `${version} on ${name}`,
-    );
   const shown = async (name: string) =>
     JSON.parse(await site.hosts.run(name, 'ktc config show --json')) as Shown;
   const files = async (name: string) => (await site.hosts.run(name, 'ls /etc/ktc/conf.d')).trim().split('\n');
@@ -293,7 +288,7 @@ describe.skipIf(missing)('the role', () => {
       'active\nenabled',
     ]);
     for (const name of NAMES) expect(await site.hosts.run(name, 'ktc --version')).toContain(NEXT);
-    await runs('db2', NEXT);
+    await untilRuns(site.hosts, 'db2', NEXT);
     const left = await site.hosts.run(
       'db2',
       `ls ${releases} | sort -V; cat /root/restored; systemctl stop old; rm /root/restored /usr/local/sbin/restorecon`,
@@ -307,7 +302,7 @@ describe.skipIf(missing)('the role', () => {
     await site.hosts.run('db1', 'systemctl unmask ktc-agent; systemctl start ktc-agent');
     const back = await site.play('rollback');
     expect(back.code, back.output).toBe(0);
-    for (const name of NAMES) await runs(name, VERSION);
+    for (const name of NAMES) await untilRuns(site.hosts, name, VERSION);
     // Else the next upgrade would find it there, and keep no newer one.
     await site.hosts.run('web1', `test ! -e /etc/ktc/.kept/${VERSION}`);
     // Whoever runs it again does not mean the hosts to go forward.

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { untilRuns } from '../support/hosts.ts';
 import { type Broker, startBroker, whyNoKafka } from '../support/kafka.ts';
 import { NEXT, VERSION } from '../support/packages.ts';
 import { gateReader, openSite, type Site, traceOnly, whyNoSite } from '../support/site.ts';
@@ -204,10 +205,7 @@ describe.skipIf(missing)('a roll-out', () => {
   it('rolls a wave back when one of its hosts dies, names it, and leaves the later waves untouched', async () => {
     const words = ['-e', '{"ktc_agent_rollout_waves": [2, 1]}', ...soakOn('web2')];
     const dying = site.play('rollout', ...TO_NEXT, ...words);
-    await until(
-      async () => (await site.hosts.attempt('web2', 'ktc status')).stdout.includes(`ktc ${NEXT}`),
-      'the new release on web2',
-    );
+    await untilRuns(site.hosts, 'web2', NEXT);
     await site.hosts.kill('web2');
     const { code, output } = await dying;
     expect(code, output).toBe(2);

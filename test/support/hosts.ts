@@ -48,6 +48,14 @@ export interface Hosts {
   close(): Promise<void>;
 }
 
+/** Waits until this version of the agent runs, whether or not its sink is connected, which comes up to some seconds later. */
+export function untilRuns({ attempt }: Pick<Hosts, 'attempt'>, name: string, version: string): Promise<void> {
+  return until(
+    async () => (await attempt(name, 'ktc status')).stdout.includes(`ktc ${version} on `),
+    `${version} on ${name}`,
+  );
+}
+
 /** Why this machine cannot have hosts, in one line; null when it can. */
 export function whyNoHosts(): string | null {
   if (process.getuid?.() !== 0) return 'needs root to make hosts';

@@ -43,6 +43,7 @@ export function createScriptedSink(): ScriptedSink {
   let closed = 0;
   return {
     name: 'scripted',
+    sockets: () => [],
     sending,
     opening,
     sent,
