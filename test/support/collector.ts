@@ -1,33 +1,13 @@
 /** A real OpenTelemetry Collector: OTLP in, a file out, which is read here as the account of what it has. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  appendFileSync,
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, createReadStream, existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { hasEnded } from './children.ts';
+import { createCollectorProcess } from './collector-process.ts';
 import { type Account, openAccount } from './event-account.ts';
-import { suspend } from './suspend.ts';
 import { freePorts, until } from './wait.ts';
 
-const COLLECTOR = join(import.meta.dirname, '../../.cache/collector/collector');
 const UID = /"log\.record\.uid","value":\{"stringValue":"([^"]*)"/;
-
-/** Why no collector can be run here, in one line; null when one can. */
-export function whyNoCollector(): string | null {
-  return existsSync(COLLECTOR) ? null : `${COLLECTOR} is not built: run scripts/install-test-dependencies.sh`;
-}
 
 export interface CollectorOptions {
   /** PEM files of its own; with an authority, clients need a certificate from it. */
@@ -79,38 +59,20 @@ export interface Collector {
 /** Starts a collector on free ports and resolves when it listens. */
 export async function startCollector(options: CollectorOptions = {}): Promise<Collector> {
   const [httpPort = 0, grpcPort = 0] = await freePorts(2);
-  const directory = mkdtempSync(join(tmpdir(), 'ktc-collector-'));
-  const file = join(directory, 'logs.json');
-  const logFile = join(directory, 'collector.log');
-  const configFile = join(directory, 'config.json');
-  // JSON is YAML as well.
-  writeFileSync(configFile, JSON.stringify(configuration(options, httpPort, grpcPort, file)));
-  let child: ChildProcess | null = null;
+  const service = createCollectorProcess((directory) =>
+    JSON.stringify(configuration(options, httpPort, grpcPort, accountIn(directory))),
+  );
+  const file = accountIn(service.directory);
 
   async function start(): Promise<void> {
     // Ends a line that a kill has torn.
     if (existsSync(file)) appendFileSync(file, '\n');
-    const log = openSync(logFile, 'a');
-    // setpriv: a test that crashes takes its collector with it.
-    const command = ['--pdeathsig', 'KILL', COLLECTOR, '--config', configFile];
-    const started = spawn('setpriv', command, { stdio: ['ignore', log, log] });
-    closeSync(log);
-    child = started;
+    service.start();
     const isUp = async () => {
-      if (hasEnded(started)) throw new Error(`the collector ended:\n${readFileSync(logFile, 'utf8')}`);
+      service.check();
       return (await isListening(httpPort)) && (await isListening(grpcPort));
     };
     await until(isUp, 'the collector to listen');
-  }
-
-  async function end(signal: NodeJS.Signals): Promise<void> {
-    const running = child;
-    child = null;
-    if (running === null || hasEnded(running)) return;
-    const gone = once(running, 'exit');
-    running.kill('SIGCONT');
-    running.kill(signal);
-    await gone;
   }
 
   await start();
@@ -119,16 +81,13 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
     httpEndpoint: `${scheme}://127.0.0.1:${httpPort}`,
     grpcEndpoint: `${scheme}://127.0.0.1:${grpcPort}`,
     start,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
-    async pause() {
-      if (child?.pid === undefined) throw new Error('a collector that does not run cannot be paused');
-      await suspend(child.pid);
-    },
-    resume: () => void child?.kill('SIGCONT'),
+    stop: () => service.end('SIGTERM'),
+    kill: () => service.end('SIGKILL'),
+    pause: service.pause,
+    resume: service.resume,
     async restore() {
-      child?.kill('SIGCONT');
-      if (child === null) await start();
+      service.resume();
+      if (!service.isRunning) await start();
     },
     records: () => (existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').flatMap(recordsOf),
     async account() {
@@ -144,12 +103,11 @@ export async function startCollector(options: CollectorOptions = {}): Promise<Co
       }
       return account;
     },
-    async remove() {
-      await end('SIGTERM');
-      rmSync(directory, { recursive: true });
-    },
+    remove: service.remove,
   };
 }
+
+const accountIn = (directory: string): string => join(directory, 'logs.json');
 
 function configuration(options: CollectorOptions, httpPort: number, grpcPort: number, file: string): object {
   const { tls, token, maxMessageMiB } = options;

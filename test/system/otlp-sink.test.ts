@@ -17,8 +17,8 @@ import {
   type Collector,
   type CollectorOptions,
   startCollector,
-  whyNoCollector,
 } from '../support/collector.ts';
+import { whyNoCollector } from '../support/collector-process.ts';
 import { problemOf } from '../support/problem-of.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { runSteady } from '../support/traffic/traffic.ts';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { whyNoAgent } from '../../support/agent.ts';
-import { startCollector, whyNoCollector } from '../../support/collector.ts';
+import { startCollector } from '../../support/collector.ts';
+import { whyNoCollector } from '../../support/collector-process.ts';
 import { accountOfFile } from '../../support/event-account.ts';
 import {
   NODE_IDS,

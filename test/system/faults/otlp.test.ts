@@ -6,7 +6,8 @@ import { status as code } from '@grpc/grpc-js';
 import { afterAll, describe, it } from 'vitest';
 import { whyNoAgent } from '../../support/agent.ts';
 import { makeCertificates, makeExpiredCertificate } from '../../support/certificates.ts';
-import { type Collector, startCollector, whyNoCollector } from '../../support/collector.ts';
+import { type Collector, startCollector } from '../../support/collector.ts';
+import { whyNoCollector } from '../../support/collector-process.ts';
 import { type OpenAccount, openAccount } from '../../support/event-account.ts';
 import {
   type GrpcScript,
