@@ -1,11 +1,15 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   type ExistingConnection,
   joinSnapshots,
   parseSockets,
   readExistingConnections,
+  readTable,
 } from '../../../../src/source/host/sockets.ts';
 import { taskOf } from '../../../support/tasks.ts';
 
@@ -39,6 +43,24 @@ describe('a table of sockets', () => {
       `27000: 0201000A:01BB 0A640164:C001 01 ${rest}`,
     ];
     expect(parseSockets(rows.join('\n'))).toMatchObject([{ state: 1 }]);
+  });
+
+  test('is the same when it is read in pieces, which end within a row', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'ktc-table-'));
+    try {
+      const rows = Array.from({ length: 3_000 }, (_, index) => {
+        const port = index.toString(16).padStart(4, '0').toUpperCase();
+        return `${index}: 0201000A:01BB 0A640164:${port} 01 00000000:00000000 00:00000000 00000000 0 0 ${index} 1`;
+      });
+      const file = join(directory, 'tcp');
+      for (const text of [`${[header, ...rows].join('\n')}\n`, [header, ...rows].join('\n')]) {
+        writeFileSync(file, text);
+        expect(readTable(file)).toEqual(parseSockets(text));
+      }
+      expect(readTable(file).map(({ remotePort }) => remotePort)).toEqual([...rows.keys()]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test('leaves out what is no row', () => {
