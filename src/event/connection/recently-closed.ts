@@ -10,16 +10,22 @@ export interface RecentlyClosed {
   find(key: number): Connection | undefined;
 }
 
+/** A ring, which is filled for every connection without making anything, and is searched for few. */
 export function createRecentlyClosed(): RecentlyClosed {
-  /** Oldest first. */
-  const closed = new Map<number, Connection>();
+  const closed: Connection[] = [];
+  /** Where the next one goes; before it is the newest. */
+  let next = 0;
   return {
     add(connection) {
-      closed.delete(connection.key);
-      closed.set(connection.key, connection);
-      const oldest = closed.keys().next();
-      if (closed.size > CAPACITY && oldest.done !== true) closed.delete(oldest.value);
+      closed[next] = connection;
+      next = (next + 1) % CAPACITY;
     },
-    find: (key) => closed.get(key),
+    find(key) {
+      for (let back = 1; back <= closed.length; back++) {
+        const connection = closed[(next - back + CAPACITY) % CAPACITY];
+        if (connection?.key === key) return connection;
+      }
+      return undefined;
+    },
   };
 }
