@@ -6,7 +6,7 @@ export type Compression = 'gzip' | 'zstd' | 'none';
 export interface Codec {
   /** The number of the compression in the attributes of a record batch. */
   readonly number: number;
-  /** One call at a time; `bytes` must not change before it resolves. */
+  /** One call at a time; `bytes` must not change before it resolves. What it gives holds until the next call. */
   compress(bytes: Buffer): Promise<Buffer>;
 }
 
@@ -40,12 +40,23 @@ export function createCodec(compression: Compression, level: number): Codec {
  */
 function createCompress(stream: zlib.Gzip | zlib.ZstdCompress, restart: () => void): Codec['compress'] {
   const pieces: Buffer[] = [];
+  let whole = Buffer.alloc(0);
+
+  /** Joins the pieces in memory that is used again. */
+  function join(): Buffer {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (length > whole.length) whole = Buffer.allocUnsafeSlow(2 * length);
+    let end = 0;
+    for (const piece of pieces.splice(0)) end += piece.copy(whole, end);
+    return whole.subarray(0, end);
+  }
+
   stream.on('data', (piece: Buffer) => pieces.push(piece));
   return (bytes) =>
     new Promise((resolve) => {
       stream.write(bytes, () => {
         restart();
-        resolve(Buffer.concat(pieces.splice(0)));
+        resolve(join());
       });
     });
 }

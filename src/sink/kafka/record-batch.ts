@@ -46,31 +46,71 @@ const RECORD_OVERHEAD_BYTES = 26;
 /** The encoder writes into the same memory again: one call at a time, and the next call overwrites the records. */
 export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: Codec): EncodeRecords {
   let out: Buffer = Buffer.alloc(0);
+  let end = 0;
 
-  return async ({ bytes, offsets }, indexes) => {
-    const startOf = (place: number) => offsets[indexes[place] ?? 0] ?? 0;
-    const endOf = (place: number) => offsets[(indexes[place] ?? 0) + 1] ?? 0;
-    let end = 0;
-    let count = 0;
-    for (let from = 0; from < indexes.length; ) {
-      let to = from + 1;
-      // Without the last newline.
-      let size = endOf(from) - startOf(from) - 1;
-      while (to < indexes.length && to - from < bounds.maxEvents) {
-        const more = endOf(to) - startOf(to);
-        if (size + more > bounds.maxBytes) break;
-        size += more;
-        to++;
-      }
-      const key = keyOf(bytes, startOf(from), endOf(from) - 1);
-      out = withRoom(out, end, RECORD_OVERHEAD_BYTES + key.length + size + 1);
-      end = writeRecordHead(out, end, count++, key, size);
-      for (; from < to; from++) end += bytes.copy(out, end, startOf(from), endOf(from));
-      // No headers, in place of the last newline.
-      out[end - 1] = 0;
+  /** Appends the events `indexes[from ..]` as one record, as many as it may have. Returns where the next record begins. */
+  function appendRecord(
+    { bytes, offsets }: Batch,
+    indexes: Uint32Array,
+    from: number,
+    delta: number,
+  ): number {
+    const to = recordEnd(offsets, indexes, from, bounds);
+    const first = indexes[from] ?? 0;
+    const key = keyOf(bytes, offsets[first] ?? 0, (offsets[first + 1] ?? 0) - 1);
+    // Without the last newline.
+    const size = bytesOf(offsets, indexes, from, to) - 1;
+    out = withRoom(out, end, RECORD_OVERHEAD_BYTES + key.length + size + 1);
+    end = writeRecordHead(out, end, delta, key, size);
+    for (let place = from; place < to; ) {
+      const run = runEnd(indexes, place, to);
+      end += bytes.copy(out, end, offsets[indexes[place] ?? 0], offsets[(indexes[run - 1] ?? 0) + 1]);
+      place = run;
     }
+    // No headers, in place of the last newline.
+    out[end - 1] = 0;
+    return to;
+  }
+
+  return async (batch, indexes) => {
+    let count = 0;
+    end = 0;
+    for (let from = 0; from < indexes.length; ) from = appendRecord(batch, indexes, from, count++);
     return { count, bytes: await codec.compress(out.subarray(0, end)), codec: codec.number };
   };
+}
+
+/** With their newlines. */
+function bytesOf(offsets: Uint32Array, indexes: Uint32Array, from: number, to: number): number {
+  let bytes = 0;
+  for (let place = from; place < to; place++) {
+    const index = indexes[place] ?? 0;
+    bytes += (offsets[index + 1] ?? 0) - (offsets[index] ?? 0);
+  }
+  return bytes;
+}
+
+/** The end of the record that begins with event `indexes[from]`: at least one event, otherwise within the bounds. */
+function recordEnd(
+  offsets: Uint32Array,
+  indexes: Uint32Array,
+  from: number,
+  { maxEvents, maxBytes }: RecordBounds,
+): number {
+  let to = from + 1;
+  let size = bytesOf(offsets, indexes, from, to) - 1;
+  for (; to < indexes.length && to - from < maxEvents; to++) {
+    size += bytesOf(offsets, indexes, to, to + 1);
+    if (size > maxBytes) break;
+  }
+  return to;
+}
+
+/** The end of the events from `indexes[place]` on, at most to `to`, that follow one another in the batch. */
+function runEnd(indexes: Uint32Array, place: number, to: number): number {
+  let end = place + 1;
+  while (end < to && indexes[end] === (indexes[end - 1] ?? 0) + 1) end++;
+  return end;
 }
 
 /** Gives the buffer, or a larger one with its content up to `end`. */
