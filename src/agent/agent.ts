@@ -138,7 +138,7 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 function openBatcher(
-  { config, source }: AgentOptions,
+  { config, source, spool }: AgentOptions,
   limits: BatchLimits,
   onBatch: BatcherOptions['onBatch'],
 ): Batcher {
@@ -147,6 +147,7 @@ function openBatcher(
     serializer: createSerializer({ kernel, session, labels: config.host.labels }, clock),
     limits,
     toWallMs: (time) => toWallMilliseconds(clock, time),
+    allocate: spool.spool.allocate,
     onBatch,
   });
 }

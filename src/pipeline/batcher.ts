@@ -15,6 +15,8 @@ export interface BatcherOptions {
   readonly limits: BatchLimits;
   /** Milliseconds since 1970 of a trace time, which is in nanoseconds. */
   readonly toWallMs: (time: number) => number;
+  /** Gives memory for the bytes of a batch, with any content. */
+  readonly allocate: (bytes: number) => Buffer;
   /** Is called with every closed batch. */
   readonly onBatch: (batch: NewBatch) => void;
 }
@@ -38,7 +40,7 @@ const EVENTS_PER_RECORD = 4;
 
 /** A batcher with no batch open. The batches it closes go to `onBatch`. */
 export function createBatcher(options: BatcherOptions): Batcher {
-  const { serializer, toWallMs, onBatch } = options;
+  const { serializer, toWallMs, allocate, onBatch } = options;
   /** Of an event that follows from a record, and its newline. */
   const maxRoom = serializer.maxBytes + 1;
   let limits = options.limits;
@@ -59,8 +61,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   function flush(): void {
     const { count } = ends;
     if (count === 0) return;
-    // The scratch buffer is used again; the batch gets a buffer that is exactly as large as it needs to be.
-    const bytes = Buffer.allocUnsafeSlow(end);
+    // The scratch buffer is as large as a batch may become, and is used again.
+    const bytes = allocate(end);
     scratch.copy(bytes, 0, 0, end);
     const batch = { bytes, count, offsets: ends.offsets.slice(0, count + 1), oldestMs: toWallMs(oldestTime) };
     ends.count = 0;
@@ -71,7 +73,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   /** For an event that is larger than any batch may be. */
   function addAlone(draft: EventDraft, room: number): void {
     flush();
-    const ownBytes = Buffer.allocUnsafeSlow(room);
+    const ownBytes = allocate(room);
     const newline = serializer.write(ownBytes, 0, draft);
     ownBytes[newline] = NEWLINE;
     const bytes = ownBytes.subarray(0, newline + 1);

@@ -1,4 +1,6 @@
 /** The batches of the spool that are in memory: those that wait for the disk, and those that are on it too. */
+
+import type { NewBatch } from '../../sink/batch.ts';
 import type { Segment } from './disk/segments.ts';
 import type { Place } from './disk/storage.ts';
 import type { LogEntry } from './log.ts';
@@ -20,14 +22,14 @@ export interface Entries {
   noteStored(entry: LogEntry, place: Place): void;
   /** Forgets the oldest entries that are on disk too, until all are not larger than `maxBytes`. */
   trim(maxBytes: number): void;
-  /** Forgets the entries of which every event lies before this ordinal. */
+  /** Forgets the entries of which every event lies before this ordinal, because all readers have settled them. */
   forgetBefore(ordinal: number): void;
   /** Forgets the entries that are in the segment, which is removed. */
   forgetStoredIn(segment: Segment): void;
 }
 
-/** No entries. */
-export function createEntries(): Entries {
+/** No entries. `onSettled` hears of each batch that every reader has settled: nobody reads it any more. */
+export function createEntries(onSettled: (batch: NewBatch) => void): Entries {
   /** In order, by the ordinal of the first event. */
   const entries = new Map<number, LogEntry>();
   const volatile = new Set<LogEntry>();
@@ -74,6 +76,7 @@ export function createEntries(): Entries {
       for (const entry of entries.values()) {
         if (entry.start + entry.batch.count > ordinal) return;
         forget(entry);
+        onSettled(entry.batch);
       }
     },
     forgetStoredIn({ first, end }) {

@@ -4,6 +4,7 @@
  * with the process.
  */
 import { batchOfLines, type NewBatch } from '../../sink/batch.ts';
+import { createBatchMemory } from './batch-memory.ts';
 import type { SpoolMark } from './disk/frame.ts';
 import type { Storage } from './disk/storage.ts';
 import { createDiskWriter } from './disk-writer.ts';
@@ -29,6 +30,8 @@ export interface SpoolOptions {
 export interface Spool {
   /** Whether batches outlive the process. */
   readonly isDurable: boolean;
+  /** Memory for the bytes of a batch that is to be appended, which is used again when all readers have settled it. */
+  allocate(bytes: number): Buffer;
   /** Takes a batch for all readers, or drops it where the policy says so, and books that for each of them. */
   append(batch: NewBatch, mark: SpoolMark | null): void;
   /** Notes up to which of the kernel's records all events are spooled, where the last ones led to none. */
@@ -58,7 +61,8 @@ const NO_EVENTS = batchOfLines([], 0);
 export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool {
   const { storage, limits, onChange } = options;
   const readers: SpoolReader[] = [];
-  const entries = createEntries();
+  const memory = createBatchMemory();
+  const entries = createEntries(({ bytes }) => memory.release(bytes));
   const room = createRoom({ storage, limits, entries, readers, persist });
   const writer = storage && createDiskWriter({ ...options, storage, makeRoom: room.dropOldest });
   /** Ordinal of the next event. */
@@ -102,6 +106,7 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
 
   return {
     isDurable: storage !== null,
+    allocate: memory.take,
     append(batch, mark) {
       // No sink is going to take it.
       if (readers.length === 0) return;

@@ -81,6 +81,8 @@ function createFixture(limits: Partial<BatchLimits> = {}) {
     serializer,
     limits: all,
     toWallMs: (time) => 1000 + time / 1e6,
+    // As memory that was used before.
+    allocate: (bytes) => Buffer.alloc(bytes, '?'),
     onBatch: (batch) => batches.push(batch),
   });
   let added = 0;

@@ -8,14 +8,15 @@ const PLACE = { segment: SEGMENT, at: 16, next: 100 };
 
 /** Entries of two events, 10 bytes each, that begin with the events 0, 2, 4 and 6; the given ones are on disk too. */
 function fill(stored: readonly number[]) {
-  const entries = createEntries();
+  const settled: unknown[] = [];
+  const entries = createEntries((batch) => settled.push(batch));
   for (const start of [0, 2, 4, 6]) {
     const entry: LogEntry = { start, batch: batchOfTexts(['aaaa', 'bbbb']), place: null, mark: null };
     entries.add(entry);
     if (stored.includes(start)) entries.noteStored(entry, PLACE);
   }
   const left = () => [0, 2, 4, 6].filter((start) => entries.at(start) !== null);
-  return { entries, left };
+  return { entries, left, settled };
 }
 
 test('an entry is found by its first event, and the next one by any event before it', () => {
@@ -36,23 +37,28 @@ test('bytes count until an entry is forgotten, and as volatile until it is on di
 });
 
 test('an entry is forgotten when all of its events are settled', () => {
-  const { entries, left } = fill([]);
+  const { entries, left, settled } = fill([]);
+  const first = entries.at(0)?.batch;
   entries.forgetBefore(3);
   expect(left()).toEqual([2, 4, 6]);
+  expect(settled).toEqual([first]);
 });
 
 test('only what is on disk too is forgotten to save memory, the oldest first, and no more than needed', () => {
-  const { entries, left } = fill([2, 4, 6]);
+  const { entries, left, settled } = fill([2, 4, 6]);
   entries.trim(40);
   expect(left()).toEqual([0, 2, 4, 6]);
   entries.trim(25);
   expect(left()).toEqual([0, 6]);
   entries.trim(0);
   expect(left()).toEqual([0]);
+  // A reader may have them in flight.
+  expect(settled).toEqual([]);
 });
 
 test('what is in a removed segment is forgotten; what is only in memory is not', () => {
-  const { entries, left } = fill([0, 2, 6]);
+  const { entries, left, settled } = fill([0, 2, 6]);
   entries.forgetStoredIn(SEGMENT);
   expect(left()).toEqual([0, 4, 6]);
+  expect(settled).toEqual([]);
 });
