@@ -10,6 +10,7 @@ import type { SinkSocket } from '../../sink.ts';
 import { hostOf, splitAddress, toKafkajs } from './broker-address.ts';
 import { standIn } from './stand-in.ts';
 import './sessions.ts';
+import './growth.ts';
 import './timers.ts';
 import { readTlsFiles, type TlsFiles } from '../../tls-files.ts';
 

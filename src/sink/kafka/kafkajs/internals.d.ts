@@ -30,6 +30,12 @@ declare module 'kafkajs/src/network/connection.js' {
 
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
+    /** Filled up to `offset`. */
+    buf: Buffer;
+    readonly offset: number;
+    /** Makes room for so many bytes behind `offset`. */
+    ensureAvailable(length: number): void;
+    readonly buffer: Buffer;
     writeInt16(value: number): this;
     writeInt32(value: number): this;
     writeString(value: string | null): this;
