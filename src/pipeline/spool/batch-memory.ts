@@ -1,7 +1,7 @@
 /**
  * The memory of batches, which is used again. V8 marks its whole heap anew when a few megabytes have been allocated
- * outside of it since the last time: with new memory for each batch that was a third of the agent's CPU at 50,000 events
- * per second, and a seventh at 10,000.
+ * outside of it since the last time: with new memory for each batch, that took half of the main thread's time at 50,000
+ * events per second.
  */
 export interface BatchMemory {
   /** Memory for so many bytes, with any content. */
