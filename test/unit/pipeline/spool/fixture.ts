@@ -136,7 +136,11 @@ export async function openFixture(
     takeAll,
     append(texts: readonly string[], mark: SpoolMark | null = null) {
       for (const _ of texts) emit(ledger);
-      spool.append(batchOfTexts(texts), mark);
+      const batch = batchOfTexts(texts);
+      // As the batcher does, in memory that is used again.
+      const bytes = spool.allocate(batch.bytes.length);
+      batch.bytes.copy(bytes);
+      spool.append({ ...batch, bytes }, mark);
     },
     deliver,
     deliverAll: (sink = 'one') => takeAll(sink).flatMap((batch) => deliver(batch, sink)),

@@ -91,3 +91,21 @@ test('of batches in memory only, those that are settled are not lost when the si
     dropped: { shutdown: 2 },
   });
 });
+
+test('the memory of a batch is used again when all sinks have settled it, and no sooner', async () => {
+  const fixture = await openFixture(makeDirectory(), { sinks: ['quick', 'slow'] });
+  const fill = 'x'.repeat(100_000);
+  const append = (event: string) => fixture.append([JSON.stringify({ event, fill })]);
+  append('first');
+  const [first] = fixture.takeAll('slow');
+  const before = first && textsOf(first);
+  fixture.deliverAll('quick');
+  append('second');
+  fixture.deliverAll('quick');
+  expect(first && textsOf(first)).toEqual(before);
+  if (first) fixture.deliver(first, 'slow');
+  append('third');
+  const [, third] = fixture.takeAll('slow');
+  expect(third?.bytes.buffer).toBe(first?.bytes.buffer);
+  await fixture.close();
+});
