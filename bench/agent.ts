@@ -23,6 +23,9 @@ export interface AgentRun {
 /** Connections. */
 const WARM_UP = { perSecond: 720, seconds: 12 };
 const WARM_UP_OF_ROUNDS = { perSecond: 72, seconds: 60 };
+const WARM_UP_AT_RATE_SECONDS = 15;
+/** A connection makes some 14 events, of both its ends. */
+const CONNECTIONS_PER_EVENT = 0.072;
 /** In a quick bench, warming up is not to take longer than the rest. */
 const MEASURED_TO_WARM_UP = 4;
 const QUIET_DEADLINE_MS = 120_000;
@@ -35,17 +38,26 @@ export function measuredSeconds(perSecond: number, quick: boolean): number {
 }
 
 /**
- * Makes traffic before something is measured for `seconds`; gives how many connections. Agents run for months, and V8
- * compiles what has been run often: the code of an event after some 100,000 events, the code of a round, of which there
- * are five a second until events fill the buffer sooner, in another minute.
+ * Makes traffic before something is measured for `seconds` at `perSecond` events per second; gives how many connections.
+ * Agents run for months, and V8 compiles what has been run often: the code of an event after some 100,000 events, the
+ * code of a round, of which there are five a second until events fill the buffer sooner, in another minute. Then it
+ * compiles again what another rate does differently.
  */
-export async function warmUp(seconds: number): Promise<number> {
-  const first = await runSteady(WARM_UP);
-  const second = await runSteady({
-    ...WARM_UP_OF_ROUNDS,
-    seconds: Math.min(WARM_UP_OF_ROUNDS.seconds, MEASURED_TO_WARM_UP * seconds),
-  });
-  return first.connections + second.connections;
+export async function warmUp(perSecond: number, seconds: number): Promise<number> {
+  const phases = [
+    WARM_UP,
+    WARM_UP_OF_ROUNDS,
+    { perSecond: perSecond * CONNECTIONS_PER_EVENT, seconds: WARM_UP_AT_RATE_SECONDS },
+  ];
+  let connections = 0;
+  for (const phase of phases) {
+    const traffic = await runSteady({
+      ...phase,
+      seconds: Math.min(phase.seconds, MEASURED_TO_WARM_UP * seconds),
+    });
+    connections += traffic.connections;
+  }
+  return connections;
 }
 
 /**
@@ -68,7 +80,7 @@ export async function runAgent(
     },
   });
   try {
-    const connections = await warmUp(seconds);
+    const connections = await warmUp(perSecond, seconds);
     const before = await cpuWhenQuiet(agent.pid);
     const warm = (await agent.status()).ledger;
 

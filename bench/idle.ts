@@ -8,6 +8,7 @@ import { ACCOUNT, withAccount } from '../test/support/accounts.ts';
 import { startAgent } from '../test/support/agent.ts';
 import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
+import { memoryOf } from '../test/support/memory.ts';
 import { startSteady } from '../test/support/traffic/traffic.ts';
 import { warmUp } from './agent.ts';
 import { probesOf } from './probes.ts';
@@ -47,7 +48,8 @@ async function measureTimer(seconds: number): Promise<Rate> {
   }
 }
 
-/** Connections per second that make some 100 events. */
+const QUIET_EVENTS = 100;
+/** Connections per second that make so many events. */
 const QUIET_HOST = 7;
 
 /** What the threads of the agent cost, in some seconds. */
@@ -60,6 +62,8 @@ interface Period {
 interface AgentPeriods {
   readonly rest: Period;
   readonly quietHost: Period;
+  /** Resident, of an agent that has had nothing to do yet. */
+  readonly idleBytes: number;
 }
 
 async function measureAgent(broker: Broker, seconds: number): Promise<AgentPeriods> {
@@ -71,8 +75,10 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
     },
   });
   try {
+    await cpuWhenQuiet(agent.pid);
+    const idleBytes = memoryOf(agent.pid, 'VmRSS');
     // At rest after work: what has been sent must not keep it awake.
-    await warmUp(seconds);
+    await warmUp(QUIET_EVENTS, seconds);
     await cpuWhenQuiet(agent.pid);
     const measure = async (): Promise<Period> => {
       const { emitted } = (await agent.status()).ledger;
@@ -89,7 +95,7 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
     const traffic = await startSteady({ perSecond: QUIET_HOST, seconds: LONGEST_TRAFFIC_S });
     const quietHost = await measure();
     await traffic.stop();
-    return { rest, quietHost };
+    return { rest, quietHost, idleBytes };
   } finally {
     await agent.stop();
   }
@@ -126,7 +132,7 @@ export const idle: Bench = async (quick) => {
   const seconds = quick ? 2 : 60;
   const broker = await startBroker();
   try {
-    const { rest, quietHost } = await measureAgent(broker, seconds);
+    const { rest, quietHost, idleBytes } = await measureAgent(broker, seconds);
     const perSecond = Math.round(quietHost.events / seconds);
     const timer = await measureTimer(Math.min(seconds, 5));
     const keeper = await measureKeeper();
@@ -149,13 +155,14 @@ export const idle: Bench = async (quick) => {
             row(`for comparison: ${TIMER}`, timer),
           ],
           notes: [
-            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it emitted ${rest.events} events, and then as long on a host with little traffic. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
+            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it emitted ${rest.events} events, and then as long on a host with little traffic. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss). Before its first event the agent has ${Math.round(idleBytes / 1e6)} MB (RSS).`,
           ],
         },
       ],
       bars: [
         { what: 'at rest', value: percentOf(rest), limit: 0.2, unit: '% of a core' },
         { what: 'at 100 events/s', value: percentOf(quietHost), limit: 0.5, unit: '% of a core' },
+        { what: 'memory before the first event', value: idleBytes / 1e6, limit: 65, unit: 'MB' },
         { what: 'memory of the keeper of the ftrace instance', value: keeper, limit: 1024, unit: 'kB' },
       ],
     };
