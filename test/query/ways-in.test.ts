@@ -187,7 +187,7 @@ describe.skipIf(missing)('from a topic into daily indices', () => {
       expect(await rejected()).toBe(before);
     });
 
-    test('a document is the same as of an event that came straight from the topic, numbers and all', async () => {
+    test('a document is the same as of an event that was sent without the collector, numbers and all', async () => {
       const straight = wayOf('straight', 6);
       const events = straight.eventsFrom(0, fullEvents.length);
       expect((await node.bulk('ktc-events', { index: {} }, events)).byStatus).toEqual({ 201: events.length });
