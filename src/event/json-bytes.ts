@@ -2,8 +2,10 @@
 
 const BILLION = 1_000_000_000;
 
-export const ascii = (text: string): Uint8Array => Buffer.from(text, 'latin1');
-export const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8');
+const encoder = new TextEncoder();
+
+/** In memory of its own: what is kept must not keep 64 KiB of Node.js' pool. */
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
 export function writeBytes(out: Buffer, at: number, bytes: Uint8Array): number {
   out.set(bytes, at);
@@ -12,7 +14,7 @@ export function writeBytes(out: Buffer, at: number, bytes: Uint8Array): number {
 
 const ZERO = 48;
 /** `000` to `999`. */
-const TRIPLES = ascii(Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0')).join(''));
+const TRIPLES = utf8(Array.from({ length: 1000 }, (_, value) => String(value).padStart(3, '0')).join(''));
 
 function writeTriple(out: Buffer, at: number, value: number): void {
   const from = 3 * value;
@@ -59,7 +61,7 @@ function writeDigits(out: Buffer, at: number, value: number): number {
   return at + count;
 }
 
-const NULL = ascii('null');
+const NULL = utf8('null');
 const QUOTE = 34;
 
 /** A value without anything to escape: ASCII text, a whole number ≥ 0, or null. */

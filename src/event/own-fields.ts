@@ -1,7 +1,7 @@
 /** The fields that not all kinds have, compiled from the table: texts that are made once, and numbers between them. */
 import type { EventDraft } from './draft.ts';
 import { type Field, fieldsFrom, type SourcedField } from './field.ts';
-import { ascii, writeBytes, writeNumber } from './json-bytes.ts';
+import { utf8, writeBytes, writeNumber } from './json-bytes.ts';
 
 export interface OwnFields {
   /** Of all bytes that `writeOwnFields` may write. */
@@ -46,7 +46,7 @@ export function compileOwnFields(fields: readonly Field[]): OwnFields {
   const choices = fieldsFrom('index', fields);
   const numberFields = fieldsFrom('number', fields);
   const behindHead = numberFields[0]?.start ?? END;
-  const heads = headTexts(choices).map((text) => ascii(text + behindHead));
+  const heads = headTexts(choices).map((text) => utf8(text + behindHead));
   const numbers = compileNumbers(numberFields);
   return {
     choices: choices.map(({ from }) => ({ indexOf: from.index, count: from.of.length })),
@@ -72,8 +72,8 @@ function compileNumbers(fields: readonly SourcedField<'number'>[]): NumberMember
     const behind = fields[index + 1]?.start ?? '';
     return {
       numberOf: from.number,
-      behind: ascii(behind),
-      unknown: ascii(`null${behind}`),
+      behind: utf8(behind),
+      unknown: utf8(`null${behind}`),
       group: groupAt(fields, index),
     };
   });
@@ -86,7 +86,7 @@ function groupAt(fields: readonly SourcedField<'number'>[], first: number): Grou
   let unknown = '';
   let end = first;
   for (; fields[end]?.from.isKnown === isKnown; end++) unknown += `null${fields[end + 1]?.start ?? ''}`;
-  return { isKnown, others: end - first - 1, unknown: ascii(unknown) };
+  return { isKnown, others: end - first - 1, unknown: utf8(unknown) };
 }
 
 /** Writes the fields of a draft of their kind and the end of the event; gives the offset behind it. */

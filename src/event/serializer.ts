@@ -12,7 +12,7 @@ import { fieldsFrom, memberStart } from './field.ts';
 import { FIELDS, type FieldName, ownFieldsOf } from './fields.ts';
 import { eventIdStart, type HostFacts } from './host-facts.ts';
 import type { HostStatus } from './host-status.ts';
-import { ascii, utf8, writeBytes, writeNineDigits, writeNumber, writePlain } from './json-bytes.ts';
+import { utf8, writeBytes, writeNineDigits, writeNumber, writePlain } from './json-bytes.ts';
 import { EVENT_KINDS, type EventKind, type PidOrigin, SCHEMA_VERSION } from './kinds.ts';
 import { compileOwnFields, type OwnFields, writeOwnFields } from './own-fields.ts';
 
@@ -41,7 +41,7 @@ const HOST_FIELDS = fieldsFrom('host', FIELDS);
 const STATUS_FIELDS = fieldsFrom('status', FIELDS);
 const TASK_FIELDS = fieldsFrom('task', FIELDS);
 const CONNECTION_FIELDS = fieldsFrom('connection', FIELDS).map(({ start, from }) => ({
-  start: ascii(start),
+  start: utf8(start),
   from,
 }));
 const MAX_CONNECTION_BYTES = CONNECTION_FIELDS.reduce(
@@ -52,16 +52,26 @@ const MAX_CONNECTION_BYTES = CONNECTION_FIELDS.reduce(
 /** Of the fields that are written by hand. */
 const startOf = (name: FieldName): string => memberStart(name);
 
-const scratch = Buffer.alloc(MAX_CONNECTION_BYTES);
+/**
+ * Connections that begin one after the other share memory, and the one that lives longest keeps all of it: 3,000 of them
+ * among 300,000 kept 100 MB in the pool of Node.js, which gives 64 KiB at a time.
+ */
+const SHARED_BYTES = 4096;
+let shared = Buffer.alloc(0);
+let sharedEnd = 0;
 
 function connectionJson(connection: Connection): Uint8Array {
   const { flow } = connection;
   if (flow === null) throw new Error('an event was given before its flow was set');
-  let end = 0;
-  for (const { start, from } of CONNECTION_FIELDS) {
-    end = writePlain(scratch, writeBytes(scratch, end, start), from.connection(connection, flow));
+  if (sharedEnd + MAX_CONNECTION_BYTES > shared.length) {
+    shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
+    sharedEnd = 0;
   }
-  return Buffer.from(scratch.subarray(0, end));
+  const first = sharedEnd;
+  for (const { start, from } of CONNECTION_FIELDS) {
+    sharedEnd = writePlain(shared, writeBytes(shared, sharedEnd, start), from.connection(connection, flow));
+  }
+  return new Uint8Array(shared.buffer, first, sharedEnd - first);
 }
 
 /** What a summary has in the place of a connection. */
@@ -147,7 +157,7 @@ function createKinds(): ReadonlyMap<EventKind, KindJson> {
 /** From behind the ordinal to the fraction of the second, which is since 1970. */
 function secondJson(kind: EventKind, second: number): Uint8Array {
   const text = new Date(second * 1000).toISOString().slice(0, 20);
-  return ascii(`"${startOf('event')}"${kind}"${startOf('timestamp')}"${text}`);
+  return utf8(`"${startOf('event')}"${kind}"${startOf('timestamp')}"${text}`);
 }
 
 /** Everything that stays the same is made into bytes here, once. */

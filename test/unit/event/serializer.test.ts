@@ -219,6 +219,19 @@ describe('the serializer', () => {
     );
   });
 
+  test('a connection that lives long keeps little memory of the others', () => {
+    const [host] = fc.sample(facts, { seed: 1, numRuns: 1 });
+    const [time] = fc.sample(clock, { seed: 1, numRuns: 1 });
+    if (host === undefined || time === undefined) throw new Error('no sample');
+    const { write, maxBytes } = createSerializer(host, time);
+    const out = Buffer.alloc(maxBytes);
+    const connections = fc.sample(connection, { seed: 1, numRuns: 1_000 });
+    for (const one of connections) write(out, 0, { ...createDraft(), connection: one });
+    const kept = connections.filter((_, index) => index % 100 === 0);
+    const bytes = kept.map(({ json }) => json?.buffer.byteLength ?? Number.NaN);
+    expect(Math.max(...bytes)).toBeLessThanOrEqual(4096);
+  });
+
   test('follows a clock that is stepped, and a task whose object is replaced', () => {
     const [sample] = fc.sample(draft, { seed: 1, numRuns: 1 });
     const [host] = fc.sample(facts, { seed: 1, numRuns: 1 });
