@@ -10,22 +10,16 @@ export interface RecentlyClosed {
   find(key: number): Connection | undefined;
 }
 
-/** A ring, which is filled for every connection without making anything, and is searched for few. */
 export function createRecentlyClosed(): RecentlyClosed {
-  const closed: Connection[] = [];
-  /** Where the next one goes; before it is the newest. */
-  let next = 0;
+  /** Oldest first. */
+  const closed = new Map<number, Connection>();
   return {
     add(connection) {
-      closed[next] = connection;
-      next = (next + 1) % CAPACITY;
+      closed.delete(connection.key);
+      closed.set(connection.key, connection);
+      const oldest = closed.keys().next();
+      if (closed.size > CAPACITY && oldest.done !== true) closed.delete(oldest.value);
     },
-    find(key) {
-      for (let back = 1; back <= closed.length; back++) {
-        const connection = closed[(next - back + CAPACITY) % CAPACITY];
-        if (connection?.key === key) return connection;
-      }
-      return undefined;
-    },
+    find: (key) => closed.get(key),
   };
 }
