@@ -19,6 +19,8 @@ const MOST_EXCESS = 1.5;
 /** What is kept for later: more than a round of reading makes (src/source/heartbeat.ts). */
 const MOST_FREE_BYTES = 4 * 2 ** 20;
 
+const roundUp = (bytes: number): number => Math.ceil(bytes / STEP_BYTES) * STEP_BYTES;
+
 export function createBatchMemory(): BatchMemory {
   /** The one that was released last is at the end. */
   const free: ArrayBuffer[] = [];
@@ -37,7 +39,7 @@ export function createBatchMemory(): BatchMemory {
   return {
     take(bytes) {
       if (bytes < LEAST_BYTES) return Buffer.allocUnsafeSlow(bytes);
-      const memory = findFree(bytes) ?? new ArrayBuffer(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
+      const memory = findFree(bytes) ?? Buffer.allocUnsafeSlow(roundUp(bytes)).buffer;
       lent.add(memory);
       return Buffer.from(memory, 0, bytes);
     },

@@ -109,10 +109,10 @@ export function createSpool(options: SpoolOptions, firstOrdinal: number): Spool 
     allocate: memory.take,
     append(batch, mark) {
       // No sink is going to take it.
-      if (readers.length === 0) return;
+      if (readers.length === 0) return memory.release(batch.bytes);
       if (!room.makeFor(batch.bytes.length)) {
         for (const reader of readers) reader.refuse(batch.count, 'spool_full');
-        return;
+        return memory.release(batch.bytes);
       }
       const entry: LogEntry = { start: end, batch, place: null, mark };
       end += batch.count;
