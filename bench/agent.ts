@@ -20,10 +20,12 @@ export interface AgentRun {
   readonly lost: number;
 }
 
-/** Connections. */
-const WARM_UP = { perSecond: 720, seconds: 12 };
-const WARM_UP_OF_ROUNDS = { perSecond: 72, seconds: 60 };
-const WARM_UP_AT_RATE_SECONDS = 15;
+/** In events per second; null is the rate that is measured. */
+const WARM_UP = [
+  { rate: 10_000, seconds: 12 },
+  { rate: 1_000, seconds: 60 },
+  { rate: null, seconds: 15 },
+] as const;
 /** A connection makes some 14 events, of both its ends. */
 const CONNECTIONS_PER_EVENT = 0.072;
 /** In a quick bench, warming up is not to take longer than the rest. */
@@ -44,15 +46,10 @@ export function measuredSeconds(perSecond: number, quick: boolean): number {
  * compiles again what another rate does differently.
  */
 export async function warmUp(perSecond: number, seconds: number): Promise<number> {
-  const phases = [
-    WARM_UP,
-    WARM_UP_OF_ROUNDS,
-    { perSecond: perSecond * CONNECTIONS_PER_EVENT, seconds: WARM_UP_AT_RATE_SECONDS },
-  ];
   let connections = 0;
-  for (const phase of phases) {
+  for (const phase of WARM_UP) {
     const traffic = await runSteady({
-      ...phase,
+      perSecond: (phase.rate ?? perSecond) * CONNECTIONS_PER_EVENT,
       seconds: Math.min(phase.seconds, MEASURED_TO_WARM_UP * seconds),
     });
     connections += traffic.connections;

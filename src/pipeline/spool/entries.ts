@@ -1,5 +1,4 @@
 /** The batches of the spool that are in memory: those that wait for the disk, and those that are on it too. */
-
 import type { NewBatch } from '../../sink/batch.ts';
 import type { Segment } from './disk/segments.ts';
 import type { Place } from './disk/storage.ts';

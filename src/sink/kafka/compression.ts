@@ -1,5 +1,6 @@
 /** Compression of record batches. */
 import * as zlib from 'node:zlib';
+import { withRoom } from './with-room.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
@@ -40,12 +41,12 @@ export function createCodec(compression: Compression, level: number): Codec {
  */
 function createCompress(stream: zlib.Gzip | zlib.ZstdCompress, restart: () => void): Codec['compress'] {
   const pieces: Buffer[] = [];
-  let whole = Buffer.alloc(0);
+  let whole: Buffer = Buffer.alloc(0);
 
   /** Joins the pieces in memory that is used again. */
   function join(): Buffer {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (length > whole.length) whole = Buffer.allocUnsafeSlow(2 * length);
+    whole = withRoom(whole, 0, length);
     let end = 0;
     for (const piece of pieces.splice(0)) end += piece.copy(whole, end);
     return whole.subarray(0, end);

@@ -6,6 +6,7 @@ import type { Batch } from '../batch.ts';
 import type { Codec } from './compression.ts';
 import { crc32c } from './crc32c.ts';
 import type { KeyOf } from './record-key.ts';
+import { withRoom } from './with-room.ts';
 
 /** Records for one partition, compressed and not yet framed. */
 export interface Records {
@@ -55,11 +56,17 @@ export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: C
     from: number,
     delta: number,
   ): number {
-    const to = recordEnd(offsets, indexes, from, bounds);
+    let to = from + 1;
+    // Without the last newline.
+    let size = eventBytes(offsets, indexes[from]) - 1;
+    while (to < indexes.length && to - from < bounds.maxEvents) {
+      const more = eventBytes(offsets, indexes[to]);
+      if (size + more > bounds.maxBytes) break;
+      size += more;
+      to++;
+    }
     const first = indexes[from] ?? 0;
     const key = keyOf(bytes, offsets[first] ?? 0, (offsets[first + 1] ?? 0) - 1);
-    // Without the last newline.
-    const size = bytesOf(offsets, indexes, from, to) - 1;
     out = withRoom(out, end, RECORD_OVERHEAD_BYTES + key.length + size + 1);
     end = writeRecordHead(out, end, delta, key, size);
     for (let place = from; place < to; ) {
@@ -80,30 +87,9 @@ export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: C
   };
 }
 
-/** With their newlines. */
-function bytesOf(offsets: Uint32Array, indexes: Uint32Array, from: number, to: number): number {
-  let bytes = 0;
-  for (let place = from; place < to; place++) {
-    const index = indexes[place] ?? 0;
-    bytes += (offsets[index + 1] ?? 0) - (offsets[index] ?? 0);
-  }
-  return bytes;
-}
-
-/** The end of the record that begins with event `indexes[from]`: at least one event, otherwise within the bounds. */
-function recordEnd(
-  offsets: Uint32Array,
-  indexes: Uint32Array,
-  from: number,
-  { maxEvents, maxBytes }: RecordBounds,
-): number {
-  let to = from + 1;
-  let size = bytesOf(offsets, indexes, from, to) - 1;
-  for (; to < indexes.length && to - from < maxEvents; to++) {
-    size += bytesOf(offsets, indexes, to, to + 1);
-    if (size > maxBytes) break;
-  }
-  return to;
+/** With its newline. */
+function eventBytes(offsets: Uint32Array, index = 0): number {
+  return (offsets[index + 1] ?? 0) - (offsets[index] ?? 0);
 }
 
 /** The end of the events from `indexes[place]` on, at most to `to`, that follow one another in the batch. */
@@ -111,14 +97,6 @@ function runEnd(indexes: Uint32Array, place: number, to: number): number {
   let end = place + 1;
   while (end < to && indexes[end] === (indexes[end - 1] ?? 0) + 1) end++;
   return end;
-}
-
-/** Gives the buffer, or a larger one with its content up to `end`. */
-function withRoom(buffer: Buffer, end: number, room: number): Buffer {
-  if (end + room <= buffer.length) return buffer;
-  const larger = Buffer.allocUnsafeSlow(Math.max(64 * 1024, 2 * buffer.length, end + room));
-  buffer.copy(larger, 0, 0, end);
-  return larger;
 }
 
 /** Writes a record up to its value. Returns where the value begins. */
