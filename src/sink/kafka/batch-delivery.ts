@@ -38,7 +38,7 @@ export async function deliverBatch(
   async function deliverRequest(topic: string, indexes: Uint32Array): Promise<Failure> {
     const opened = await connection.open();
     if (!opened.ok) return opened.problem;
-    const records = await options.encode(batch, indexes);
+    const records = options.encode(batch, indexes);
     const leftMs = deadline - performance.now();
     if (leftMs <= 0) return `Kafka at ${brokers.join(',')}: batch not done within ${deliveryTimeoutMs} ms`;
     const verdict = await opened.value.produce(topic, records, leftMs);

@@ -5,7 +5,7 @@ import { CLOSE_DEADLINE_MS, waitAtMost } from '../closing.ts';
 import { notReady, retryAll, type Sink } from '../sink.ts';
 import type { SinkLog } from '../sink-log.ts';
 import { deliverBatch } from './batch-delivery.ts';
-import { createCodec } from './compression.ts';
+import { createCodec } from './codec.ts';
 import { createKafkaConnection } from './connection.ts';
 import type { KafkaClientOptions } from './kafkajs/client.ts';
 import { createRecordEncoder, type RecordBounds } from './record-batch.ts';

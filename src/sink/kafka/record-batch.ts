@@ -3,10 +3,10 @@
  * directly from the events' bytes, compressed together, then framed with a producer and its sequence number.
  */
 import type { Batch } from '../batch.ts';
-import type { Codec } from './compression.ts';
+import { withRoom } from '../with-room.ts';
+import type { Codec } from './codec.ts';
 import { crc32c } from './crc32c.ts';
 import type { KeyOf } from './record-key.ts';
-import { withRoom } from './with-room.ts';
 
 /** Records for one partition, compressed and not yet framed. */
 export interface Records {
@@ -25,7 +25,7 @@ export interface RecordBounds {
 }
 
 /** Encodes the events `indexes` of a batch, in this order. A record has the key of its first event. */
-export type EncodeRecords = (batch: Batch, indexes: Uint32Array) => Promise<Records>;
+export type EncodeRecords = (batch: Batch, indexes: Uint32Array) => Records;
 
 /** The producer that sends a batch. */
 export interface Producer {
@@ -44,7 +44,7 @@ const MAGIC = 2;
 /** The most that a record's length, attributes and deltas and the lengths of its key, value and headers can take. */
 const RECORD_OVERHEAD_BYTES = 26;
 
-/** The encoder writes into the same memory again: one call at a time, and the next call overwrites the records. */
+/** The encoder writes into the same memory again: the next call overwrites the records. */
 export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: Codec): EncodeRecords {
   let out: Buffer = Buffer.alloc(0);
   let end = 0;
@@ -79,11 +79,11 @@ export function createRecordEncoder(keyOf: KeyOf, bounds: RecordBounds, codec: C
     return to;
   }
 
-  return async (batch, indexes) => {
+  return (batch, indexes) => {
     let count = 0;
     end = 0;
     for (let from = 0; from < indexes.length; ) from = appendRecord(batch, indexes, from, count++);
-    return { count, bytes: await codec.compress(out.subarray(0, end)), codec: codec.number };
+    return { count, bytes: codec.compress(out.subarray(0, end)), codec: codec.number };
   };
 }
 

@@ -16,7 +16,7 @@ import { judgeGrpcFailure, judgeNoGrpc } from './answer/grpc-answer.ts';
 import type { Verdict } from './answer/verdict.ts';
 import {
   collectBody,
-  compress,
+  compressionOf,
   connect,
   connectError,
   connectionVerdict,
@@ -45,6 +45,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   // Loaded here: it takes 4 ms, which a sink over HTTP/1.1 does not have to wait for.
   const http2 = process.getBuiltinModule('node:http2');
   const dialer = createDialer();
+  const compress = compressionOf(options);
   let connection: Http2.ClientHttp2Session | null = null;
   /** The one that is being made, which all calls wait for. */
   let opening: Promise<Result<Http2.ClientHttp2Session>> | null = null;
@@ -135,8 +136,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
 
   return {
     async send(request) {
-      const isCompressed = options.compression === 'gzip';
-      const message = frame(isCompressed ? await compress(request) : request, isCompressed);
+      const message = compress === null ? frame(request, false) : frame(compress(request), true);
       let outcome = await callOnce(message);
       if (!outcome.ok && outcome.isRefused) outcome = await callOnce(message);
       return outcome.ok ? judgeGrpc(outcome.value, where) : connectionVerdict(where, outcome.problem);

@@ -7,7 +7,7 @@ import { createDialer } from '../dialer.ts';
 import { type HttpAnswer, judgeHttp } from './answer/http-answer.ts';
 import {
   collectBody,
-  compress,
+  compressionOf,
   connect,
   connectError,
   connectionVerdict,
@@ -27,6 +27,7 @@ export function createHttpTransport(options: HttpOptions): Transport {
   const { url, where, timeoutMs } = options;
   const isSecure = url.protocol === 'https:';
   const dialer = createDialer();
+  const compress = compressionOf(options);
   const agent = new (isSecure ? https : http).Agent({ keepAlive: true });
   agent.createConnection = (_, onCreated) => {
     void connect(dialer, options, 'http/1.1').then(
@@ -81,7 +82,8 @@ export function createHttpTransport(options: HttpOptions): Transport {
 
   return {
     async send(request) {
-      const body = options.compression === 'gzip' ? await compress(request) : request;
+      // Several requests may be under way.
+      const body = compress === null ? request : Buffer.from(compress(request));
       let outcome = await post(body);
       if (!outcome.ok && outcome.isStale) outcome = await post(body);
       return outcome.ok ? judgeHttp(outcome.value, where) : connectionVerdict(where, outcome.problem);

@@ -1,9 +1,9 @@
 /** The common parts of both transports of OTLP: HTTP and gRPC. */
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { promisify } from 'node:util';
-import { gunzipSync, gzip } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { isProgrammerError } from '../../shared/errors.ts';
+import { type Compress, createGzip } from '../compression.ts';
 import type { Dialer } from '../dialer.ts';
 import type { SinkSocket } from '../sink.ts';
 import { isTlsSetting, readTlsFiles, type TlsFiles, withoutNodeAdvice } from '../tls-files.ts';
@@ -70,11 +70,11 @@ export function collectBody(stream: Readable, onTooLong: (failure: string) => vo
 }
 
 /** Events compress well: a higher level costs CPU and saves almost no bytes. */
-const GZIP = { level: 1, chunkSize: 64 * 1024 };
-const gzipped = promisify<Uint8Array, typeof GZIP, Buffer>(gzip);
+const GZIP_LEVEL = 1;
 
-export function compress(request: Uint8Array): Promise<Buffer> {
-  return gzipped(request, GZIP);
+/** How requests are compressed, null where they are sent as they are. */
+export function compressionOf({ compression }: TransportOptions): Compress | null {
+  return compression === 'gzip' ? createGzip(GZIP_LEVEL) : null;
 }
 
 /** Null for what is not compressed by gzip, or becomes too long. */

@@ -8,7 +8,7 @@ import { waitAtMost } from '../../closing.ts';
 import { createNotice } from '../../notice.ts';
 import type { SinkSocket } from '../../sink.ts';
 import type { SinkLog } from '../../sink-log.ts';
-import type { Compression } from '../compression.ts';
+import type { Compression } from '../codec.ts';
 import { NOT_IDEMPOTENT, type Records } from '../record-batch.ts';
 import { createCalls } from './calls.ts';
 import { type ClusterLink, type ClusterOptions, createClusterLink } from './cluster.ts';

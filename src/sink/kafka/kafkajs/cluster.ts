@@ -10,7 +10,6 @@ import type { SinkSocket } from '../../sink.ts';
 import { hostOf, splitAddress, toKafkajs } from './broker-address.ts';
 import { standIn } from './stand-in.ts';
 import './sessions.ts';
-import './growth.ts';
 import './timers.ts';
 import { readTlsFiles, type TlsFiles } from '../../tls-files.ts';
 

@@ -1,6 +1,26 @@
 /** kafkajs 2.2.4 has types for its surface only: this is what lies below and is used or mended here. */
 
 declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export interface Answer {
+    /** Without its length and correlation id. */
+    readonly payload: Buffer;
+  }
+
+  export interface PushedRequest {
+    readonly entry: {
+      readonly apiKey: number;
+      readonly apiName: string;
+      readonly apiVersion: number;
+      readonly correlationId: number;
+      readonly resolve: (answer: Answer) => void;
+      readonly reject: (error: unknown) => void;
+    };
+    readonly expectResponse: boolean;
+    /** Null is that of the connection. */
+    readonly requestTimeout: null;
+    readonly sendRequest: () => void;
+  }
+
   export default class RequestQueue {
     readonly pending: readonly unknown[];
     readonly inflight: ReadonlyMap<
@@ -12,44 +32,63 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
         timeoutRequest(): void;
       }
     >;
-    requestTimeoutIntervalId: NodeJS.Timeout | null;
+    requestTimeoutIntervalId: NodeJS.Timeout | null | undefined;
     isConnected(): boolean;
+    /** Sends it, as soon as nothing makes it wait. */
+    push(request: PushedRequest): void;
+    /** Makes the next requests wait so many milliseconds. */
+    maybeThrottle(milliseconds: number): void;
     scheduleCheckPendingRequests(): void;
     scheduleRequestTimeoutCheck(): void;
+    sendSocketRequest(request: unknown): void;
     /** Stops both timers. */
     destroy(): void;
   }
 }
 
 declare module 'kafkajs/src/network/connection.js' {
+  import type { Socket } from 'node:net';
+  import type RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
+
   export default class Connection {
+    readonly clientId: string;
+    readonly requestQueue: RequestQueue;
+    readonly socket: Pick<Socket, 'write'>;
     /** Milliseconds; 0 for a session without an end. */
     readonly sessionLifetime: { toString(): string };
+    /** Throws KafkaJSConnectionError. */
+    failIfNotConnected(): void;
+    nextCorrelationId(): number;
   }
 }
 
 declare module 'kafkajs/src/protocol/encoder.js' {
   export default class Encoder {
-    /** Filled up to `offset`. */
-    buf: Buffer;
-    readonly offset: number;
-    /** Makes room for so many bytes behind `offset`. */
-    ensureAvailable(length: number): void;
+    /** What was written. */
     readonly buffer: Buffer;
     writeInt16(value: number): this;
     writeInt32(value: number): this;
     writeString(value: string | null): this;
-    writeBuffer(value: Buffer): this;
   }
 }
 
 declare module 'kafkajs/src/protocol/requests/index.js' {
-  import type Encoder from 'kafkajs/src/protocol/encoder.js';
-
+  /** A request in one version, and its answer. */
   export interface Exchange {
-    request: { encode(): Promise<Encoder>; readonly apiVersion: number };
-    response: unknown;
+    readonly request: { readonly apiKey: number; readonly apiName: string; readonly apiVersion: number };
+    readonly response: {
+      decode(payload: Buffer): Promise<Throttled>;
+      /** Rejects with KafkaJSProtocolError for the first error in the answer. */
+      parse(answer: Throttled): Promise<unknown>;
+    };
   }
+
+  /** Of an answer: the broker has waited, or the client has to, since Kafka 2.0 (KIP-219). */
+  export interface Throttled {
+    readonly throttleTime?: number;
+    readonly clientSideThrottleTime?: number;
+  }
+
   export const requests: { readonly Produce: ProduceDefinitions };
   export interface ProduceDefinitions {
     readonly versions: readonly string[];
@@ -58,6 +97,7 @@ declare module 'kafkajs/src/protocol/requests/index.js' {
 
 declare module 'kafkajs/src/cluster/index.js' {
   import type { ISocketFactory, PartitionMetadata, SASLOptions } from 'kafkajs';
+  import type Connection from 'kafkajs/src/network/connection.js';
   import type { Exchange, ProduceDefinitions } from 'kafkajs/src/protocol/requests/index.js';
 
   export interface ClusterLogger {
@@ -72,15 +112,11 @@ declare module 'kafkajs/src/cluster/index.js' {
     readonly connectionPool: {
       readonly host: string;
       readonly port: number;
-      /** Resolves with the answer; rejects with KafkaJSProtocolError for the first error in it. */
-      send(exchange: Exchange): Promise<unknown>;
+      getConnection(): Promise<Connection>;
     };
 
     /** The request of the newest version that both sides know. */
-    lookupRequest(
-      apiKey: number,
-      definitions: ProduceDefinitions,
-    ): (content: { acks: number; timeout: number; topicData: [] }) => Exchange;
+    lookupRequest(apiKey: number, definitions: ProduceDefinitions): (content: { topicData: [] }) => Exchange;
     initProducerId(options: object): Promise<{ producerId: { toString(): string }; producerEpoch: number }>;
     /** Decompressed and decoded; resolves without messages when none came in time. */
     fetch(options: {

@@ -2,9 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { Broker } from 'kafkajs/src/cluster/index.js';
+import type Connection from 'kafkajs/src/network/connection.js';
+import type { Answer } from 'kafkajs/src/network/requestQueue/index.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
-import { requests } from 'kafkajs/src/protocol/requests/index.js';
-import type { Compression } from '../compression.ts';
+import { type Exchange, requests } from 'kafkajs/src/protocol/requests/index.js';
+import type { Compression } from '../codec.ts';
 import type { Producer } from '../record-batch.ts';
 import { isRetriable, typeOf, unsupportedCompression } from './errors.ts';
 
@@ -51,36 +53,78 @@ export interface Produce {
   readonly timeoutMs: number;
 }
 
+const LENGTH_BYTES = 4;
+
 /**
- * Sends one record batch to the leader of its partition; resolves when all in-sync replicas have it, with how long a
- * quota of the broker makes this client wait, in milliseconds.
+ * Sends one record batch to the leader of its partition, which is connected; resolves when all in-sync replicas have it,
+ * with how long a quota of the broker makes this client wait, in milliseconds. Rejects with KafkaJSProtocolError where
+ * the broker refuses it.
+ *
+ * In place of kafkajs's `Connection.send`, which copies a request three times, each time into memory of the next power of
+ * two, and describes it and its answer for a debug log that nobody reads.
  */
-export async function sendFrame(
-  leader: Broker,
-  { topic, partition, frame, timeoutMs }: Produce,
-): Promise<number> {
-  const produce = leader.lookupRequest(PRODUCE, requests.Produce);
-  const exchange = produce({ acks: ALL_IN_SYNC_REPLICAS, timeout: timeoutMs, topicData: [] });
-  // From version 3 to 7 the request is the same.
-  exchange.request.encode = async () =>
-    new Encoder()
-      .writeString(null)
-      .writeInt16(ALL_IN_SYNC_REPLICAS)
-      .writeInt32(timeoutMs)
-      .writeInt32(1)
-      .writeString(topic)
-      .writeInt32(1)
-      .writeInt32(partition)
-      .writeInt32(frame.length)
-      .writeBuffer(frame);
-  const { throttleTime = 0, clientSideThrottleTime = 0 } = (await leader.connectionPool.send(
-    exchange,
-  )) as Throttled;
+export async function sendFrame(leader: Broker, produce: Produce): Promise<number> {
+  const connection = await leader.connectionPool.getConnection();
+  const { request, response } = exchangeOf(leader);
+  const { payload } = await exchangeBytes(connection, request, produce);
+  const answer = await response.decode(payload);
+  const { throttleTime = 0, clientSideThrottleTime = 0 } = answer;
+  connection.requestQueue.maybeThrottle(clientSideThrottleTime);
+  await response.parse(answer);
   return Math.max(throttleTime, clientSideThrottleTime);
 }
 
-/** Of an answer: the broker has waited, or the client has to, since Kafka 2.0 (KIP-219). */
-interface Throttled {
-  readonly throttleTime?: number;
-  readonly clientSideThrottleTime?: number;
+/** The newest produce request that both sides know, by broker. */
+const exchanges = new WeakMap<Broker, Exchange>();
+
+function exchangeOf(broker: Broker): Exchange {
+  const known = exchanges.get(broker);
+  if (known !== undefined) return known;
+  const exchange = broker.lookupRequest(PRODUCE, requests.Produce)({ topicData: [] });
+  exchanges.set(broker, exchange);
+  return exchange;
+}
+
+/** Resolves with the answer. Rejects with KafkaJSConnectionError, or KafkaJSRequestTimeoutError. */
+function exchangeBytes(
+  connection: Connection,
+  { apiKey, apiName, apiVersion }: Exchange['request'],
+  produce: Produce,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    connection.failIfNotConnected();
+    const correlationId = connection.nextCorrelationId();
+    const head = encodeHead(apiVersion, correlationId, connection.clientId, produce);
+    const bytes = Buffer.concat([head, produce.frame]);
+    bytes.writeInt32BE(bytes.length - LENGTH_BYTES);
+    connection.requestQueue.push({
+      entry: { apiKey, apiName, apiVersion, correlationId, resolve, reject },
+      expectResponse: true,
+      requestTimeout: null,
+      sendRequest: () => connection.socket.write(bytes),
+    });
+  });
+}
+
+/** The request up to the record batch, its length left out. From version 3 to 7 it is the same. */
+function encodeHead(
+  apiVersion: number,
+  correlationId: number,
+  clientId: string,
+  { topic, partition, frame, timeoutMs }: Produce,
+): Buffer {
+  return new Encoder()
+    .writeInt32(0)
+    .writeInt16(PRODUCE)
+    .writeInt16(apiVersion)
+    .writeInt32(correlationId)
+    .writeString(clientId)
+    .writeString(null)
+    .writeInt16(ALL_IN_SYNC_REPLICAS)
+    .writeInt32(timeoutMs)
+    .writeInt32(1)
+    .writeString(topic)
+    .writeInt32(1)
+    .writeInt32(partition)
+    .writeInt32(frame.length).buffer;
 }

@@ -1,4 +1,5 @@
 /** Sends records in the name of one producer, with its sequence numbers, and repeats what can be repeated. */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import {
@@ -46,12 +47,17 @@ const PROBE_ATTEMPTS = 10;
 /** A broker that is back is found again within a second. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1_000;
+/** How often kafkajs is asked whether its metadata are too old. */
+const METADATA_LOOK_MS = 10_000;
 
 export function createSender(cluster: Cluster, producer: Producer, options: SenderOptions): Sender {
   const { host, requestTimeoutMs, onThrottled, throwUnlessRetriable } = options;
   const partitionOf = createPartitionChoice(host);
   /** The next sequence number, by `topic/partition`. */
   const sequences = new Map<string, number>();
+  /** Topics that kafkajs knows, and fetches the metadata of. */
+  const known = new Set<string>();
+  let lookAgainAt = 0;
 
   async function refreshMetadata(): Promise<void> {
     try {
@@ -61,6 +67,14 @@ export function createSender(cluster: Cluster, producer: Producer, options: Send
       if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw missingTopics('was deleted', null);
       throwUnlessRetriable(error);
     }
+  }
+
+  async function updateMetadata(topic: string): Promise<void> {
+    if (!known.has(topic)) await requireTopics(cluster, [topic]);
+    known.add(topic);
+    if (performance.now() < lookAgainAt) return;
+    await cluster.refreshMetadataIfNecessary();
+    lookAgainAt = performance.now() + METADATA_LOOK_MS;
   }
 
   async function sendOnce(topic: string, partition: number, frame: Buffer): Promise<void> {
@@ -89,8 +103,7 @@ export function createSender(cluster: Cluster, producer: Producer, options: Send
 
   return {
     async send(topic, records) {
-      await requireTopics(cluster, [topic]);
-      await cluster.refreshMetadataIfNecessary();
+      await updateMetadata(topic);
       for (let isSent = false; !isSent; ) {
         const partition = partitionOf(cluster, topic);
         const place = `${topic}/${partition}`;

@@ -9,18 +9,30 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 const TIMEOUT_CHECK_MS = 1_000;
 
 const queue = RequestQueue.prototype;
-const { scheduleCheckPendingRequests } = queue;
+const { scheduleCheckPendingRequests, sendSocketRequest } = queue;
 
 queue.scheduleCheckPendingRequests = function () {
   // A request that has to wait asks for the check itself.
   if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
 };
 
+/** Called when the queue is connected: nothing can be late yet. */
 queue.scheduleRequestTimeoutCheck = function () {
   this.destroy();
-  this.requestTimeoutIntervalId = setInterval(() => {
-    for (const request of this.inflight.values())
-      if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest();
-    if (!this.isConnected()) this.destroy();
-  }, TIMEOUT_CHECK_MS);
+  this.requestTimeoutIntervalId = null;
 };
+
+queue.sendSocketRequest = function (request) {
+  sendSocketRequest.call(this, request);
+  lookForLateRequests(this);
+};
+
+/** Looks again while a request is under way, until `destroy` ends it. */
+function lookForLateRequests(queue: RequestQueue): void {
+  queue.requestTimeoutIntervalId ??= setTimeout(() => {
+    queue.requestTimeoutIntervalId = null;
+    for (const request of queue.inflight.values())
+      if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest();
+    if (queue.isConnected() && queue.inflight.size > 0) lookForLateRequests(queue);
+  }, TIMEOUT_CHECK_MS);
+}

@@ -37,7 +37,7 @@ async function deliver(
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? 60_000,
     maxRequestBytes: options.maxRequestBytes ?? 1_000_000,
     topicChoice: createTopicChoice('t.{event}'),
-    async encode(_, indexes) {
+    encode(_, indexes) {
       encoded = [...indexes];
       return { count: indexes.length, bytes: Buffer.alloc(0), codec: 0 };
     },

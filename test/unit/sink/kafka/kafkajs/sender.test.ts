@@ -1,7 +1,6 @@
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { Broker } from 'kafkajs/src/cluster/index.js';
-import type Encoder from 'kafkajs/src/protocol/encoder.js';
-import type { Exchange } from 'kafkajs/src/protocol/requests/index.js';
+import type { PushedRequest } from 'kafkajs/src/network/requestQueue/index.js';
 import { describe, expect, it } from 'vitest';
 import { createSender } from '../../../../../src/sink/kafka/kafkajs/sender.ts';
 import { NOT_IDEMPOTENT, type Producer, type Records } from '../../../../../src/sink/kafka/record-batch.ts';
@@ -9,6 +8,9 @@ import { NOT_IDEMPOTENT, type Producer, type Records } from '../../../../../src/
 /** Offset of the base sequence in a record batch, version 2. */
 const SEQUENCE = 53;
 const PRODUCER: Producer = { id: 77n, epoch: 3 };
+const CLIENT = 'ktc';
+/** Its length, the API and its version, the correlation id, and the client's name. */
+const REQUEST_HEADER_BYTES = 4 + 2 + 2 + 4 + 2 + CLIENT.length;
 const retriable = (type: string) => Object.assign(new Error(type), { type, retriable: true });
 
 /** A cluster of one broker with one partition per topic; `answers` are what it says to produce requests. */
@@ -20,20 +22,33 @@ function createSending(
 ) {
   const frames: Buffer[] = [];
   const failures: unknown[] = [];
-  const leader = {
-    lookupRequest: () => () => ({
-      request: { apiVersion: 7, encode: () => Promise.reject(new Error('kafkajs would write it')) },
-      response: {},
-    }),
-    connectionPool: {
-      async send(exchange: Exchange) {
-        const { buffer } = (await exchange.request.encode()) as Encoder & { readonly buffer: Buffer };
-        frames.push(Buffer.from(buffer));
-        const answer = answers.shift() ?? null;
-        if (answer instanceof Error) throw answer;
-        return answer ?? {};
+  let correlationId = 0;
+  const connection = {
+    clientId: CLIENT,
+    failIfNotConnected: () => {},
+    nextCorrelationId: () => correlationId++,
+    socket: {
+      write(bytes: Buffer) {
+        expect(bytes.readInt32BE()).toBe(bytes.length - 4);
+        frames.push(bytes.subarray(REQUEST_HEADER_BYTES));
       },
     },
+    requestQueue: {
+      push({ entry, sendRequest }: PushedRequest) {
+        sendRequest();
+        const answer = answers.shift() ?? null;
+        if (answer instanceof Error) entry.reject(answer);
+        else entry.resolve({ payload: Buffer.from(JSON.stringify(answer ?? {})) });
+      },
+      maybeThrottle: () => {},
+    },
+  };
+  const leader = {
+    lookupRequest: () => () => ({
+      request: { apiKey: 0, apiName: 'Produce', apiVersion: 7 },
+      response: { decode: async (payload: Buffer) => JSON.parse(String(payload)), parse: async () => {} },
+    }),
+    connectionPool: { getConnection: async () => connection },
   } as unknown as Broker;
   const partitions = Array.from({ length: partitionsAtFirst }, (_, partitionId) => ({
     partitionId,
