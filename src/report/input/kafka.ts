@@ -4,8 +4,8 @@
  */
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import kafkajs from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster/index.js';
+import { Codecs, Types } from 'kafkajs/src/protocol/message/compression/index.js';
 import type { Secret } from '../../setting/secret.ts';
 import { clusterOptionsOf } from '../../sink/kafka/definition.ts';
 import { createCalls } from '../../sink/kafka/kafkajs/calls.ts';
@@ -48,8 +48,7 @@ export function kafkaInput({ settings, secret, topic, sinceS }: KafkaInputOption
   return {
     name: `topic ${topic} of ${options.brokers.join(',')}`,
     async *read() {
-      const { CompressionTypes, CompressionCodecs } = kafkajs;
-      CompressionCodecs[CompressionTypes.ZSTD] = zstdCodec;
+      Codecs[Types.ZSTD] = zstdCodec;
       const calls = createCalls(options.brokers, SILENT);
       let link: ReturnType<typeof createClusterLink> | null = null;
       try {

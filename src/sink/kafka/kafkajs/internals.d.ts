@@ -1,4 +1,7 @@
-/** kafkajs 2.2.4 has types for its surface only: this is what lies below and is used or mended here. */
+/**
+ * kafkajs 2.2.4 has types for its surface only: this is what lies below and is used or mended here. The surface would bring
+ * its consumer and its administration into the agent.
+ */
 
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   export interface Answer {
@@ -70,6 +73,19 @@ declare module 'kafkajs/src/protocol/encoder.js' {
     writeInt32(value: number): this;
     writeString(value: string | null): this;
   }
+}
+
+declare module 'kafkajs/src/protocol/message/compression/index.js' {
+  import type { CompressionCodecs, CompressionTypes } from 'kafkajs';
+
+  export const Codecs: typeof CompressionCodecs;
+  export const Types: typeof CompressionTypes;
+}
+
+declare module 'kafkajs/src/producer/partitioners/index.js' {
+  import type { ICustomPartitioner } from 'kafkajs';
+
+  export const DefaultPartitioner: ICustomPartitioner;
 }
 
 declare module 'kafkajs/src/protocol/requests/index.js' {

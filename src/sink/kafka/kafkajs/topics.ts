@@ -1,10 +1,8 @@
 /** Topics of a cluster and their partitions, from kafkajs's metadata. */
-import kafkajs from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { Broker } from 'kafkajs/src/cluster/index.js';
+import { DefaultPartitioner } from 'kafkajs/src/producer/partitioners/index.js';
 import { aboutTopics, missingTopics, typeOf } from './errors.ts';
-
-const { Partitioners } = kafkajs;
 
 /** Rejects where topics are missing, with all of them at once, so that an operator need not find them one by one. */
 export async function requireTopics(cluster: Cluster, topics: readonly string[]): Promise<void> {
@@ -31,7 +29,7 @@ export function createPartitionChoice(host: string): (cluster: Cluster, topic: s
     const found = known.get(count);
     if (found !== undefined) return found;
     const message = { key: host, value: null };
-    const partition = Partitioners.DefaultPartitioner()({ topic, partitionMetadata, message });
+    const partition = DefaultPartitioner()({ topic, partitionMetadata, message });
     known.set(count, partition);
     return partition;
   };
