@@ -37,10 +37,7 @@ export const outage: Bench = async (quick) => {
       await delay(seconds * 1000);
       await broker.start();
       await traffic.stop();
-      await until(async () => {
-        const { paused, cpus } = (await agent.status()).source;
-        return !paused && cpus.every(({ unread_bytes }) => unread_bytes === 0);
-      }, 'what the kernel kept to be read');
+      await until(agent.hasReadAll, 'what the kernel kept to be read');
       const peak = memoryOf(agent.pid, 'VmHWM') / MIB;
       return {
         tables: [

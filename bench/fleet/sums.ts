@@ -80,7 +80,7 @@ function brokerSums({
       what: 'requests per second',
       how: `hosts ÷ ${roundSeconds} s, a round as measured`,
       of: (hosts) => whole(rates.requests(hosts)),
-      knob: '`batch.linger_ms`: its default of 200 makes up to ten times as many',
+      knob: '`batch.linger_ms`: its default of 240 makes up to eight times as many',
     },
     {
       what: 'brokers',

@@ -1,4 +1,4 @@
-/** Other programs that bring lines to Kafka, as the agent does: all replicas acknowledge, gzip level 1, linger 200 ms. */
+/** Other programs that bring lines to Kafka, as the agent does: all replicas acknowledge, gzip level 1, linger 240 ms. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ const DEADLINE_MS = 120_000;
 export const startKcat: StartShipper = async (broker, topic) => {
   const settings = [
     'acks=all',
-    'linger.ms=200',
+    'linger.ms=240',
     'compression.level=1',
     'queue.buffering.max.messages=1000000',
   ];

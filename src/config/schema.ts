@@ -174,7 +174,7 @@ export const schema = {
       doc: 'A batch holds at most this many bytes of JSON. At most `queue.max_bytes`.',
     }),
     linger_ms: key(integer(0, 10_000), {
-      default: 200,
+      default: 240,
       reloadable: true,
       doc: 'How long records wait in the kernel for others, in milliseconds: a round of reading begins this long after the first of them, or sooner if many come, and what it reads is sent at once. Values below 10 count as 10 while records keep coming.',
     }),

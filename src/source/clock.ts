@@ -3,8 +3,11 @@
 const SECOND_NS = 1_000_000_000;
 /** If the wall clock differs by more than this, it was stepped, and the clock is calibrated at once. */
 const STEP_MS = 2;
-/** NTP slews the wall clock by a few ppm, some 0.1 ms between two calibrations. */
-const CALIBRATION_INTERVAL_NS = 10 * SECOND_NS;
+/**
+ * NTP slews CLOCK_MONOTONIC with the wall clock (kernel/time/timekeeping.c). Between two calibrations there are smaller steps
+ * only.
+ */
+const CALIBRATION_INTERVAL_NS = 60 * SECOND_NS;
 
 /** Trace time 0 is the epoch. The wall time of trace time `t` is `wallSeconds` s + (`wallNanoseconds` + `t`) ns. */
 export interface TraceClock {

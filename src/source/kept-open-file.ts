@@ -16,6 +16,11 @@ export interface KeptFile {
 const CLOSED = -1;
 /** More than the size of each file that is read often. Buffers of this size would not come from Node.js' pool. */
 const scratch = Buffer.allocUnsafeSlow(8192);
+/**
+ * A read that gives less is the whole content: the kernel fills at least a page of 4096 bytes, but for a line that it has
+ * no room for (`seq_read`), and no line is half as long.
+ */
+const LEAST_PART_BYTES = 2048;
 
 /** Opens a file for reading, or for reading and writing; null if it does not exist or this process may not open it. */
 export function keepFile(path: string, access: 'read' | 'write'): KeptFile | null {
@@ -34,8 +39,8 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
         for (;;) {
           // From the beginning: the kernel makes the content of these files when they are read at position 0.
           const length = readSync(fd, scratch, 0, scratch.length, position);
-          if (length === 0) return Buffer.concat(parts);
           parts.push(Buffer.from(scratch.subarray(0, length)));
+          if (length < LEAST_PART_BYTES) return Buffer.concat(parts);
           position += length;
         }
       } catch {

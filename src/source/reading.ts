@@ -108,7 +108,13 @@ export function createReading(
     if (clock.now() - lossesReadAt > STATS_INTERVAL_NS) readLosses();
     clearing.resume();
     checkSettingsIfDue();
-    return { records: slices.streams.given - given, hasPages: slices.pages > pages, more, isPaused };
+    return {
+      records: slices.streams.given - given,
+      hasPages: slices.pages > pages,
+      isHolding: !slices.streams.isEmpty,
+      more,
+      isPaused,
+    };
   }
 
   function look(): number {

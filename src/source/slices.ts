@@ -121,7 +121,7 @@ export function openSlices(options: SliceOptions): Slices {
       return pages;
     },
     streams,
-    wait: (onReady) => ring.wait(cpus.present(), onReady),
+    wait: ring.wait,
     fill() {
       const unread = cpus.present().map((cpu) => stats.read(cpu)?.bytes ?? 0);
       return Math.max(...unread) / (bufferKb * 1024);

@@ -47,6 +47,8 @@ export interface RunningAgent {
   /** Writes another configuration into its file. */
   configure(config: object): void;
   status(): Promise<TelemetrySnapshot>;
+  /** Whether it goes on reading, and the kernel holds no more than what asking makes. */
+  hasReadAll(): Promise<boolean>;
   get(path: string): Promise<{ status: number; body: string }>;
   /** Everything it has logged so far, a JSON object a line. */
   log(): string;
@@ -55,6 +57,9 @@ export interface RunningAgent {
   /** Sends the signal and resolves with the exit code (null after a kill). */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
+
+/** More than the records of a few connections that ask for the status. */
+const ASKING_BYTES = 16_384;
 
 export interface AgentOptions {
   readonly config: object;
@@ -112,6 +117,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     get,
     async status() {
       return JSON.parse((await get('/status')).body) as TelemetrySnapshot;
+    },
+    async hasReadAll() {
+      const { paused, cpus } = (await agent.status()).source;
+      return !paused && cpus.every(({ unread_bytes }) => (unread_bytes ?? 0) < ASKING_BYTES);
     },
     log: () => log,
     finalLedger() {

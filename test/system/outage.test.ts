@@ -64,10 +64,7 @@ describe.skipIf(missing)('an outage of the broker', () => {
         await broker.start();
         return running.stop();
       });
-      await until(async () => {
-        const { paused, cpus } = (await agent.status()).source;
-        return !paused && cpus.every(({ unread_bytes }) => unread_bytes === 0);
-      }, 'everything that the kernel kept during the outage to be read');
+      await until(agent.hasReadAll, 'everything that the kernel kept during the outage to be read');
       const memory = memoryOf(agent.pid, 'VmHWM');
       expect(await agent.stop()).toBe(0);
       const ledger = agent.finalLedger();

@@ -11,18 +11,11 @@ export interface Ring {
   /** Reads up to `pages` pages of one CPU. True if the kernel may hold more. */
   read(cpu: number, pages: number): boolean;
   /**
-   * Calls `onReady` once, when one of these CPUs has records, which stay in the kernel. False if this process cannot wait.
-   * A wait that is under way ends.
+   * Calls `onReady` once, when a CPU has records, which stay in the kernel. False if this process cannot wait. A wait that is
+   * under way ends.
    */
-  wait(cpus: readonly number[], onReady: () => void): boolean;
+  wait(onReady: () => void): boolean;
   close(): Promise<void>;
-}
-
-/** The ring buffer of one CPU. */
-interface OpenBuffer {
-  readonly fd: number;
-  /** Null if it can only be read. */
-  readonly waiter: Waiter | null;
 }
 
 /** A part of libuv's handle for pipes (`StreamBase` of Node.js). It owns the descriptor that it was opened with. */
@@ -36,12 +29,13 @@ interface Waiter {
 }
 
 /**
- * Opens libuv's handle to wait for any file descriptor with epoll. Tracefs supports that (`tracing_buffers_poll`), but
- * Node.js has no public call for it. Measured on a virtual machine: a timer that polls every 40 ms costs 0.4 % of a core,
- * and this handle 0.01 %. Null if a later Node.js does not have it: the source then polls.
+ * Opens libuv's handle to wait for a file with epoll. Tracefs supports that (`tracing_poll_pipe`), but Node.js has no public
+ * call for it. Measured on a virtual machine: a timer that polls every 40 ms costs 0.4 % of a core, and this handle 0.01 %.
+ * Null if a later Node.js does not have it: the source then polls.
  *
- * The buffer that it is to read into has no room, so libuv tells that there is something to read (`onread`, UV_ENOBUFS of
- * `uv_read_cb`) and reads nothing: what waits, waits in the kernel.
+ * The file is the instance's trace_pipe, which is ready when any CPU has records, and is never read: one wake-up, where the
+ * file of each CPU would wake for the first record of its own. The buffer that is to be read into has no room, so libuv tells
+ * that there is something to read (`onread`, UV_ENOBUFS of `uv_read_cb`) and reads nothing: what waits, waits in the kernel.
  */
 function openWaiter(fd: number): Waiter | null {
   type Binding = { Pipe: new (type: number) => Waiter; constants: { SOCKET: number } };
@@ -58,21 +52,20 @@ function openWaiter(fd: number): Waiter | null {
 }
 
 /**
- * Opens `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, because later this process may not be allowed to. Throws the
- * error of open(2).
+ * Opens `trace_pipe`, and `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, because later this process may not be allowed
+ * to. Throws the error of open(2).
  */
 export function openRing(instance: Instance, cpus: number, pool: PagePool, onPage: OnPage): Ring {
-  const buffers = openAll(instance, cpus).map((fd): OpenBuffer => ({ fd, waiter: openWaiter(fd) }));
-  let waiting: readonly Waiter[] = [];
-
-  function stopWaiting(): void {
-    for (const waiter of waiting) waiter.readStop();
-    waiting = [];
-  }
+  const files = openAll([
+    `${instance.path}/trace_pipe`,
+    ...Array.from({ length: cpus }, (_, cpu) => `${instance.path}/per_cpu/cpu${cpu}/trace_pipe_raw`),
+  ]);
+  const [pipe = NO_FILE, ...buffers] = files;
+  const waiter = openWaiter(pipe);
 
   return {
     read(cpu, pages) {
-      const fd = buffers[cpu]?.fd;
+      const fd = buffers[cpu];
       if (fd === undefined) return false;
       for (let count = 0; count < pages; count++) {
         const page = pool.take();
@@ -85,44 +78,35 @@ export function openRing(instance: Instance, cpus: number, pool: PagePool, onPag
       }
       return true;
     },
-    wait(among, onReady) {
-      stopWaiting();
-      const waiters = among.flatMap((cpu) => buffers[cpu]?.waiter ?? []);
-      if (waiters.length < among.length) return false;
-      waiting = waiters;
-      for (const waiter of waiting) {
-        waiter.onread = () => {
-          stopWaiting();
-          onReady();
-        };
-        waiter.readStart();
-      }
+    wait(onReady) {
+      if (waiter === null) return false;
+      waiter.onread = () => {
+        waiter.readStop();
+        onReady();
+      };
+      waiter.readStart();
       return true;
     },
     async close() {
-      stopWaiting();
-      await Promise.all(buffers.map(closeBuffer));
+      for (const fd of buffers) closeSync(fd);
+      if (waiter === null) closeSync(pipe);
+      else await new Promise<void>((resolve) => waiter.close(resolve));
     },
   };
 }
 
+const NO_FILE = -1;
+
 /** Where one of them cannot be opened, none stays open: the instance could not be removed otherwise. */
-function openAll(instance: Instance, cpus: number): number[] {
+function openAll(paths: readonly string[]): number[] {
   const files: number[] = [];
   try {
-    for (let cpu = 0; cpu < cpus; cpu++) files.push(openRaw(instance, cpu));
+    for (const path of paths) files.push(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     return files;
   } catch (error) {
     for (const fd of files) closeSync(fd);
     throw error;
   }
-}
-
-function openRaw(instance: Instance, cpu: number): number {
-  return openSync(
-    `${instance.path}/per_cpu/cpu${cpu}/trace_pipe_raw`,
-    constants.O_RDONLY | constants.O_NONBLOCK,
-  );
 }
 
 /**
@@ -141,10 +125,4 @@ function readPage(fd: number, page: Buffer): number {
   } finally {
     Error.stackTraceLimit = limit;
   }
-}
-
-function closeBuffer({ fd, waiter }: OpenBuffer): Promise<void> {
-  if (waiter !== null) return new Promise((resolve) => waiter.close(resolve));
-  closeSync(fd);
-  return Promise.resolve();
 }

@@ -19,14 +19,14 @@ test('the hash is the same whichever layer sets a value, in whatever order, and 
   const expected = hashOf({ flags: { ...sink, 'host.labels': 'rack=r1,role=web' } });
   for (const sources of [
     { embedded: { host: { labels: { role: 'web', rack: 'r1' } }, sink: { file } } },
-    { flags: { 'host.labels': 'role=web,rack=r1', ...sink, 'batch.linger_ms': '200' } },
+    { flags: { 'host.labels': 'role=web,rack=r1', ...sink, 'batch.linger_ms': '240' } },
     { flags: { ...sink, 'host.labels.role': 'web' }, environment: { KTC_HOST_LABELS: 'rack=r1' } },
   ])
     expect(hashOf(sources)).toBe(expected);
 });
 
 test.each([
-  ['a number', { 'batch.linger_ms': '201' }],
+  ['a number', { 'batch.linger_ms': '241' }],
   ['a label', { 'host.labels': 'rack=r2' }],
   ['the order of a list', { 'exclude.ports': '2,1' }],
 ])('the hash is another one with %s changed', (_, changed) => {

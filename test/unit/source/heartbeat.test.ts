@@ -8,9 +8,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const NOTHING: Found = { records: 0, hasPages: false, more: false, isPaused: false };
+const NOTHING: Found = { records: 0, hasPages: false, isHolding: false, more: false, isPaused: false };
 const PAUSED: Found = { ...NOTHING, isPaused: true };
 const some = (records: number): Found => ({ ...NOTHING, records, hasPages: true });
+/** More than what makes it worth while to wait for the next. */
+const MANY = some(200);
 const more = (records: number): Found => ({ ...some(records), more: true });
 
 interface Setting {
@@ -60,7 +62,7 @@ function openHeartbeat(find: (slice: number, atMs: number) => Found, setting: Se
 
 describe('a round', () => {
   test('is due a linger after the one before it while records come, or while the pipeline is full', () => {
-    for (const found of [some(200), PAUSED]) {
+    for (const found of [MANY, PAUSED]) {
       const { heartbeat, times, isWaiting } = openHeartbeat(() => found);
       heartbeat.beat();
       vi.advanceTimersByTime(1_000);
@@ -92,7 +94,7 @@ describe('a round', () => {
 
   test('is due a linger after the first record of a wait, and the look that was due does not come as well', () => {
     const { heartbeat, times, recordsArrive, isWaiting } = openHeartbeat((slice) =>
-      slice === 2 ? some(1) : NOTHING,
+      slice === 2 ? MANY : NOTHING,
     );
     heartbeat.beat();
     vi.advanceTimersByTime(2_300);
@@ -107,7 +109,8 @@ describe('a round', () => {
   });
 
   test('is followed by another one where its pages had no record that is old enough', () => {
-    const { heartbeat, times, isWaiting } = openHeartbeat((slice) => (slice === 1 ? some(0) : NOTHING));
+    const young = { ...some(0), isHolding: true };
+    const { heartbeat, times, isWaiting } = openHeartbeat((slice) => (slice === 1 ? young : NOTHING));
     heartbeat.beat();
     expect(isWaiting()).toBe(false);
     vi.advanceTimersByTime(200);
@@ -116,7 +119,7 @@ describe('a round', () => {
   });
 
   test('comes at once where it is wanted, in the place of the one that is due', () => {
-    for (const found of [some(1), NOTHING]) {
+    for (const found of [MANY, some(1), NOTHING]) {
       const { heartbeat, times } = openHeartbeat(() => found);
       heartbeat.beat();
       vi.advanceTimersByTime(150);
@@ -137,14 +140,14 @@ describe('a round', () => {
   });
 
   test('comes no more often than every 10 ms, however short the linger', () => {
-    const { heartbeat, times } = openHeartbeat(() => some(1), { lingerMs: 0 });
+    const { heartbeat, times } = openHeartbeat(() => MANY, { lingerMs: 0 });
     heartbeat.beat();
     vi.advanceTimersByTime(40);
     expect(times).toEqual([0, 10, 20, 30, 40]);
   });
 
   test('follows a linger that was changed', () => {
-    const { heartbeat, times } = openHeartbeat(() => some(1));
+    const { heartbeat, times } = openHeartbeat(() => MANY);
     heartbeat.beat();
     vi.advanceTimersByTime(200);
     heartbeat.setLinger(50);
@@ -153,10 +156,55 @@ describe('a round', () => {
   });
 });
 
+describe('a round of few records', () => {
+  test('is followed by one that is due a linger after the next record', () => {
+    const { heartbeat, times, recordsArrive } = openHeartbeat(() => some(20));
+    heartbeat.beat();
+    for (let count = 0; count < 3; count++) {
+      vi.advanceTimersByTime(150);
+      recordsArrive();
+      vi.advanceTimersByTime(200);
+    }
+    expect(times).toEqual([0, 350, 700, 1_050]);
+    heartbeat.stop();
+  });
+
+  test('is followed by one after two lingers where no record comes, and at last by a wait', () => {
+    const { heartbeat, times, isWaiting } = openHeartbeat((slice) => (slice === 1 ? some(20) : NOTHING));
+    heartbeat.beat();
+    vi.advanceTimersByTime(2_799);
+    expect(times).toEqual([0, 400]);
+    expect(isWaiting()).toBe(true);
+    vi.advanceTimersByTime(1);
+    expect(times).toEqual([0, 400, 2_800]);
+  });
+
+  test.each<[string, Found, Setting]>([
+    ['some records are too young to be given', { ...some(20), isHolding: true }, {}],
+    ['the pipeline is full', { ...some(20), isPaused: true }, {}],
+    ['this process cannot wait', some(20), { canWait: false }],
+  ])('is followed by one after a linger where %s', (_, found, setting) => {
+    const { heartbeat, times } = openHeartbeat(() => found, setting);
+    heartbeat.beat();
+    vi.advanceTimersByTime(400);
+    expect(times).toEqual([0, 200, 400]);
+    heartbeat.stop();
+  });
+
+  test('with a linger of nothing is followed by one 10 ms after the next record', () => {
+    const { heartbeat, times, recordsArrive } = openHeartbeat(() => some(20), { lingerMs: 0 });
+    heartbeat.beat();
+    recordsArrive();
+    vi.advanceTimersByTime(10);
+    expect(times).toEqual([0, 10]);
+    heartbeat.stop();
+  });
+});
+
 describe('a wait that a round has overtaken', () => {
   /** A round that finds nothing begins a wait, and another one comes 100 ms later. */
   function overtake(found: Found) {
-    const opened = openHeartbeat((slice) => (slice === 2 ? found : slice === 1 ? NOTHING : some(1)));
+    const opened = openHeartbeat((slice) => (slice === 2 ? found : slice === 1 ? NOTHING : MANY));
     opened.heartbeat.beat();
     expect(opened.isWaiting()).toBe(true);
     vi.advanceTimersByTime(100);
@@ -165,14 +213,14 @@ describe('a wait that a round has overtaken', () => {
   }
 
   test('does not keep the round from going on', () => {
-    const { times, recordsArrive } = overtake(more(1));
+    const { times, recordsArrive } = overtake(more(200));
     recordsArrive();
     vi.advanceTimersByTime(0);
     expect(times).toEqual([0, 100, 100]);
   });
 
   test('does not put off the round that is due', () => {
-    const { times, recordsArrive } = overtake(some(1));
+    const { times, recordsArrive } = overtake(MANY);
     vi.advanceTimersByTime(150);
     recordsArrive();
     vi.advanceTimersByTime(150);
@@ -231,17 +279,17 @@ describe('many records', () => {
 
 describe('a buffer that fills', () => {
   test('is not looked at with the default linger and buffer, which takes longer to fill', () => {
-    const { heartbeat, looks } = openHeartbeat(() => some(1));
+    const { heartbeat, looks } = openHeartbeat(() => MANY, { lingerMs: 240 });
     heartbeat.beat();
     vi.advanceTimersByTime(5_000);
     expect(looks).toEqual([]);
   });
 
   test.each([
-    ['a long linger', { lingerMs: 10_000 }, 205],
-    ['a small buffer', { bufferKb: 1_024 }, 51],
+    ['a long linger', { lingerMs: 10_000 }, 256],
+    ['a small buffer', { bufferKb: 1_024 }, 64],
   ])('with %s is read as soon as it is a quarter full', (_, setting, stepMs) => {
-    const { heartbeat, times, looks, buffer } = openHeartbeat(() => some(1), setting);
+    const { heartbeat, times, looks, buffer } = openHeartbeat(() => MANY, setting);
     heartbeat.beat();
     vi.advanceTimersByTime(2 * stepMs);
     expect(times).toEqual([0]);
@@ -254,7 +302,7 @@ describe('a buffer that fills', () => {
   });
 
   test('and does not is read when the linger is over', () => {
-    const { heartbeat, times, looks } = openHeartbeat(() => some(1), { lingerMs: 1_000, bufferKb: 4_000 });
+    const { heartbeat, times, looks } = openHeartbeat(() => MANY, { lingerMs: 1_000, bufferKb: 3_200 });
     heartbeat.beat();
     vi.advanceTimersByTime(2_100);
     expect(times).toEqual([0, 1_000, 2_000]);
@@ -264,7 +312,8 @@ describe('a buffer that fills', () => {
 
 describe('a heartbeat that was stopped', () => {
   test.each<[string, Found]>([
-    ['a timer', some(1)],
+    ['a timer', MANY],
+    ['few records', some(1)],
     ['the next turn', more(1)],
     ['records', NOTHING],
   ])('reads no more, whatever it waits for: %s', (_, found) => {
@@ -281,7 +330,7 @@ describe('a heartbeat that was stopped', () => {
   test('may be stopped by what it reads', () => {
     const { heartbeat, times } = openHeartbeat((slice) => {
       if (slice === 2) heartbeat.stop();
-      return some(1);
+      return MANY;
     });
     heartbeat.beat();
     vi.advanceTimersByTime(1_000);

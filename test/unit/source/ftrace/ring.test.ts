@@ -1,6 +1,6 @@
-/** Waiting for records, on a pipe of this host in the place of the kernel's file. */
+/** Reading and waiting for records, on pipes of this host in the place of the kernel's files. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -12,7 +12,8 @@ const PAGE_BYTES = 64;
 function openPipes(cpus: number) {
   const path = mkdtempSync(join(tmpdir(), 'ktc-ring-'));
   const files = Array.from({ length: cpus }, (_, cpu) => `${path}/per_cpu/cpu${cpu}/trace_pipe_raw`);
-  for (const file of files) {
+  const waitedFor = `${path}/trace_pipe`;
+  for (const file of [...files, waitedFor]) {
     mkdirSync(dirname(file), { recursive: true });
     execFileSync('mkfifo', [file]);
   }
@@ -24,16 +25,18 @@ function openPipes(cpus: number) {
     await ring.close();
     rmSync(path, { recursive: true });
   });
-  const wait = (among: readonly number[]) =>
-    new Promise<void>((resolve) => void expect(ring.wait(among, resolve)).toBe(true));
+  const wait = () => new Promise<void>((resolve) => void expect(ring.wait(resolve)).toBe(true));
+  // A descriptor that reads keeps the pipe's content.
   const write = (cpu: number, text: string) => writeFileSync(files[cpu] ?? '', text);
-  return { ring, pages, wait, write };
+  const makeReady = (text = 'a record') => writeFileSync(waitedFor, text);
+  return { path, ring, pages, wait, write, makeReady };
 }
 
 test('a wait ends with the first record, which stays in the kernel until it is read', async () => {
-  const { ring, pages, wait, write } = openPipes(2);
-  const ready = wait([0, 1]);
+  const { ring, pages, wait, write, makeReady } = openPipes(2);
+  const ready = wait();
   write(1, 'a page');
+  makeReady();
   await ready;
   expect(pages).toEqual([]);
   expect([ring.read(0, 2), ring.read(1, 2)]).toEqual([false, false]);
@@ -41,25 +44,30 @@ test('a wait ends with the first record, which stays in the kernel until it is r
 });
 
 test('a wait ends at once where there are records already, and tells so once', async () => {
-  const { ring, pages, wait, write } = openPipes(1);
-  // A descriptor that reads keeps the pipe's content.
-  write(0, 'a page');
+  const { ring, pages, wait, makeReady } = openPipes(1);
+  makeReady();
   let told = 0;
-  ring.wait([0], () => told++);
-  await wait([0]);
+  ring.wait(() => told++);
+  await wait();
   expect([told, pages]).toEqual([0, []]);
-  ring.read(0, 2);
-  expect(pages).toEqual(['0 a page']);
 });
 
 test('a wait that the kernel ends with nothing ends as well, and so does the next one', async () => {
-  const { pages, wait, write } = openPipes(1);
+  const { pages, wait, makeReady } = openPipes(1);
   for (let count = 0; count < 2; count++) {
-    const ready = wait([0]);
-    write(0, '');
+    const ready = wait();
+    makeReady('');
     await ready;
   }
   expect(pages).toEqual([]);
+});
+
+test('what cannot be opened leaves nothing open', () => {
+  const { path } = openPipes(1);
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
+  expect(() => openRing({ path, takenOver: false }, 2, createPagePool(PAGE_BYTES), () => {})).toThrow('cpu1');
+  expect(open()).toBe(before);
 });
 
 test('reads no more pages than it is told to, and says whether there may be more', () => {
