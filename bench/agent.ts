@@ -42,7 +42,7 @@ export function measuredSeconds(perSecond: number, quick: boolean): number {
 /**
  * Makes traffic before something is measured for `seconds` at `perSecond` events per second; gives how many connections.
  * Agents run for months, and V8 compiles what has been run often: the code of an event after some 100,000 events, the
- * code of a round, of which there are five a second until events fill the buffer sooner, in another minute. Then it
+ * code of a round, of which there are four a second until events fill the buffer sooner, in another minute. Then it
  * compiles again what another rate does differently.
  */
 export async function warmUp(perSecond: number, seconds: number): Promise<number> {

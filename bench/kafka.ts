@@ -181,7 +181,7 @@ export const kafka: Bench = async (quick) => {
           notes: [
             `Setup: one broker on this machine, ${PARTITIONS} partitions, acks=all, gzip level 1 unless the row says zstd, linger 240 ms for all. "Packed" is sink.kafka.format ndjson, up to 500 events per message. The agent runs with its defaults, except for a kernel buffer of 16 MiB per CPU and a filter that leaves out other programs. It traces real connections over loopback. It is measured for ${RATES.map((rate) => measuredSeconds(rate, quick)).join(', ')} s (by rate), after 12 s of warm-up at 10,000 events/s, 60 s at 1,000 and 15 s at the rate, in which V8 compiles: in the first five seconds an event costs twice as much, in the first minute at 1,000 events/s a third more. Peak RSS includes the warm-up. rsyslog and kcat get the same events as lines, at the same rate, and only forward them to Kafka.`,
             "CPU is user and system time of the whole process until the last acknowledgement. The delay (p50 / p99) is measured by kcat for every event, from the kernel's timestamp to the broker's append time, which come from the same clock. Lost is what the agent's ledger counts as lost plus what kcat does not find in the topic.",
-            'At 1,000 events/s much of the cost is waking up: five rounds of reading per second, each with one request. bench/idle.ts measures what a wake-up costs on this machine.',
+            'At 1,000 events/s much of the cost is waking up: four rounds of reading per second, each with one request. bench/idle.ts measures what a wake-up costs on this machine.',
           ],
         },
       ],

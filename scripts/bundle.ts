@@ -55,7 +55,7 @@ function modulesOf({ outputs }: Metafile): string[] {
  * The old generation begins small and grows by half before it is collected, which is some 4 s at 10,000 events/s. V8's own
  * choice would be 28 MB at the start. `--optimize-for-size` instead lets it grow by so little that an event costs 12.3 to
  * 14.3 µs at 1,000 events/s instead of 9.4 to 10.6, for the same peak of some 98 MB at 10,000 events/s. Code that is seldom
- * run stays compiled, because what is run once a round, five times a second, would be flushed and compiled again and again:
+ * run stays compiled, because what is run once a round, four times a second, would be flushed and compiled again and again:
  * in the third minute at 1,000 events/s, an event costs 8.4 µs instead of 9.9. Tried as well: `--lite-mode` saves 10 MB of
  * Node.js' own code, but an event costs three times as much; fixed thresholds of malloc (MALLOC_MMAP_THRESHOLD_ and
  * MALLOC_TRIM_THRESHOLD_ 131072) save 10 to 20 MB more, but an event costs 15 % more; `--no-memory-pool` saves nothing once
