@@ -1,12 +1,12 @@
 /** The alert rules of query/prometheus and the expressions of Grafana's dashboards, in a real Prometheus about a real agent. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DASHBOARDS } from '../../query/grafana/source/dashboards.ts';
 import { type RunningAgent, startAgent, whyNoAgent } from '../support/agent.ts';
+import { endProgram, startProgram } from '../support/program.ts';
 import { freePorts, until } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../../query/prometheus');
@@ -47,7 +47,7 @@ interface Result {
 describe.skipIf(missing)('a Prometheus that scrapes an agent', () => {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-prometheus-'));
   let agent: RunningAgent;
-  let prometheus: ChildProcess;
+  let prometheus: ChildProcess | null = null;
   let url = '';
 
   const query = async (expression: string): Promise<Result> =>
@@ -76,14 +76,11 @@ describe.skipIf(missing)('a Prometheus that scrapes an agent', () => {
     };
     // JSON is YAML as well.
     writeFileSync(file, JSON.stringify(configuration));
-    const words = [
-      '--pdeathsig',
-      'KILL',
-      'prometheus',
-      `--config.file=${file}`,
-      `--storage.tsdb.path=${directory}/data`,
-    ];
-    prometheus = spawn('setpriv', [...words, `--web.listen-address=127.0.0.1:${port}`], { stdio: 'ignore' });
+    const where = [`--storage.tsdb.path=${directory}/data`, `--web.listen-address=127.0.0.1:${port}`];
+    prometheus = startProgram({
+      words: ['prometheus', `--config.file=${file}`, ...where],
+      logFile: join(directory, 'log'),
+    });
     const isMeasured = 'rate(ktc_delivery_latency_seconds_count[30s]) > 0';
     await until(
       async () => (await count(isMeasured).catch(() => 0)) === 1,
@@ -91,11 +88,7 @@ describe.skipIf(missing)('a Prometheus that scrapes an agent', () => {
     );
   });
   afterAll(async () => {
-    if (prometheus !== undefined) {
-      const gone = once(prometheus, 'exit');
-      prometheus.kill('SIGKILL');
-      await gone;
-    }
+    await endProgram(prometheus, 'SIGKILL');
     await agent?.stop();
     rmSync(directory, { recursive: true, force: true });
   });

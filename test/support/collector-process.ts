@@ -1,10 +1,10 @@
 /** A real OpenTelemetry Collector with a configuration of its own, as an ordinary process. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasEnded } from './children.ts';
+import { endProgram, startProgram } from './program.ts';
 import { suspend } from './suspend.ts';
 
 const COLLECTOR = join(import.meta.dirname, '../../.cache/collector/collector');
@@ -46,21 +46,13 @@ export function createCollectorProcess(configuration: (directory: string) => str
   const end = async (signal: NodeJS.Signals) => {
     const running = child;
     child = null;
-    if (running === null || hasEnded(running)) return;
-    const gone = once(running, 'exit');
-    running.kill('SIGCONT');
-    running.kill(signal);
-    await gone;
+    await endProgram(running, signal);
   };
 
   return {
     directory,
     start() {
-      const output = openSync(logFile, 'a');
-      // setpriv: a test that crashes takes its collector with it.
-      const command = ['--pdeathsig', 'KILL', COLLECTOR, '--config', file];
-      child = spawn('setpriv', command, { stdio: ['ignore', output, output] });
-      closeSync(output);
+      child = startProgram({ words: [COLLECTOR, '--config', file], logFile });
     },
     check() {
       if (child !== null && hasEnded(child)) {

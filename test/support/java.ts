@@ -1,9 +1,9 @@
-/** The Java programs of the tests: where their jars are, how they start and end. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+/** The Java programs of the tests: where their jars are, how they start. */
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasEnded } from './children.ts';
+import { endProgram, startProgram } from './program.ts';
 import { until } from './wait.ts';
 
 /** Each is a folder of test/support with a pom.xml. */
@@ -51,11 +51,9 @@ export interface RunningJava {
 
 /** Starts it: whoever does not await `up` to the end has to end the child too. */
 export function startJava({ name, prefix = [], args, logFile, isUp }: JavaProgram): RunningJava {
-  const log = openSync(logFile, 'w');
-  // setpriv: a test that crashes takes its programs with it.
-  const [command = '', ...rest] = [...prefix, 'setpriv', '--pdeathsig', 'KILL', 'java', ...args];
-  const child = spawn(command, rest, { stdio: ['ignore', log, log] });
-  closeSync(log);
+  // What an earlier run has printed says nothing of this one.
+  rmSync(logFile, { force: true });
+  const child = startProgram({ words: ['java', ...args], prefix, logFile });
   const printed = () => readFileSync(logFile, 'utf8');
 
   const waitUntilUp = async () => {
@@ -66,25 +64,10 @@ export function startJava({ name, prefix = [], args, logFile, isUp }: JavaProgra
         return false;
       }, 'its start');
     } catch (error) {
-      await endJava(child, 'SIGKILL');
+      await endProgram(child, 'SIGKILL');
       const last = printed().split('\n').slice(-15).join('\n');
       throw new Error(`${name}: ${(error as Error).message}\n${last}`, { cause: error });
     }
   };
   return { child, up: waitUntilUp() };
-}
-
-/** After SIGTERM; what hangs is killed. */
-const STOP_DEADLINE_MS = 60_000;
-
-/** Ends it, and resolves when it is gone. */
-export async function endJava(running: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
-  if (running === null || hasEnded(running)) return;
-  const gone = once(running, 'exit');
-  running.kill(signal);
-  // SIGTERM waits for SIGCONT in a process that is stopped.
-  if (signal !== 'SIGKILL') running.kill('SIGCONT');
-  const lastResort = setTimeout(() => running.kill('SIGKILL'), STOP_DEADLINE_MS);
-  await gone;
-  clearTimeout(lastResort);
 }

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endJava, javaOptions, librariesOf, startJava, whyNoJars } from './java.ts';
+import { javaOptions, librariesOf, startJava, whyNoJars } from './java.ts';
+import { endProgram } from './program.ts';
 import { answers, freePorts } from './wait.ts';
 
 const HEAP_MIB = 768;
@@ -81,7 +82,7 @@ export async function startOpenSearch(): Promise<OpenSearch> {
   };
 
   const stop = async () => {
-    await endJava(child, 'SIGKILL');
+    await endProgram(child, 'SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   };
 

@@ -1,11 +1,11 @@
 /** A real rsyslog with a configuration of its own, as an ordinary process. */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasEnded } from './children.ts';
+import { endProgram, startProgram } from './program.ts';
 
 const MODULES = '/usr/lib/x86_64-linux-gnu/rsyslog';
 
@@ -39,22 +39,14 @@ export function createRsyslog(configuration: string): Rsyslog {
   const stop = async () => {
     const running = child;
     child = null;
-    if (running === null) return;
-    if (hasEnded(running)) {
+    if (running !== null && hasEnded(running))
       throw new Error(`rsyslog ended:\n${readFileSync(logFile, 'utf8')}`);
-    }
-    const gone = once(running, 'exit');
-    running.kill();
-    await gone;
+    await endProgram(running, 'SIGTERM');
   };
 
   return {
     start() {
-      const log = openSync(logFile, 'a');
-      // setpriv: a test that crashes takes its rsyslog with it.
-      const words = ['--pdeathsig', 'KILL', 'rsyslogd', '-n', '-f', file, '-i', join(directory, 'pid')];
-      child = spawn('setpriv', words, { stdio: ['ignore', log, log] });
-      closeSync(log);
+      child = startProgram({ words: ['rsyslogd', '-n', '-f', file, '-i', join(directory, 'pid')], logFile });
     },
     stop,
     async remove() {

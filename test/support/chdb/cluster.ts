@@ -8,13 +8,14 @@
  *     await cluster.nodes[3].start();
  *     await cluster.stop();
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasEnded } from '../children.ts';
-import { endJava, whyNoJars } from '../java.ts';
+import { whyNoJars } from '../java.ts';
 import { startZooKeeper } from '../kafka/zookeeper.ts';
+import { endProgram, startProgram } from '../program.ts';
 import { answers, freePorts, until } from '../wait.ts';
 import { MISSING_FUNCTIONS, pythonOf, whyNoEngine } from './engine.ts';
 import { type ClickHouse, clickHouseAt } from './http.ts';
@@ -86,15 +87,13 @@ function createNode(directory: string, { http }: Ports): Node {
   return {
     ...clickHouse,
     async start() {
-      const output = openSync(join(directory, 'output'), 'a');
-      const words = [pythonOf('25.8'), SERVER, `--config-file=${join(directory, 'config.xml')}`];
-      const started = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], {
-        stdio: ['ignore', output, output],
+      const started = startProgram({
+        words: [pythonOf('25.8'), SERVER, `--config-file=${join(directory, 'config.xml')}`],
+        logFile: join(directory, 'output'),
         cwd: directory,
         // Its own parent, which starts it again when it dies, would outlive the test.
         env: { ...process.env, CLICKHOUSE_WATCHDOG_ENABLE: '0' },
       });
-      closeSync(output);
       child = started;
       await until(
         async () => hasEnded(started) || (await answers(`${clickHouse.url}ping`)),
@@ -104,7 +103,7 @@ function createNode(directory: string, { http }: Ports): Node {
         throw new Error(`ClickHouse ended at its start: ${readFileSync(join(directory, 'output'), 'utf8')}`);
       for (const statement of MISSING_FUNCTIONS['25.8']) await clickHouse.query(statement);
     },
-    kill: () => endJava(child, 'SIGKILL'),
+    kill: () => endProgram(child, 'SIGKILL'),
   };
 }
 
@@ -123,7 +122,7 @@ export async function startCluster(): Promise<ClickHouseCluster> {
     return createNode(place, own);
   });
   const stop = async (): Promise<void> => {
-    await Promise.all([...nodes.map((node) => node.kill()), endJava(zooKeeper.child, 'SIGKILL')]);
+    await Promise.all([...nodes.map((node) => node.kill()), endProgram(zooKeeper.child, 'SIGKILL')]);
     rmSync(directory, { recursive: true, force: true });
   };
   try {

@@ -4,8 +4,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { hasEnded } from '../children.ts';
-import { endJava, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
+import { javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
 import { enter } from '../namespace.ts';
+import { endProgram } from '../program.ts';
 import { suspend } from '../suspend.ts';
 
 const run = promisify(execFile);
@@ -79,7 +80,7 @@ export async function createNode(options: NodeOptions): Promise<KafkaNode> {
   const end = async (signal: NodeJS.Signals) => {
     const running = child;
     child = null;
-    await endJava(running, signal);
+    await endProgram(running, signal);
   };
 
   const node: KafkaNode = {

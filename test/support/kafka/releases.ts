@@ -3,7 +3,8 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endJava, javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
+import { javaOptions, librariesOf, startJava, writeProperties } from '../java.ts';
+import { endProgram } from '../program.ts';
 import { freePorts } from '../wait.ts';
 import { createTopics, type Topics } from './topics.ts';
 import { OLD_JAVA, startZooKeeper } from './zookeeper.ts';
@@ -27,7 +28,7 @@ export async function startOldBrokers(): Promise<OldBrokers> {
   const directory = mkdtempSync(join(tmpdir(), 'ktc-kafka-old-'));
   const programs: ChildProcess[] = [];
   const stop = async () => {
-    await Promise.all(programs.map((program) => endJava(program, 'SIGKILL')));
+    await Promise.all(programs.map((program) => endProgram(program, 'SIGKILL')));
     rmSync(directory, { recursive: true, force: true });
   };
   const ports = await freePorts(RELEASES.length);
