@@ -31,37 +31,39 @@ interface Waiter {
 /**
  * Opens libuv's handle to wait for a file with epoll. Tracefs supports that (`tracing_poll_pipe`), but Node.js has no public
  * call for it. Measured on a virtual machine: a timer that polls every 40 ms costs 0.4 % of a core, and this handle 0.01 %.
- * Null if a later Node.js does not have it: the source then polls.
+ * Null if a later Node.js does not have it, or if another program reads the file, which newer kernels allow to one only
+ * (`open_pipe_on_cpu`): the source then polls.
  *
- * The file is the instance's trace_pipe, which is ready when any CPU has records, and is never read: one wake-up, where the
- * file of each CPU would wake for the first record of its own. The buffer that is to be read into has no room, so libuv tells
- * that there is something to read (`onread`, UV_ENOBUFS of `uv_read_cb`) and reads nothing: what waits, waits in the kernel.
+ * The buffer that it is to read into has no room, so libuv tells that there is something to read (`onread`, UV_ENOBUFS of
+ * `uv_read_cb`) and reads nothing: what waits, waits in the kernel.
  */
-function openWaiter(fd: number): Waiter | null {
+function openWaiter(path: string): Waiter | null {
   type Binding = { Pipe: new (type: number) => Waiter; constants: { SOCKET: number } };
   const { binding } = process as unknown as { binding?: (name: string) => Binding };
+  let fd: number | null = null;
   try {
     const pipes = binding?.('pipe_wrap');
     if (pipes === undefined) return null;
     const waiter = new pipes.Pipe(pipes.constants.SOCKET);
     waiter.useUserBuffer(Buffer.alloc(0));
-    return waiter.open(fd) === 0 ? waiter : null;
-  } catch {
-    return null;
-  }
+    fd = openSync(path, FLAGS);
+    if (waiter.open(fd) === 0) return waiter;
+  } catch {}
+  if (fd !== null) closeSync(fd);
+  return null;
 }
 
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /**
- * Opens `trace_pipe`, and `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, because later this process may not be allowed
- * to. Throws the error of open(2).
+ * Opens `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, and `trace_pipe` to wait for records of any CPU, because later this
+ * process may not be allowed to. Throws the error of open(2).
  */
-export function openRing(instance: Instance, cpus: number, pool: PagePool, onPage: OnPage): Ring {
-  const files = openAll([
-    `${instance.path}/trace_pipe`,
-    ...Array.from({ length: cpus }, (_, cpu) => `${instance.path}/per_cpu/cpu${cpu}/trace_pipe_raw`),
-  ]);
-  const [pipe = NO_FILE, ...buffers] = files;
-  const waiter = openWaiter(pipe);
+export function openRing({ path }: Instance, cpus: number, pool: PagePool, onPage: OnPage): Ring {
+  const buffers = openAll(
+    Array.from({ length: cpus }, (_, cpu) => `${path}/per_cpu/cpu${cpu}/trace_pipe_raw`),
+  );
+  const waiter = openWaiter(`${path}/trace_pipe`);
 
   return {
     read(cpu, pages) {
@@ -89,19 +91,16 @@ export function openRing(instance: Instance, cpus: number, pool: PagePool, onPag
     },
     async close() {
       for (const fd of buffers) closeSync(fd);
-      if (waiter === null) closeSync(pipe);
-      else await new Promise<void>((resolve) => waiter.close(resolve));
+      if (waiter !== null) await new Promise<void>((resolve) => waiter.close(resolve));
     },
   };
 }
-
-const NO_FILE = -1;
 
 /** Where one of them cannot be opened, none stays open: the instance could not be removed otherwise. */
 function openAll(paths: readonly string[]): number[] {
   const files: number[] = [];
   try {
-    for (const path of paths) files.push(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    for (const path of paths) files.push(openSync(path, FLAGS));
     return files;
   } catch (error) {
     for (const fd of files) closeSync(fd);

@@ -62,6 +62,20 @@ test('a wait that the kernel ends with nothing ends as well, and so does the nex
   expect(pages).toEqual([]);
 });
 
+test('a process that has nothing to wait for is told so, and reads', () => {
+  const { path, ring, pages, write } = openPipes(1);
+  rmSync(join(path, 'trace_pipe'));
+  const other = openRing({ path, takenOver: false }, 1, createPagePool(PAGE_BYTES), (_, page) =>
+    pages.push(page.toString('latin1')),
+  );
+  onTestFinished(() => other.close());
+  expect(other.wait(() => {})).toBe(false);
+  expect(ring.wait(() => {})).toBe(true);
+  write(0, 'a page');
+  other.read(0, 1);
+  expect(pages).toEqual(['a page']);
+});
+
 test('what cannot be opened leaves nothing open', () => {
   const { path } = openPipes(1);
   const open = () => readdirSync('/proc/self/fd').length;
