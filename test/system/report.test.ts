@@ -368,7 +368,8 @@ describe.skipIf(missing)('names that an attacker chose, and huge numbers', () =>
       );
       expect(widest).toBeLessThan(400);
       await page.setViewport({ width: 390, height: 900 });
-      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      // The page draws its charts anew.
+      await page.waitForFunction('document.documentElement.scrollWidth <= innerWidth');
       const figures = await page.$$eval('.figures b', (found) =>
         found.map(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth),
       );
