@@ -64,8 +64,8 @@ const RECORDS_PER_ROUND = 3_400;
 const RECORDS_PER_KB = 12.8;
 /**
  * After a round of no more records than this, the next record is waited for, and the linger begins with it; after a larger one
- * it begins at once, because the next record will. A wait costs a wake-up, and saves rounds: with 15 records seven times a
- * second there are 3.2 rounds a second instead of 4.1.
+ * it begins at once, because the next record will come soon. A wait costs a wake-up, and saves rounds: measured with seven
+ * connections a second and a linger of 200 ms, 3.5 rounds a second instead of 4.9.
  */
 const FEW_RECORDS = 60;
 
