@@ -1,5 +1,5 @@
 /** Community ID v1: the flow hash that Zeek, Suricata and packet captures also carry (corelight/community-id-spec). */
-import { hash } from 'node:crypto';
+import { sha1 } from '../shared/sha1.ts';
 
 const IPPROTO_TCP = 6;
 /** seed (2) + two addresses + protocol + padding + two ports (2 each); by the length of an address. */
@@ -37,5 +37,5 @@ export function communityId(
   message[at++] = 0;
   at = message.writeUInt16BE(localFirst ? localPort : remotePort, at);
   message.writeUInt16BE(localFirst ? remotePort : localPort, at);
-  return `1:${hash('sha1', message, 'base64')}`;
+  return `1:${sha1(message).toString('base64')}`;
 }

@@ -49,6 +49,16 @@ export function escapeAsJson(code: number): string {
   return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 }
 
+/** Eight hex digits that no other process takes but by chance: a name, and no secret (V8 draws from a seed of the kernel). */
+export function randomName(): string {
+  return hex32(Math.floor(Math.random() * 2 ** 32));
+}
+
+/** Eight hex digits of an unsigned number of 32 bits. */
+export function hex32(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}
+
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The text without a byte order mark at its begin; null for bytes that are not UTF-8, which would become another text. */

@@ -1,8 +1,8 @@
 /** The live source: trace events of the kernel, native or of tcp_trace.ko, in the agent's own ftrace instance. */
-import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { isSystemError } from '../shared/errors.ts';
 import { type Opened, type Result, refusal, success } from '../shared/result.ts';
+import { randomName } from '../shared/text.ts';
 import { createLiveClock, showsMonotonic, type TraceClock } from './clock.ts';
 import { type PageFormat, parsePageFormat } from './decode/format.ts';
 import { disableOtherCatalog, enableProbes, type LiveProbe } from './enable-probes.ts';
@@ -173,7 +173,7 @@ function createSource(
   ];
   const settings = keep(guardSettings(instance, wanted, remover?.emptyPidLists));
   const kernel = readIdentity(options.hostName);
-  const session = randomBytes(4).toString('hex');
+  const session = randomName();
   const events = probes.flatMap(({ status, event }): RecordedEvent[] =>
     event === null
       ? []

@@ -5,7 +5,6 @@
  * kernel/trace/trace_events.c sets it on the event itself, it decides for every tracer, and it stays when the instance
  * through which it was written is removed.
  */
-import { randomInt } from 'node:crypto';
 import { DONE, type Result, success } from '../../shared/result.ts';
 import { tryReadText } from '../../shared/try-read.ts';
 import { type Instance, readSetting, writeSetting } from './instance.ts';
@@ -18,7 +17,7 @@ const ALWAYS_TRUE = 'common_type != 0 || common_pid == ';
  * The number is there so that no other process writes the same; process ids are no such numbers, because containers have
  * their own.
  */
-const OUR_FILTER = `${ALWAYS_TRUE}${randomInt(2 ** 31)}`;
+const OUR_FILTER = `${ALWAYS_TRUE}${Math.floor(Math.random() * 2 ** 31)}`;
 /** What the file of an event without a filter says. */
 const NO_FILTER = 'none';
 

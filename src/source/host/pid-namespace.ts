@@ -2,10 +2,10 @@
  * Records have the numbers of the initial pid namespace. A process in another one has its own numbers, and so has its
  * /proc: there, the number of a record would name the wrong process.
  */
-import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
 import { type Opened, refusal, success } from '../../shared/result.ts';
+import { randomName } from '../../shared/text.ts';
 import {
   openPrivateInstance,
   privateNames,
@@ -49,7 +49,7 @@ function askKernel(tracefs: string): Opened<number> {
   if (!opened.ok) return opened;
   const instance = opened.value;
   try {
-    const text = randomBytes(16).toString('hex');
+    const text = `${randomName()}${randomName()}`;
     writeFileSync(`${instance.path}/trace_marker`, text);
     const lines = readFileSync(`${instance.path}/trace`, 'latin1').split('\n');
     const line = lines.find((each) => each.includes(`: ${text}`)) ?? '';

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { isSystemError } from '../../../shared/errors.ts';
+import { hex32 } from '../../../shared/text.ts';
 import { type SpoolFiles, withFile } from './files.ts';
 import { syncPath } from './sync.ts';
 
@@ -17,7 +18,7 @@ export type FoundCursor =
   | { readonly kind: 'damaged'; readonly path: string };
 
 function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0');
+  return hex32(crc32(text));
 }
 
 /** The content of the file. */

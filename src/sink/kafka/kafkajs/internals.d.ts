@@ -82,10 +82,9 @@ declare module 'kafkajs/src/protocol/message/compression/index.js' {
   export const Types: typeof CompressionTypes;
 }
 
-declare module 'kafkajs/src/producer/partitioners/index.js' {
-  import type { ICustomPartitioner } from 'kafkajs';
-
-  export const DefaultPartitioner: ICustomPartitioner;
+declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
+  /** The hash of Java's client (`murmur2` of Utils), signed. */
+  export default function murmur2(key: string | Buffer): number;
 }
 
 declare module 'kafkajs/src/protocol/requests/index.js' {
