@@ -8,9 +8,9 @@ import { ACCOUNT, withAccount } from '../test/support/accounts.ts';
 import { startAgent } from '../test/support/agent.ts';
 import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
-import { memoryOf } from '../test/support/memory.ts';
 import { startSteady } from '../test/support/traffic/traffic.ts';
 import { warmUp } from './agent.ts';
+import { type MemoryParts, memoryParts } from './memory.ts';
 import { probesOf } from './probes.ts';
 import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
 import { type Bench, figure } from './report.ts';
@@ -62,8 +62,10 @@ interface Period {
 interface AgentPeriods {
   readonly rest: Period;
   readonly quietHost: Period;
-  /** Resident, of an agent that has had nothing to do yet. */
-  readonly idleBytes: number;
+  /** Of an agent that has had nothing to do yet. */
+  readonly fresh: MemoryParts;
+  /** After the work of the warm-up, at 10,000 events/s too. */
+  readonly used: MemoryParts;
 }
 
 async function measureAgent(broker: Broker, seconds: number): Promise<AgentPeriods> {
@@ -76,10 +78,11 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
   });
   try {
     await cpuWhenQuiet(agent.pid);
-    const idleBytes = memoryOf(agent.pid, 'VmRSS');
+    const fresh = memoryParts(agent.pid);
     // At rest after work: what has been sent must not keep it awake.
     await warmUp(QUIET_EVENTS, seconds);
     await cpuWhenQuiet(agent.pid);
+    const used = memoryParts(agent.pid);
     const measure = async (): Promise<Period> => {
       const { emitted } = (await agent.status()).ledger;
       const before = threadCosts(agent.pid);
@@ -97,7 +100,7 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
     await delay(seconds * 1000);
     const quietHost = await measure();
     await traffic.stop();
-    return { rest, quietHost, idleBytes };
+    return { rest, quietHost, fresh, used };
   } finally {
     await agent.stop();
   }
@@ -129,12 +132,27 @@ async function measureKeeper(): Promise<number> {
   }
 }
 
+const MEMORY_ROWS = [
+  ["Node.js' file and its libraries, pages that are mapped", 'files'],
+  ["V8's heap, and buffers of 128 KiB and more", 'mapped'],
+  ['smaller memory of malloc', 'malloc'],
+  ['code that V8 has compiled', 'code'],
+] as const;
+
+const MEMORY_NOTES = [
+  'The pages of files are clean and in the page cache anyway: whoever else runs the same Node.js shares them, and the kernel takes them when it needs memory. Since Linux 3.15 it maps the 16 pages around each that is touched, if they are in the page cache; the kernel of EL7 maps none but that one.',
+];
+
+const megabytes = (bytes: number): string => figure(bytes / 1e6);
+
+const total = (parts: MemoryParts): number => MEMORY_ROWS.reduce((sum, [, part]) => sum + parts[part], 0);
+
 export const idle: Bench = async (quick) => {
   // Long enough for what comes once: some seconds after the last work V8 tidies up, which costs about 40 ms.
   const seconds = quick ? 2 : 60;
   const broker = await startBroker();
   try {
-    const { rest, quietHost, idleBytes } = await measureAgent(broker, seconds);
+    const { rest, quietHost, fresh, used } = await measureAgent(broker, seconds);
     const perSecond = Math.round(quietHost.events / seconds);
     const timer = await measureTimer(Math.min(seconds, 5));
     const keeper = await measureKeeper();
@@ -157,14 +175,24 @@ export const idle: Bench = async (quick) => {
             row(`for comparison: ${TIMER}`, timer),
           ],
           notes: [
-            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it emitted ${rest.events} events, and then on a host with little traffic: for ${seconds} s in which V8 compiles, and for ${seconds} s that are measured. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss). Before its first event the agent has ${Math.round(idleBytes / 1e6)} MB (RSS).`,
+            `This is the whole agent, connected to Kafka, in the first ${seconds} s after its last event, in which it emitted ${rest.events} events, and then on a host with little traffic: for ${seconds} s in which V8 compiles, and for ${seconds} s that are measured. About 40 ms of the CPU time are one garbage collection that V8 makes when the process has become quiet. The comparison shows what a wake-up that does nothing costs on this machine. The process that keeps the ftrace instance for an agent that has given root up takes ${keeper} kB (Pss).`,
           ],
+        },
+        {
+          title: 'What its memory is',
+          script: 'bench/idle.ts',
+          columns: ['MB, resident', 'before its first event', 'after 10,000 events/s'],
+          rows: [
+            ...MEMORY_ROWS.map(([name, part]) => [name, megabytes(fresh[part]), megabytes(used[part])]),
+            ['in all', megabytes(total(fresh)), megabytes(total(used))],
+          ],
+          notes: MEMORY_NOTES,
         },
       ],
       bars: [
         { what: 'at rest', value: percentOf(rest), limit: 0.2, unit: '% of a core' },
         { what: 'at 100 events/s', value: percentOf(quietHost), limit: 0.5, unit: '% of a core' },
-        { what: 'memory before the first event', value: idleBytes / 1e6, limit: 65, unit: 'MB' },
+        { what: 'memory before the first event', value: total(fresh) / 1e6, limit: 65, unit: 'MB' },
         { what: 'memory of the keeper of the ftrace instance', value: keeper, limit: 1024, unit: 'kB' },
       ],
     };
