@@ -161,6 +161,9 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     };
     const [victim, twin] = [node(3), node(2)];
     const half = messages.length / 2;
+    // Without a partition it reads nothing, and what is written is read by the others.
+    const hasPartitions = `SELECT sum(length(assignments.partition_id)) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
+    await until(async () => (await victim.value(hasPartitions)) === '1', 'the replica to have partitions');
     const writing = produce(messages.slice(0, half));
     const hasRead = `SELECT sum(num_messages_read) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
     await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic');
@@ -172,6 +175,10 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     await victim.start();
     // Answered once all tables have started.
     expect(Number(await victim.value('SELECT sum(total_rows) FROM system.tables'))).toBeGreaterThan(0);
+    await until(
+      async () => (await victim.value(hasPartitions)) === '1',
+      'the replica to have partitions again',
+    );
     await produce(messages.slice(half));
     await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic again');
     const seen = seenIn(database);

@@ -4,6 +4,8 @@ import { isSystemError } from '../../shared/errors.ts';
 import type { Instance } from './instance.ts';
 import type { PagePool } from './page-pool.ts';
 
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** Takes a page of one CPU. Its receiver returns it to the pool. */
 export type OnPage = (cpu: number, page: Buffer) => void;
 
@@ -52,8 +54,6 @@ function openWaiter(path: string): Waiter | null {
   if (fd !== null) closeSync(fd);
   return null;
 }
-
-const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /**
  * Opens `per_cpu/cpuN/trace_pipe_raw` of CPUs 0 … cpus - 1, and `trace_pipe` to wait for records of any CPU, because later this

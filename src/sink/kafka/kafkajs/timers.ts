@@ -8,21 +8,21 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 /** Late requests are found at most this much later. The shortest timeout that can be configured is 1 s too. */
 const TIMEOUT_CHECK_MS = 1_000;
 
-const queue = RequestQueue.prototype;
-const { scheduleCheckPendingRequests, sendSocketRequest } = queue;
+const prototype = RequestQueue.prototype;
+const { scheduleCheckPendingRequests, sendSocketRequest } = prototype;
 
-queue.scheduleCheckPendingRequests = function () {
+prototype.scheduleCheckPendingRequests = function () {
   // A request that has to wait asks for the check itself.
   if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
 };
 
 /** Called when the queue is connected: nothing can be late yet. */
-queue.scheduleRequestTimeoutCheck = function () {
+prototype.scheduleRequestTimeoutCheck = function () {
   this.destroy();
   this.requestTimeoutIntervalId = null;
 };
 
-queue.sendSocketRequest = function (request) {
+prototype.sendSocketRequest = function (request) {
   sendSocketRequest.call(this, request);
   lookForLateRequests(this);
 };
