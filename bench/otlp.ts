@@ -1,4 +1,7 @@
-/** From the kernel to an acknowledging OpenTelemetry Collector, and what OpenTelemetry's own SDK takes for the same. */
+/**
+ * From the kernel to an acknowledging OpenTelemetry Collector, what rsyslog takes to bring such events to Kafka, and what
+ * OpenTelemetry's own SDK takes for the same.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +9,9 @@ import { promisify } from 'node:util';
 import { NODE_FLAGS } from '../scripts/bundle.ts';
 import { KTC } from '../test/support/agent.ts';
 import { type Collector, startCollector } from '../test/support/collector.ts';
+import { startBroker } from '../test/support/kafka.ts';
 import { type AgentRun, measuredSeconds, runAgent } from './agent.ts';
+import { runShipper, type ShipperRun, startRsyslog } from './kafka/shipper.ts';
 import type { ShipperReport } from './otlp/shipper.ts';
 import { type Bench, figure, median, spread } from './report.ts';
 
@@ -16,7 +21,11 @@ const RUNS: readonly (readonly [protocol: string, perSecond: number])[] = [
   ['grpc', 10_000],
   ['http/json', 10_000],
 ];
+/** At which rsyslog is measured too. */
+const COMPARED_RATE = 1_000;
 const RECORDING = join(import.meta.dirname, '../test/recordings/module-6.1.ktcrec');
+const PARTITIONS = 6;
+const execute = promisify(execFile);
 const SHIPPER = join(import.meta.dirname, 'otlp/shipper.ts');
 const perEvent = (cpuSeconds: number, events: number): number => (cpuSeconds * 1e6) / events;
 
@@ -45,28 +54,59 @@ function measureAgent(protocol: string, perSecond: number, seconds: number): Pro
   });
 }
 
-/** CPU µs per event of each, in turns. */
-async function measureShippers(rounds: number, copies: number): Promise<{ sink: number[]; sdk: number[] }> {
-  const run = promisify(execFile);
+/** Gives `use` a file of recorded events, one a line: so many copies of the recording. In memory, so that no disk counts. */
+async function withEvents<Result>(
+  copies: number,
+  use: (file: string, lines: string) => Promise<Result>,
+): Promise<Result> {
   const directory = mkdtempSync('/dev/shm/ktc-bench-');
   try {
-    const { stdout } = await run(KTC, ['replay', '--json', RECORDING], { maxBuffer: 2 ** 28 });
+    const { stdout } = await execute(KTC, ['replay', '--json', RECORDING], { maxBuffer: 2 ** 28 });
     const file = join(directory, 'events.ndjson');
-    writeFileSync(file, stdout.repeat(copies));
+    const lines = stdout.repeat(copies);
+    writeFileSync(file, lines);
+    return await use(file, lines);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** rsyslog, which brings recorded events to Kafka at the compared rate. */
+function measureRsyslog(seconds: number, copies: number): Promise<ShipperRun> {
+  return withEvents(copies, async (file, text) => {
+    const lines = text.split('\n').slice(0, COMPARED_RATE * seconds);
+    const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+    const broker = await startBroker();
+    try {
+      await broker.createTopic('rsyslog', PARTITIONS);
+      return await runShipper(
+        startRsyslog,
+        broker,
+        'rsyslog',
+        { path: file, bytes, events: lines.length },
+        seconds,
+      );
+    } finally {
+      await broker.stop();
+    }
+  });
+}
+
+/** CPU µs per event of each, in turns. */
+function measureShippers(rounds: number, copies: number): Promise<{ sink: number[]; sdk: number[] }> {
+  return withEvents(copies, async (file) => {
     const found = { sink: [] as number[], sdk: [] as number[] };
     for (let round = 0; round < rounds; round++) {
       for (const way of ['sink', 'sdk'] as const) {
         await withCollector(async ({ httpEndpoint }) => {
           const node = ['--no-warnings', ...NODE_FLAGS, SHIPPER, way, file, httpEndpoint];
-          const report = JSON.parse((await run(process.execPath, node)).stdout) as ShipperReport;
+          const report = JSON.parse((await execute(process.execPath, node)).stdout) as ShipperReport;
           found[way].push(perEvent(report.cpuSeconds, report.events));
         });
       }
     }
     return found;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  });
 }
 
 export const otlp: Bench = async (quick) => {
@@ -74,6 +114,9 @@ export const otlp: Bench = async (quick) => {
   for (const [protocol, perSecond] of quick ? RUNS.slice(0, 1) : RUNS) {
     results.push(await measureAgent(protocol, perSecond, measuredSeconds(perSecond, quick)));
   }
+  const compared = results.find(({ perSecond }) => perSecond === COMPARED_RATE)?.run;
+  if (compared === undefined) throw new Error('the agent was not measured at the rate of rsyslog');
+  const rsyslog = await measureRsyslog(measuredSeconds(COMPARED_RATE, quick), quick ? 5 : 30);
   const { sink, sdk } = await measureShippers(quick ? 1 : 3, quick ? 5 : 30);
   const lost = ({ run, collected }: AgentResult) => run.lost + run.delivered - collected;
   return {
@@ -90,17 +133,28 @@ export const otlp: Bench = async (quick) => {
           'peak RSS MiB',
           'lost',
         ],
-        rows: results.map((result) => [
-          result.protocol,
-          result.perSecond.toLocaleString('en'),
-          Math.round(result.run.perSecond).toLocaleString('en'),
-          result.run.delivered.toLocaleString('en'),
-          figure(perEvent(result.run.cpuSeconds, result.run.events)),
-          String(Math.round(result.run.peakBytes / 2 ** 20)),
-          lost(result).toLocaleString('en'),
-        ]),
+        rows: [
+          ...results.map((result) => [
+            result.protocol,
+            result.perSecond.toLocaleString('en'),
+            Math.round(result.run.perSecond).toLocaleString('en'),
+            result.run.delivered.toLocaleString('en'),
+            figure(perEvent(result.run.cpuSeconds, result.run.events)),
+            String(Math.round(result.run.peakBytes / 2 ** 20)),
+            lost(result).toLocaleString('en'),
+          ]),
+          [
+            'for comparison: rsyslog, imfile → omkafka',
+            COMPARED_RATE.toLocaleString('en'),
+            COMPARED_RATE.toLocaleString('en'),
+            rsyslog.delivered.toLocaleString('en'),
+            figure(perEvent(rsyslog.cpuSeconds, rsyslog.events)),
+            String(Math.round(rsyslog.peakBytes / 2 ** 20)),
+            (rsyslog.events - rsyslog.delivered).toLocaleString('en'),
+          ],
+        ],
         notes: [
-          `The agent runs with its defaults and gzip level 1. As in bench/kafka.ts, it traces real connections over loopback, for the same time, after the same warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly the cost of waking up.`,
+          `The agent runs with its defaults and gzip level 1. As in bench/kafka.ts, it traces real connections over loopback, for the same time, after the same warm-up. The collector has no queue and writes a file, whose ids are counted. CPU is that of the agent alone; at 1,000 events/s it is mostly the cost of waking up. rsyslog brings recorded events, as lines, to Kafka as in bench/kafka.ts.`,
         ],
       },
       {
@@ -125,6 +179,12 @@ export const otlp: Bench = async (quick) => {
           limit: 15,
           unit: 'µs',
         })),
+      {
+        what: `the same, relative to rsyslog into Kafka, at ${COMPARED_RATE.toLocaleString('en')} events/s`,
+        value: perEvent(compared.cpuSeconds, compared.events) / perEvent(rsyslog.cpuSeconds, rsyslog.events),
+        limit: 1,
+        unit: '×',
+      },
       ...results.map((result) => ({
         what: `lost, ${result.protocol}, at ${result.perSecond.toLocaleString('en')} events/s`,
         value: lost(result),
