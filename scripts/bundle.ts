@@ -41,6 +41,9 @@ export async function bundle({ output, version }: BundleOptions): Promise<string
     target: 'node22.20',
     format: 'cjs',
     legalComments: 'none',
+    // V8 keeps the text in memory: 0.7 MB less without indentation. Names, and lines that can be read, are for stack traces.
+    minifyWhitespace: true,
+    lineLimit: 120,
     define: { KTC_VERSION: JSON.stringify(version) },
     logLevel: 'warning',
     metafile: true,

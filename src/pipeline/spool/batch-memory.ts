@@ -18,26 +18,41 @@ const STEP_BYTES = 32_768;
 const MOST_EXCESS = 1.5;
 /** What is kept for later: more than a round of reading makes (src/source/heartbeat.ts). */
 const MOST_FREE_BYTES = 4 * 2 ** 20;
+/** What so many batches had no use for is given up: less is in use at once than there was, or batches are smaller. */
+const MOST_UNUSED_BATCHES = 32;
+
+interface FreeMemory {
+  readonly memory: ArrayBuffer;
+  /** How many batches there had been. */
+  readonly since: number;
+}
 
 const roundUp = (bytes: number): number => Math.ceil(bytes / STEP_BYTES) * STEP_BYTES;
 
 export function createBatchMemory(): BatchMemory {
   /** The one that was released last is at the end. */
-  const free: ArrayBuffer[] = [];
+  const free: FreeMemory[] = [];
   let freeBytes = 0;
+  let batches = 0;
   const lent = new WeakSet<ArrayBufferLike>();
 
   function findFree(bytes: number): ArrayBuffer | undefined {
-    const fits = ({ byteLength }: ArrayBuffer) => byteLength >= bytes && byteLength <= bytes * MOST_EXCESS;
-    const place = free.findLastIndex(fits);
-    if (place === -1) return undefined;
+    const place = free.findLastIndex(
+      ({ memory: { byteLength } }) => byteLength >= bytes && byteLength <= bytes * MOST_EXCESS,
+    );
+    return place === -1 ? undefined : remove(place);
+  }
+
+  function remove(place: number): ArrayBuffer | undefined {
     const [found] = free.splice(place, 1);
-    freeBytes -= found?.byteLength ?? 0;
-    return found;
+    freeBytes -= found?.memory.byteLength ?? 0;
+    return found?.memory;
   }
 
   return {
     take(bytes) {
+      batches++;
+      while (batches - (free[0]?.since ?? batches) > MOST_UNUSED_BATCHES) remove(0);
       if (bytes < LEAST_BYTES) return Buffer.allocUnsafeSlow(bytes);
       const memory = findFree(bytes) ?? Buffer.allocUnsafeSlow(roundUp(bytes)).buffer;
       lent.add(memory);
@@ -45,9 +60,9 @@ export function createBatchMemory(): BatchMemory {
     },
     release({ buffer }) {
       if (!lent.delete(buffer)) return;
-      free.push(buffer as ArrayBuffer);
+      free.push({ memory: buffer as ArrayBuffer, since: batches });
       freeBytes += buffer.byteLength;
-      while (freeBytes > MOST_FREE_BYTES) freeBytes -= free.shift()?.byteLength ?? 0;
+      while (freeBytes > MOST_FREE_BYTES) remove(0);
     },
   };
 }

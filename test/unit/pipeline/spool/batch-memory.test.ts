@@ -22,9 +22,9 @@ test('two batches never have the same memory, also if one is given back twice', 
 });
 
 test('a batch holds no more than half again what it says', () => {
-  const memory = createBatchMemory();
-  memory.release(memory.take(1024 * KIB));
   for (let bytes = 1; bytes < 2048 * KIB; bytes += 7919) {
+    const memory = createBatchMemory();
+    memory.release(memory.take(1024 * KIB));
     const taken = memory.take(bytes);
     expect(taken).toHaveLength(bytes);
     expect(taken.buffer.byteLength).toBeLessThanOrEqual(1.5 * bytes);
@@ -43,6 +43,18 @@ test('keeps a few megabytes for later, those that were given back last', () => {
       .map(({ buffer }) => buffer),
   );
   expect(again.slice(4).filter((buffer) => taken.some((bytes) => bytes.buffer === buffer))).toEqual([]);
+});
+
+test('keeps nothing that so many batches had no use for, however small they are', () => {
+  const memory = createBatchMemory();
+  const [kept, given] = [memory.take(500 * KIB), memory.take(500 * KIB)];
+  memory.release(given);
+  for (let batch = 0; batch < 20; batch++) memory.take(100);
+  memory.release(kept);
+  for (let batch = 0; batch < 20; batch++) memory.take(100);
+  const again = [memory.take(500 * KIB), memory.take(500 * KIB)];
+  expect(again.map(({ buffer }) => buffer === kept.buffer)).toEqual([true, false]);
+  expect(again.some(({ buffer }) => buffer === given.buffer)).toBe(false);
 });
 
 test('keeps nothing of memory that is not its own', () => {
