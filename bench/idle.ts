@@ -10,10 +10,10 @@ import { keepersOf } from '../test/support/children.ts';
 import { type Broker, startBroker } from '../test/support/kafka.ts';
 import { startSteady } from '../test/support/traffic/traffic.ts';
 import { warmUp } from './agent.ts';
-import { type MemoryParts, memoryParts } from './memory.ts';
 import { probesOf } from './probes.ts';
 import { cpuWhenQuiet, type ThreadCost, threadCosts } from './process.ts';
 import { type Bench, figure } from './report.ts';
+import { MEMORY_NOTE, type MemoryParts, memoryParts, memoryRows, totalBytes } from './smaps.ts';
 
 const TOPIC = 'idle';
 const LONGEST_TRAFFIC_S = 600;
@@ -68,6 +68,8 @@ interface AgentPeriods {
   readonly used: MemoryParts;
 }
 
+const readMemory = (pid: number): MemoryParts => memoryParts(readFileSync(`/proc/${pid}/smaps`, 'utf8'));
+
 async function measureAgent(broker: Broker, seconds: number): Promise<AgentPeriods> {
   await broker.createTopic(TOPIC, 1);
   const agent = await startAgent({
@@ -78,11 +80,11 @@ async function measureAgent(broker: Broker, seconds: number): Promise<AgentPerio
   });
   try {
     await cpuWhenQuiet(agent.pid);
-    const fresh = memoryParts(agent.pid);
+    const fresh = readMemory(agent.pid);
     // At rest after work: what has been sent must not keep it awake.
     await warmUp(QUIET_EVENTS, seconds);
     await cpuWhenQuiet(agent.pid);
-    const used = memoryParts(agent.pid);
+    const used = readMemory(agent.pid);
     const measure = async (): Promise<Period> => {
       const { emitted } = (await agent.status()).ledger;
       const before = threadCosts(agent.pid);
@@ -132,21 +134,6 @@ async function measureKeeper(): Promise<number> {
   }
 }
 
-const MEMORY_ROWS = [
-  ["Node.js' file and its libraries, pages that are mapped", 'files'],
-  ["V8's heap, and buffers of 128 KiB and more", 'mapped'],
-  ['smaller memory of malloc', 'malloc'],
-  ['code that V8 has compiled', 'code'],
-] as const;
-
-const MEMORY_NOTES = [
-  'The pages of files are clean and in the page cache anyway: whoever else runs the same Node.js shares them, and the kernel takes them when it needs memory. Since Linux 3.15 it maps the 16 pages around each that is touched, if they are in the page cache; the kernel of EL7 maps none but that one.',
-];
-
-const megabytes = (bytes: number): string => figure(bytes / 1e6);
-
-const total = (parts: MemoryParts): number => MEMORY_ROWS.reduce((sum, [, part]) => sum + parts[part], 0);
-
 export const idle: Bench = async (quick) => {
   // Long enough for what comes once: some seconds after the last work V8 tidies up, which costs about 40 ms.
   const seconds = quick ? 2 : 60;
@@ -182,17 +169,14 @@ export const idle: Bench = async (quick) => {
           title: 'What its memory is',
           script: 'bench/idle.ts',
           columns: ['MB, resident', 'before its first event', 'after 10,000 events/s'],
-          rows: [
-            ...MEMORY_ROWS.map(([name, part]) => [name, megabytes(fresh[part]), megabytes(used[part])]),
-            ['in all', megabytes(total(fresh)), megabytes(total(used))],
-          ],
-          notes: MEMORY_NOTES,
+          rows: memoryRows([fresh, used]),
+          notes: [MEMORY_NOTE],
         },
       ],
       bars: [
         { what: 'at rest', value: percentOf(rest), limit: 0.2, unit: '% of a core' },
         { what: 'at 100 events/s', value: percentOf(quietHost), limit: 0.5, unit: '% of a core' },
-        { what: 'memory before the first event', value: total(fresh) / 1e6, limit: 65, unit: 'MB' },
+        { what: 'memory before the first event', value: totalBytes(fresh) / 1e6, limit: 65, unit: 'MB' },
         { what: 'memory of the keeper of the ftrace instance', value: keeper, limit: 1024, unit: 'kB' },
       ],
     };

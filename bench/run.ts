@@ -1,7 +1,7 @@
 /**
  * Runs the benches, all or those named, and writes their sections of docs/performance.md.
  *
- *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [processes] [source] [tools] [outage] [crash] [module] [report] [query] [fleet] [controller]
+ *     node bench/run.ts [--quick] [pages] [kafka] [spool] [otlp] [idle] [memory] [processes] [source] [tools] [outage] [crash] [module] [report] [query] [fleet] [controller]
  *
  * With `--quick`, the tables are only printed; else each bench writes its section of the page. A missed bar is said, and is
  * no failure: it may be the machine's.
@@ -15,6 +15,7 @@ import { fleet } from './fleet.ts';
 import { fleetReport } from './fleet-report.ts';
 import { idle } from './idle.ts';
 import { kafka } from './kafka.ts';
+import { memory } from './memory.ts';
 import { module } from './module.ts';
 import { otlp } from './otlp.ts';
 import { outage } from './outage.ts';
@@ -33,6 +34,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   spool,
   otlp,
   idle,
+  memory,
   processes,
   source,
   tools,
