@@ -1,5 +1,5 @@
 /** Community ID v1: the flow hash that Zeek, Suricata and packet captures also carry (corelight/community-id-spec). */
-import { sha1 } from '../shared/sha1.ts';
+import { sha1 } from './sha1.ts';
 
 const IPPROTO_TCP = 6;
 /** seed (2) + two addresses + protocol + padding + two ports (2 each); by the length of an address. */
