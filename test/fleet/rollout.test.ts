@@ -18,6 +18,9 @@ const TO_NEXT = ['-e', `ktc_agent_version=${NEXT}`, '-e', '{"ktc_agent_rollout_w
 /** For a gate that waits in vain: how long it does. */
 const giveUpAfter = (seconds: number) => ['-e', `{"ktc_agent_rollout_deadline_s": ${seconds}}`];
 
+/** For a gate that is to fail for what comes after it: on a busy machine, an agent has acknowledged its host_status by then. */
+const TIME_TO_ACKNOWLEDGE_S = 45;
+
 /** Keeps the wave of this host in its gate for longer than any test takes. */
 const soakOn = (name: string) => [
   '-e',
@@ -171,9 +174,9 @@ describe.skipIf(missing)('a roll-out', () => {
       ktc_agent_config__canary: { sink: { kafka: { topic: 'elsewhere' } } },
     };
     try {
-      const failed = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(15));
+      const failed = await site.play('rollout', ...TO_NEXT, ...giveUpAfter(TIME_TO_ACKNOWLEDGE_S));
       expect(failed.code, failed.output).toBe(2);
-      expect(failed.output).toMatch(
+      expect(failed.output, failed.output).toMatch(
         /rolled back: canary1: its host_status \S+ was acknowledged, and has not arrived/,
       );
     } finally {
@@ -192,9 +195,11 @@ describe.skipIf(missing)('a roll-out', () => {
     const configuration = () => site.hosts.run('canary1', 'tail -n +1 /etc/ktc/conf.d/*; ktc config show');
     const before = await configuration();
     try {
-      const failed = await site.play('rollout', ...giveUpAfter(15));
+      const failed = await site.play('rollout', ...giveUpAfter(TIME_TO_ACKNOWLEDGE_S));
       expect(failed.code, failed.output).toBe(2);
-      expect(failed.output).toMatch(/rolled back: canary1: .* has not arrived \(Not rolled back: none\)/);
+      expect(failed.output, failed.output).toMatch(
+        /rolled back: canary1: .* has not arrived \(Not rolled back: none\)/,
+      );
     } finally {
       site.hostVariables['canary1'] = sound;
     }
