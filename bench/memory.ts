@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { KTC } from '../test/support/agent.ts';
 import { buildGuestModule } from '../test/support/guest/module.ts';
 import { bootGuest, type GuestKernel, guestAgentUnavailable, MODULE_KERNELS } from '../test/support/guest.ts';
+import { memoryIn } from '../test/support/memory.ts';
 import { compile } from '../test/support/traffic/traffic.ts';
 import { type Bench, figure } from './report.ts';
 import { MEMORY_NOTE, type MemoryParts, memoryParts, memoryRows, totalBytes } from './smaps.ts';
@@ -75,7 +76,7 @@ async function measure(kernel: GuestKernel, seconds: number): Promise<Measured> 
       kernel,
       fresh: memoryParts(text('fresh')),
       used: memoryParts(text('used')),
-      peakBytes: Number(/^VmHWM:\s+(\d+) kB$/m.exec(text('status'))?.[1]) * 1024,
+      peakBytes: memoryIn(text('status'), 'VmHWM'),
       events: (JSON.parse(text('telemetry')) as { ledger: { emitted: number } }).ledger.emitted,
     };
   } finally {

@@ -72,41 +72,32 @@ async function withEvents<Result>(
 }
 
 /** rsyslog, which brings recorded events to Kafka at the compared rate. */
-function measureRsyslog(seconds: number, copies: number): Promise<ShipperRun> {
-  return withEvents(copies, async (file, text) => {
-    const lines = text.split('\n').slice(0, COMPARED_RATE * seconds);
-    const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-    const broker = await startBroker();
-    try {
-      await broker.createTopic('rsyslog', PARTITIONS);
-      return await runShipper(
-        startRsyslog,
-        broker,
-        'rsyslog',
-        { path: file, bytes, events: lines.length },
-        seconds,
-      );
-    } finally {
-      await broker.stop();
-    }
-  });
+async function measureRsyslog(file: string, text: string, seconds: number): Promise<ShipperRun> {
+  const lines = text.split('\n').slice(0, COMPARED_RATE * seconds);
+  const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+  const broker = await startBroker();
+  try {
+    await broker.createTopic('rsyslog', PARTITIONS);
+    const given = { path: file, bytes, events: lines.length };
+    return await runShipper(startRsyslog, broker, 'rsyslog', given, seconds);
+  } finally {
+    await broker.stop();
+  }
 }
 
 /** CPU µs per event of each, in turns. */
-function measureShippers(rounds: number, copies: number): Promise<{ sink: number[]; sdk: number[] }> {
-  return withEvents(copies, async (file) => {
-    const found = { sink: [] as number[], sdk: [] as number[] };
-    for (let round = 0; round < rounds; round++) {
-      for (const way of ['sink', 'sdk'] as const) {
-        await withCollector(async ({ httpEndpoint }) => {
-          const node = ['--no-warnings', ...NODE_FLAGS, SHIPPER, way, file, httpEndpoint];
-          const report = JSON.parse((await execute(process.execPath, node)).stdout) as ShipperReport;
-          found[way].push(perEvent(report.cpuSeconds, report.events));
-        });
-      }
+async function measureShippers(file: string, rounds: number): Promise<{ sink: number[]; sdk: number[] }> {
+  const found = { sink: [] as number[], sdk: [] as number[] };
+  for (let round = 0; round < rounds; round++) {
+    for (const way of ['sink', 'sdk'] as const) {
+      await withCollector(async ({ httpEndpoint }) => {
+        const node = ['--no-warnings', ...NODE_FLAGS, SHIPPER, way, file, httpEndpoint];
+        const report = JSON.parse((await execute(process.execPath, node)).stdout) as ShipperReport;
+        found[way].push(perEvent(report.cpuSeconds, report.events));
+      });
     }
-    return found;
-  });
+  }
+  return found;
 }
 
 export const otlp: Bench = async (quick) => {
@@ -116,8 +107,10 @@ export const otlp: Bench = async (quick) => {
   }
   const compared = results.find(({ perSecond }) => perSecond === COMPARED_RATE)?.run;
   if (compared === undefined) throw new Error('the agent was not measured at the rate of rsyslog');
-  const rsyslog = await measureRsyslog(measuredSeconds(COMPARED_RATE, quick), quick ? 5 : 30);
-  const { sink, sdk } = await measureShippers(quick ? 1 : 3, quick ? 5 : 30);
+  const { rsyslog, sink, sdk } = await withEvents(quick ? 5 : 30, async (file, lines) => ({
+    rsyslog: await measureRsyslog(file, lines, measuredSeconds(COMPARED_RATE, quick)),
+    ...(await measureShippers(file, quick ? 1 : 3)),
+  }));
   const lost = ({ run, collected }: AgentResult) => run.lost + run.delivered - collected;
   return {
     tables: [

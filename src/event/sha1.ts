@@ -9,6 +9,13 @@ const BLOCK_BYTES = 64;
 /** A block holds the message, a byte that ends it, and its length in 8 bytes. */
 export const MOST_BYTES = BLOCK_BYTES - 9;
 
+/** The initial hash value (section 5.3.1). */
+const H0 = 0x67452301;
+const H1 = 0xefcdab89 | 0;
+const H2 = 0x98badcfe | 0;
+const H3 = 0x10325476;
+const H4 = 0xc3d2e1f0 | 0;
+
 const block = Buffer.alloc(BLOCK_BYTES);
 const words = new Int32Array(80);
 const digest = Buffer.alloc(20);
@@ -23,11 +30,11 @@ export function sha1(message: Uint8Array): Buffer {
   block.writeUInt16BE(length * 8, BLOCK_BYTES - 2);
   schedule();
 
-  let a = 0x67452301;
-  let b = 0xefcdab89 | 0;
-  let c = 0x98badcfe | 0;
-  let d = 0x10325476;
-  let e = 0xc3d2e1f0 | 0;
+  let a = H0;
+  let b = H1;
+  let c = H2;
+  let d = H3;
+  let e = H4;
   for (let t = 0; t < 80; t++) {
     const next = (((a << 5) | (a >>> 27)) + mix(t, b, c, d) + e + (words[t] as number)) | 0;
     e = d;
@@ -36,11 +43,11 @@ export function sha1(message: Uint8Array): Buffer {
     b = a;
     a = next;
   }
-  digest.writeInt32BE((a + 0x67452301) | 0, 0);
-  digest.writeInt32BE((b + 0xefcdab89) | 0, 4);
-  digest.writeInt32BE((c + 0x98badcfe) | 0, 8);
-  digest.writeInt32BE((d + 0x10325476) | 0, 12);
-  digest.writeInt32BE((e + 0xc3d2e1f0) | 0, 16);
+  digest.writeInt32BE((a + H0) | 0, 0);
+  digest.writeInt32BE((b + H1) | 0, 4);
+  digest.writeInt32BE((c + H2) | 0, 8);
+  digest.writeInt32BE((d + H3) | 0, 12);
+  digest.writeInt32BE((e + H4) | 0, 16);
   return digest;
 }
 

@@ -162,11 +162,15 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     const [victim, twin] = [node(3), node(2)];
     const half = messages.length / 2;
     // Without a partition it reads nothing, and what is written is read by the others.
-    const hasPartitions = `SELECT sum(length(assignments.partition_id)) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
-    await until(async () => (await victim.value(hasPartitions)) === '1', 'the replica to have partitions');
+    const partitions = 'length(assignments.partition_id)';
+    const messagesRead = 'num_messages_read';
+    const untilVictimHas = (figure: string) => {
+      const has = `SELECT sum(${figure}) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
+      return until(async () => (await victim.value(has)) === '1', `the replica to have ${figure}`);
+    };
+    await untilVictimHas(partitions);
     const writing = produce(messages.slice(0, half));
-    const hasRead = `SELECT sum(num_messages_read) > 0 FROM system.kafka_consumers WHERE database = '${database}'`;
-    await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic');
+    await untilVictimHas(messagesRead);
     await victim.kill();
     await writing;
     const different = differentIn(database);
@@ -175,12 +179,9 @@ describe.skipIf(missing)('a cluster of ClickHouse', () => {
     await victim.start();
     // Answered once all tables have started.
     expect(Number(await victim.value('SELECT sum(total_rows) FROM system.tables'))).toBeGreaterThan(0);
-    await until(
-      async () => (await victim.value(hasPartitions)) === '1',
-      'the replica to have partitions again',
-    );
+    await untilVictimHas(partitions);
     await produce(messages.slice(half));
-    await until(async () => (await victim.value(hasRead)) === '1', 'the replica to read the topic again');
+    await untilVictimHas(messagesRead);
     const seen = seenIn(database);
     for (const sql of [different, seen])
       await until(
