@@ -5,8 +5,8 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 
 export interface KeptFile {
-  /** The whole current content; null if the kernel does not give it any more. */
-  read(): Buffer | null;
+  /** The whole current content, a character for each byte; null if the kernel does not give it any more. */
+  read(): string | null;
   /** False if the kernel refuses the value. */
   write(value: string): boolean;
   /** Later reads give null, and later writes false. Safe to call twice. */
@@ -33,15 +33,13 @@ export function keepFile(path: string, access: 'read' | 'write'): KeptFile | nul
   return {
     read() {
       if (fd === CLOSED) return null;
-      const parts: Buffer[] = [];
-      let position = 0;
+      let text = '';
       try {
         for (;;) {
           // From the beginning: the kernel makes the content of these files when they are read at position 0.
-          const length = readSync(fd, scratch, 0, scratch.length, position);
-          parts.push(Buffer.from(scratch.subarray(0, length)));
-          if (length < LEAST_PART_BYTES) return Buffer.concat(parts);
-          position += length;
+          const length = readSync(fd, scratch, 0, scratch.length, text.length);
+          text += scratch.toString('latin1', 0, length);
+          if (length < LEAST_PART_BYTES) return text;
         }
       } catch {
         return null;

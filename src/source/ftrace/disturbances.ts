@@ -44,7 +44,7 @@ export function watchDisturbances({ instance, sharedFilters, needsFtrace }: Watc
   });
   function foreignFilters(): string[] {
     return filters.flatMap(({ event, path, kept }) => {
-      const filter = kept?.read()?.toString('latin1').trim();
+      const filter = kept?.read()?.trim();
       if (filter === undefined || !mayLeaveOut(filter)) return [];
       return [`another program has filtered ${event} for the whole host, to ${filter}: echo 0 > ${path}`];
     });

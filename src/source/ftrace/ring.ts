@@ -1,10 +1,15 @@
 /** Reads ring-buffer pages without blocking, and waits for records without polling. */
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readvSync } from 'node:fs';
 import { isSystemError } from '../../shared/errors.ts';
 import type { Instance } from './instance.ts';
 import type { PagePool } from './page-pool.ts';
 
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+/**
+ * Pages per system call: a CPU that has fewer gives them all, and tells by that that it has no more. One that is asked again
+ * tells it by an exception (`do_loop_readv_writev`, fs/read_write.c, gives what was read before an error).
+ */
+const PAGES_AT_ONCE = 4;
 
 /** Takes a page of one CPU. Its receiver returns it to the pool. */
 export type OnPage = (cpu: number, page: Buffer) => void;
@@ -65,18 +70,29 @@ export function openRing({ path }: Instance, cpus: number, pool: PagePool, onPag
   );
   const waiter = openWaiter(`${path}/trace_pipe`);
 
+  /** The pages that one system call reads into. */
+  const vector: Buffer[] = [];
+
+  /** Hands out what was read into the pages of `vector`, `length` bytes; gives whether that is all of them. */
+  function handOut(cpu: number, length: number): boolean {
+    let left = length;
+    for (const page of vector) {
+      if (left >= page.length) onPage(cpu, page);
+      else if (left > 0) onPage(cpu, page.subarray(0, left));
+      else pool.release(page);
+      left -= page.length;
+    }
+    return left === 0;
+  }
+
   return {
     read(cpu, pages) {
       const fd = buffers[cpu];
       if (fd === undefined) return false;
-      for (let count = 0; count < pages; count++) {
-        const page = pool.take();
-        const length = readPage(fd, page);
-        if (length === 0) {
-          pool.release(page);
-          return false;
-        }
-        onPage(cpu, length === page.length ? page : page.subarray(0, length));
+      for (let left = pages; left > 0; left -= PAGES_AT_ONCE) {
+        vector.length = 0;
+        while (vector.length < Math.min(left, PAGES_AT_ONCE)) vector.push(pool.take());
+        if (!handOut(cpu, readPages(fd, vector))) return false;
       }
       return true;
     },
@@ -109,15 +125,15 @@ function openAll(paths: readonly string[]): number[] {
 }
 
 /**
- * Reads one page. Gives its length in bytes, 0 if the kernel has nothing: EAGAIN, or ENODEV for a CPU that has never been
- * online. Both come as exceptions. Their stack trace is half of the cost of an empty read (measured: 5.1 µs with it,
- * 2.7 µs without).
+ * Reads as many pages as there are, and have room. Gives their length in bytes, 0 if the kernel has nothing: EAGAIN, or ENODEV
+ * for a CPU that has never been online. Both come as exceptions. Their stack trace is half of the cost of an empty read
+ * (measured: 5.1 µs with it, 2.7 µs without).
  */
-function readPage(fd: number, page: Buffer): number {
+function readPages(fd: number, pages: readonly Buffer[]): number {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    return readSync(fd, page, 0, page.length, null);
+    return readvSync(fd, pages);
   } catch (error) {
     if (isSystemError(error) && (error.code === 'EAGAIN' || error.code === 'ENODEV')) return 0;
     throw error;

@@ -61,7 +61,7 @@ export function emptyPidLists({ path }: Instance): void {
 }
 
 function textOf(kept: KeptFile, list: Setting['list']): string | null {
-  const text = kept.read()?.toString('latin1') ?? null;
+  const text = kept.read();
   return text === null || list !== 'triggers' ? text : activeTriggers(text).join('\n');
 }
 

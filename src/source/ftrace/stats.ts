@@ -31,7 +31,7 @@ export function openStats(instance: Instance, cpus: number): StatsFiles {
   );
   function read(cpu: number): BufferStats | null {
     const text = files[cpu]?.read();
-    return text == null ? null : parseStats(text.toString('latin1'));
+    return text == null ? null : parseStats(text);
   }
   return {
     read,

@@ -102,7 +102,7 @@ export function readModule(kprobes: KeptFile | null = null): ModuleStatus | null
       version: readFileSync(`${DIRECTORY}/version`, 'utf8').trim(),
       api: Number(parameter('api')),
       events: parameter('events').split(','),
-      hooks: parseHooks(parameter('probes'), kprobes?.read()?.toString('latin1') ?? tryReadText(KPROBES)),
+      hooks: parseHooks(parameter('probes'), kprobes?.read() ?? tryReadText(KPROBES)),
     };
   } catch {
     // It is not loaded, or was unloaded in the meantime.

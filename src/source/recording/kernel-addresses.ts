@@ -4,6 +4,7 @@
  * whole recording, because it tells which records belong to one socket, and that nobody can turn back: it is encrypted
  * with a key that exists only while the recording is written, and shortened.
  */
+import { createCipheriv, randomBytes } from 'node:crypto';
 import { parseEventFormat, parsePageFormat } from '../decode/format.ts';
 import { createCursor, nextRecord, openPage, TYPE_PADDING } from '../decode/page.ts';
 
@@ -44,8 +45,6 @@ export function createAddressHider(pageFormat: string, formats: readonly string[
   if (format === null) throw new Error('a recording begins with a page format that its source has not read');
   const offsets = pointerOffsets(formats);
   const cursor = createCursor({ high: 0, low: 0 });
-  // Loaded here: it takes 2 MB, which an agent that records nothing does not need.
-  const { createCipheriv, randomBytes } = process.getBuiltinModule('node:crypto');
   const cipher = createCipheriv('aes-128-ecb', randomBytes(BLOCK_BYTES), null).setAutoPadding(false);
   const block = Buffer.alloc(BLOCK_BYTES);
 

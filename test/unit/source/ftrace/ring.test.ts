@@ -92,3 +92,11 @@ test('reads no more pages than it is told to, and says whether there may be more
   expect(ring.read(0, 2)).toBe(false);
   expect(pages).toHaveLength(3);
 });
+
+test('gives pages one by one and in order, also the many of one system call, and a short one at the end', () => {
+  const { ring, pages, write } = openPipes(1);
+  const texts = [...'abcdefghi'].map((letter) => letter.repeat(PAGE_BYTES));
+  write(0, `${texts.join('')}the end`);
+  expect(ring.read(0, 32)).toBe(false);
+  expect(pages).toEqual([...texts, 'the end'].map((text) => `0 ${text}`));
+});
