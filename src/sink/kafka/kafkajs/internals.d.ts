@@ -41,6 +41,8 @@ declare module 'kafkajs/src/network/requestQueue/index.js' {
     push(request: PushedRequest): void;
     /** Makes the next requests wait so many milliseconds. */
     maybeThrottle(milliseconds: number): void;
+    /** Called with each answer. */
+    fulfillRequest(answer: Answer & { readonly correlationId: number }): void;
     scheduleCheckPendingRequests(): void;
     scheduleRequestTimeoutCheck(): void;
     sendSocketRequest(request: unknown): void;

@@ -9,7 +9,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 const TIMEOUT_CHECK_MS = 1_000;
 
 const prototype = RequestQueue.prototype;
-const { scheduleCheckPendingRequests, sendSocketRequest } = prototype;
+const { fulfillRequest, scheduleCheckPendingRequests, sendSocketRequest } = prototype;
 
 prototype.scheduleCheckPendingRequests = function () {
   // A request that has to wait asks for the check itself.
@@ -25,6 +25,14 @@ prototype.scheduleRequestTimeoutCheck = function () {
 prototype.sendSocketRequest = function (request) {
   sendSocketRequest.call(this, request);
   lookForLateRequests(this);
+};
+
+/** A timer that is cancelled before any other is due wakes nobody. */
+prototype.fulfillRequest = function (response) {
+  fulfillRequest.call(this, response);
+  if (this.inflight.size > 0) return;
+  clearTimeout(this.requestTimeoutIntervalId ?? undefined);
+  this.requestTimeoutIntervalId = null;
 };
 
 /** Looks again while a request is under way, until `destroy` ends it. */
