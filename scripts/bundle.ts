@@ -14,18 +14,41 @@ export interface BundleOptions {
 }
 
 /**
- * Loads node:crypto when something of it is used. kafkajs asks for it at its start, for SCRAM, and it takes 2 MB of
- * resident memory.
+ * Modules of Node.js that not every agent uses, or only for a moment: each takes 0.5 to 5 MB of resident memory once it is
+ * loaded. By the names that our code, kafkajs (crypto) and pino (assert) have for them.
  */
-const cryptoOnUse: Plugin = {
-  name: 'crypto-on-use',
+const ON_USE = [
+  'assert',
+  'crypto',
+  'node:child_process',
+  'node:crypto',
+  'node:fs/promises',
+  'node:http',
+  'node:http2',
+  'node:https',
+  'node:tls',
+];
+
+/** Loads a module of `ON_USE` when something of it is used. */
+const modulesOnUse: Plugin = {
+  name: 'modules-on-use',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^crypto$/ }, ({ path }) => ({ path, namespace: 'on-use' }));
-    onLoad({ filter: /^crypto$/, namespace: 'on-use' }, () => ({
-      contents: `module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule('node:crypto')[name] });`,
+    onResolve({ filter: new RegExp(`^(${ON_USE.join('|')})$`) }, ({ path }) => ({
+      path,
+      namespace: 'on-use',
     }));
+    onLoad({ filter: /./, namespace: 'on-use' }, ({ path }) => ({ contents: onUse(path) }));
   },
 };
+
+function onUse(name: string): string {
+  const builtin: unknown = process.getBuiltinModule(name);
+  const stand = typeof builtin === 'function' ? '(...given) => load()(...given)' : '{}';
+  return `const load = () => process.getBuiltinModule(${JSON.stringify(name)});
+module.exports = ${stand};
+for (const name of ${JSON.stringify(Object.keys(Object(builtin)))})
+  Object.defineProperty(module.exports, name, { get: () => load()[name], enumerable: true });`;
+}
 
 /**
  * Writes the bundle, and beside it the page that `ktc report` fills. Gives the files of node_modules whose code is in them,
@@ -47,7 +70,7 @@ export async function bundle({ output, version }: BundleOptions): Promise<string
     define: { KTC_VERSION: JSON.stringify(version) },
     logLevel: 'warning',
     metafile: true,
-    plugins: [cryptoOnUse],
+    plugins: [modulesOnUse],
   });
   const page = await makeReportPage();
   writeFileSync(join(dirname(output), REPORT_PAGE), page.html);
@@ -71,18 +94,22 @@ function modulesOf({ outputs }: Metafile): string[] {
  * cost 5.1 to 5.4 µs; with 1 MiB they are 6 to 8, and an event costs 4.3 µs (gzip, Node.js 26).
  *
  * The old generation begins small and grows by half before it is collected, which is some 4 s at 10,000 events/s. V8's own
- * choice would be 28 MB at the start. `--optimize-for-size` instead lets it grow by so little that an event costs 12.3 to
- * 14.3 µs at 1,000 events/s instead of 9.4 to 10.6, for the same peak of some 98 MB at 10,000 events/s. Code that is seldom
- * run stays compiled, because what is run once a round, four times a second, would be flushed and compiled again and again:
- * in the third minute at 1,000 events/s, an event costs 8.4 µs instead of 9.9. Tried as well: `--lite-mode` saves 10 MB of
- * Node.js' own code, but an event costs three times as much; `--no-maglev` saves 4 MB, but an event costs some 15 % more;
- * `--maglev-as-top-tier` saves nothing, and an event costs some 15 % more; `--v8-pool-size=1` and `--no-memory-pool`
- * save nothing once the agent has started, and `--no-short-builtin-calls` nothing of an empty program.
+ * choice would be 28 MB at the start. With 10 MB it is collected once while the agent starts: with 12 it is not, or only at
+ * the end, and an agent that has had nothing to do has 3 MB more. `--optimize-for-size` instead lets it grow by so little
+ * that an event costs 12.3 to 14.3 µs at 1,000 events/s instead of 9.4 to 10.6, for the same peak of some 98 MB at 10,000
+ * events/s. Code that is seldom run stays compiled, because what is run once a round, four times a second, would be flushed
+ * and compiled again and again: in the third minute at 1,000 events/s, an event costs 8.4 µs instead of 9.9.
+ *
+ * Tried as well: `--lite-mode` saves 10 MB of Node.js' own code, but an event costs three times as much; `--no-maglev` saves
+ * 4 MB, but an event costs some 15 % more; `--maglev-as-top-tier` saves nothing, and an event costs some 15 % more;
+ * `--v8-pool-size=1` and `--no-memory-pool` save nothing once the agent has started, and `--no-short-builtin-calls` nothing
+ * of an empty program; `--no-memory-reducer` and `--retain-maps-for-n-gc` change nothing at 100 events/s, though each
+ * collection for less memory throws code away.
  */
 export const NODE_FLAGS = [
   '--single-threaded-gc',
   '--max-semi-space-size=1',
-  '--initial-heap-size=12',
+  '--initial-heap-size=10',
   '--heap-growing-percent=50',
   '--no-flush-bytecode',
 ];

@@ -6,7 +6,7 @@
  */
 import * as dns from 'node:dns/promises';
 import * as net from 'node:net';
-import type * as Tls from 'node:tls';
+import * as tls from 'node:tls';
 
 /** "Connection Attempt Delay", RFC 8305 section 8: the next address is tried after it. */
 const ATTEMPT_DELAY_MS = 250;
@@ -91,11 +91,9 @@ function connectFirst(addresses: readonly string[], port: number, signal: AbortS
 export function secure(
   connection: net.Socket,
   host: string,
-  options: Tls.ConnectionOptions,
+  options: tls.ConnectionOptions,
   signal: AbortSignal,
-): Promise<Tls.TLSSocket> {
-  // Loaded here: it takes 5 MB, which an agent without TLS does not need.
-  const tls = process.getBuiltinModule('node:tls');
+): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
       minVersion: 'TLSv1.2',

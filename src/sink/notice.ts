@@ -1,5 +1,4 @@
 /** Warnings at a limited rate: a destination that refuses or slows down one request usually does so to many. */
-import { performance } from 'node:perf_hooks';
 import type { SinkLog } from './sink-log.ts';
 
 export type Notice = (fields: object, message: string) => void;

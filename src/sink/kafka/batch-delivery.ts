@@ -1,5 +1,4 @@
 /** Delivers one batch to Kafka, in requests by topic and size. A request that the broker refuses is sent in halves. */
-import { performance } from 'node:perf_hooks';
 import type { RejectReason } from '../../ledger/reasons.ts';
 import type { Batch } from '../batch.ts';
 import { type Refusal, retryAll, type SendResult } from '../sink.ts';

@@ -7,8 +7,7 @@
  * grpc-js would do the same and more. But its 950 kB made every command of the agent start 16 ms later, it hides its
  * sockets, whose traffic must not be traced, and it compresses at a level that costs more CPU than it is worth.
  */
-import type * as Http2 from 'node:http2';
-import { performance } from 'node:perf_hooks';
+import * as http2 from 'node:http2';
 import { type Result, refusal, success } from '../../shared/result.ts';
 import { createDialer } from '../dialer.ts';
 import { judgeResponse } from './answer/export-response.ts';
@@ -35,20 +34,18 @@ type Outcome = Result<GrpcAnswer, { isRefused: boolean }>;
 
 /** What came back on a stream. */
 interface GrpcAnswer {
-  readonly headers: Http2.IncomingHttpHeaders;
-  readonly trailers: Http2.IncomingHttpHeaders;
+  readonly headers: http2.IncomingHttpHeaders;
+  readonly trailers: http2.IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
 export function createGrpcTransport(options: TransportOptions): Transport {
   const { url, where, timeoutMs } = options;
-  // Loaded here: it takes 4 ms, which a sink over HTTP/1.1 does not have to wait for.
-  const http2 = process.getBuiltinModule('node:http2');
   const dialer = createDialer();
   const compress = compressionOf(options);
-  let connection: Http2.ClientHttp2Session | null = null;
+  let connection: http2.ClientHttp2Session | null = null;
   /** The one that is being made, which all calls wait for. */
-  let opening: Promise<Result<Http2.ClientHttp2Session>> | null = null;
+  let opening: Promise<Result<http2.ClientHttp2Session>> | null = null;
   const headers = {
     ...options.headers,
     ':method': 'POST',
@@ -60,7 +57,7 @@ export function createGrpcTransport(options: TransportOptions): Transport {
     ...(options.compression === 'gzip' && { 'grpc-encoding': 'gzip' }),
   };
 
-  async function openConnection(): Promise<Result<Http2.ClientHttp2Session>> {
+  async function openConnection(): Promise<Result<http2.ClientHttp2Session>> {
     try {
       const socket = await connect(dialer, options, 'h2');
       connection = http2.connect(url.origin, {
@@ -78,22 +75,22 @@ export function createGrpcTransport(options: TransportOptions): Transport {
   }
 
   /** The connection there is, or a new one. */
-  async function currentConnection(): Promise<Result<Http2.ClientHttp2Session>> {
+  async function currentConnection(): Promise<Result<http2.ClientHttp2Session>> {
     if (connection !== null && !connection.closed && !connection.destroyed) return success(connection);
     opening ??= openConnection();
     return opening;
   }
 
   /** Makes one call, which may take `leftMs`. */
-  function call(used: Http2.ClientHttp2Session, message: Buffer, leftMs: number): Promise<Outcome> {
+  function call(used: http2.ClientHttp2Session, message: Buffer, leftMs: number): Promise<Outcome> {
     return new Promise((resolve) => {
       const refuse = (problem: string) => resolve({ ok: false, problem, isRefused: true });
       if (used.closed || used.destroyed) return refuse('the connection has ended');
       const stream = used.request(headers);
       const body = collectBody(stream, fail);
       const deadline = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), leftMs);
-      let received: Http2.IncomingHttpHeaders = {};
-      let trailers: Http2.IncomingHttpHeaders = {};
+      let received: http2.IncomingHttpHeaders = {};
+      let trailers: http2.IncomingHttpHeaders = {};
 
       function fail(failure: string): void {
         clearTimeout(deadline);

@@ -1,5 +1,6 @@
 /** OTLP over HTTP/1.1: one POST per request, over connections that stay open. */
 import * as http from 'node:http';
+import * as https from 'node:https';
 import { hasErrorCode } from '../../shared/errors.ts';
 import { type Result, success } from '../../shared/result.ts';
 import { createDialer } from '../dialer.ts';
@@ -27,8 +28,7 @@ export function createHttpTransport(options: HttpOptions): Transport {
   const isSecure = url.protocol === 'https:';
   const dialer = createDialer();
   const compress = compressionOf(options);
-  // TLS takes 5 MB, which an agent without it does not need.
-  const client = isSecure ? process.getBuiltinModule('node:https') : http;
+  const client = isSecure ? https : http;
   const agent = new client.Agent({ keepAlive: true });
   agent.createConnection = (_, onCreated) => {
     void connect(dialer, options, 'http/1.1').then(

@@ -2,7 +2,6 @@
  * Calls of kafkajs with a deadline. A call fails at its deadline, and at once when kafkajs throws outside of every call
  * or when the client is retired. A call that takes long is logged.
  */
-import { performance } from 'node:perf_hooks';
 import type { SinkLog } from '../../sink-log.ts';
 import { contain } from './containment.ts';
 

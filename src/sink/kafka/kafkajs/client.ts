@@ -3,7 +3,6 @@
  * that never come. So this client owns the sockets: when it is retired they are destroyed and no new ones are made, which
  * ends every request that is still under way.
  */
-import { performance } from 'node:perf_hooks';
 import { waitAtMost } from '../../closing.ts';
 import { createNotice } from '../../notice.ts';
 import type { SinkSocket } from '../../sink.ts';

@@ -1,5 +1,4 @@
 /** Sends records in the name of one producer, with its sequence numbers, and repeats what can be repeated. */
-import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import {
